@@ -1,0 +1,102 @@
+//! Where does this connection go? The source's side of every connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::endpoint::{Reach, choose};
+use crate::{Directory, Identity, LoadBalancingMode, Refusal, Service, TunnelProtocol, Workload};
+
+/// Where a captured connection goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Through a tunnel to the workload's node.
+    Tunnel {
+        /// The chosen destination.
+        workload: Arc<Workload>,
+        /// Its address and the port of its application: the authority of the CONNECT.
+        addr: SocketAddr,
+        /// The service that was dialled, if one was.
+        service: Option<Arc<Service>>,
+        /// Identities that the far end may prove; never empty.
+        expected: Vec<Identity>,
+    },
+    /// In plaintext: the destination is known and not in the mesh.
+    Direct {
+        /// The chosen destination.
+        workload: Arc<Workload>,
+        /// Its address and the port of its application.
+        addr: SocketAddr,
+        /// The service that was dialled, if one was.
+        service: Option<Arc<Service>>,
+    },
+    /// In plaintext to where it was going: the mesh does not know the destination.
+    PassThrough {
+        /// The original destination.
+        addr: SocketAddr,
+    },
+    /// Nowhere: close it and log why.
+    Refuse(Refusal),
+}
+
+/// Decides where a connection of `src` to `dst` goes.
+///
+/// A workload's own address comes before a service's virtual address, and what neither has is passed through.
+/// `pick(n)` returns a random number below `n` and is called at most once, with `n > 0`.
+pub fn route(dir: &Directory, src: &Workload, dst: SocketAddr, pick: &mut dyn FnMut(u64) -> u64) -> Route {
+    let dst = SocketAddr::new(dst.ip().to_canonical(), dst.port());
+    if let Some(workload) = dir.workload_by_ip(&src.network, dst.ip()) {
+        return to_workload(workload, dst);
+    }
+    match dir.service_by_vip(&src.network, dst.ip(), &src.namespace) {
+        Some(service) => to_service(dir, src, service, dst, pick),
+        None => Route::PassThrough { addr: dst },
+    }
+}
+
+/// Health does not count here: who dials a pod by its address wants that pod.
+fn to_workload(workload: &Arc<Workload>, dst: SocketAddr) -> Route {
+    if workload.waypoint.is_some() {
+        return Route::Refuse(Refusal::WaypointNotYet { destination: workload.uid.clone() });
+    }
+    carry(workload.clone(), dst, None)
+}
+
+fn to_service(
+    dir: &Directory,
+    src: &Workload,
+    service: &Arc<Service>,
+    dst: SocketAddr,
+    pick: &mut dyn FnMut(u64) -> u64,
+) -> Route {
+    if service.waypoint.is_some() {
+        return Route::Refuse(Refusal::WaypointNotYet { destination: service.key.to_string().into() });
+    }
+    if service.load_balancing.mode == LoadBalancingMode::Passthrough {
+        return Route::PassThrough { addr: dst };
+    }
+    match choose(dir, src, service, dst, pick) {
+        Ok(Reach { workload, addr }) => carry(workload, addr, Some(service.clone())),
+        Err(refusal) => Route::Refuse(refusal),
+    }
+}
+
+fn carry(workload: Arc<Workload>, addr: SocketAddr, service: Option<Arc<Service>>) -> Route {
+    match workload.tunnel_protocol {
+        TunnelProtocol::None => Route::Direct { workload, addr, service },
+        TunnelProtocol::Hbone => {
+            let expected = expected_identities(&workload, service.as_deref());
+            Route::Tunnel { workload, addr, service, expected }
+        }
+    }
+}
+
+/// The workload's own identity first: it is the one that is nearly always proved.
+fn expected_identities(workload: &Workload, service: Option<&Service>) -> Vec<Identity> {
+    let mut expected = vec![workload.identity()];
+    for name in service.map_or(&[][..], |s| &s.subject_alt_names) {
+        if !expected.contains(name) {
+            expected.push(name.clone());
+        }
+    }
+    expected
+}
