@@ -43,7 +43,9 @@ pub enum Denial {
         expected: Arc<str>,
     },
     /// A policy selects the workload that this version cannot evaluate: letting the connection in would widen it.
-    #[error("{workload} is selected by policy {policy}; authorization policies are not supported yet")]
+    #[error(
+        "{workload} is selected by policy {policy}; authorization policies are not supported yet"
+    )]
     PolicyNotYet {
         /// uid of the destination.
         workload: Arc<str>,
@@ -59,7 +61,10 @@ pub fn admit_plaintext(dst: &Workload, port: u16) -> Verdict {
     }
     match dst.peer_authentication.mode_of(port) {
         MtlsMode::Permissive => Verdict::Allow,
-        MtlsMode::Strict => Verdict::Deny(Denial::PlaintextToStrict { workload: dst.uid.clone(), port }),
+        MtlsMode::Strict => Verdict::Deny(Denial::PlaintextToStrict {
+            workload: dst.uid.clone(),
+            port,
+        }),
     }
 }
 
@@ -80,5 +85,8 @@ pub fn admit_tunnel(dst: &Workload, peer: &Identity, _addr: SocketAddr) -> Verdi
 
 fn unknown_policy(dst: &Workload) -> Option<Denial> {
     let policy = dst.authorization_policies.first()?.clone();
-    Some(Denial::PolicyNotYet { workload: dst.uid.clone(), policy })
+    Some(Denial::PolicyNotYet {
+        workload: dst.uid.clone(),
+        policy,
+    })
 }

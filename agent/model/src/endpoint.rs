@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::{
-    Directory, Health, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, Refusal, Scope, Service, Workload,
+    Directory, Health, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, Refusal, Scope,
+    Service, Workload,
 };
 
 /// A chosen endpoint and the address of its application.
@@ -25,16 +26,25 @@ pub(crate) fn choose(
 ) -> Result<Reach, Refusal> {
     let port = dst.port();
     let Some(row) = service.port(port) else {
-        return Err(Refusal::NoSuchPort { service: service.key.clone(), port });
+        return Err(Refusal::NoSuchPort {
+            service: service.key.clone(),
+            port,
+        });
     };
     let mut out_of_reach = None;
     let mut best = Candidates::default();
     for workload in dir.endpoints(&service.key) {
-        let Some(target) = target_port(workload, service, port, row.target_port) else { continue };
-        if workload.status == Health::Unhealthy && service.load_balancing.health_policy == HealthPolicy::OnlyHealthy {
+        let Some(target) = target_port(workload, service, port, row.target_port) else {
+            continue;
+        };
+        if workload.status == Health::Unhealthy
+            && service.load_balancing.health_policy == HealthPolicy::OnlyHealthy
+        {
             continue;
         }
-        let Some(rank) = rank(&service.load_balancing, src, workload) else { continue };
+        let Some(rank) = rank(&service.load_balancing, src, workload) else {
+            continue;
+        };
         match reach(src, service, workload, dst.ip()) {
             Ok(Some(ip)) => best.offer(rank, workload, SocketAddr::new(ip, target)),
             Ok(None) => {}
@@ -43,13 +53,20 @@ pub(crate) fn choose(
     }
     let endpoints = dir.endpoint_count(&service.key);
     best.draw(pick).ok_or_else(|| {
-        out_of_reach.unwrap_or(Refusal::NoHealthyEndpoint { service: service.key.clone(), port, endpoints })
+        out_of_reach.unwrap_or(Refusal::NoHealthyEndpoint {
+            service: service.key.clone(),
+            port,
+            endpoints,
+        })
     })
 }
 
 /// The endpoint's own table goes first; 0 means that nobody says a port.
 fn target_port(workload: &Workload, service: &Service, port: u16, default: u16) -> Option<u16> {
-    let own = workload.services.get(&service.key).and_then(|ports| ports.iter().find(|p| p.service_port == port));
+    let own = workload
+        .services
+        .get(&service.key)
+        .and_then(|ports| ports.iter().find(|p| p.service_port == port));
     Some(own.map_or(default, |p| p.target_port)).filter(|target| *target != 0)
 }
 
@@ -68,7 +85,9 @@ fn rank(balancing: &LoadBalancing, src: &Workload, dst: &Workload) -> Option<usi
 /// among the endpoints of other networks the nearer still comes first.
 fn failover_rank(scopes: &[Scope], near: impl Fn(&Scope) -> bool) -> usize {
     match scopes {
-        [Scope::Network, rest @ ..] if !near(&Scope::Network) => rest.iter().take_while(|s| near(s)).count(),
+        [Scope::Network, rest @ ..] if !near(&Scope::Network) => {
+            rest.iter().take_while(|s| near(s)).count()
+        }
         all => all.iter().take_while(|s| near(s)).count(),
     }
 }
@@ -87,13 +106,24 @@ fn matches(scope: Scope, src: &Workload, dst: &Workload) -> bool {
 }
 
 /// The address to use, `None` if the endpoint has none of an allowed family.
-fn reach(src: &Workload, service: &Service, workload: &Workload, wanted: IpAddr) -> Result<Option<IpAddr>, Refusal> {
+fn reach(
+    src: &Workload,
+    service: &Service,
+    workload: &Workload,
+    wanted: IpAddr,
+) -> Result<Option<IpAddr>, Refusal> {
     let destination = || service.key.to_string().into();
     if workload.network != src.network {
-        return Err(Refusal::RemoteNetworkNotYet { destination: destination(), network: workload.network.clone() });
+        return Err(Refusal::RemoteNetworkNotYet {
+            destination: destination(),
+            network: workload.network.clone(),
+        });
     }
     if workload.addresses.is_empty() && !workload.hostname.is_empty() {
-        return Err(Refusal::HostnameNotYet { destination: destination(), hostname: workload.hostname.clone() });
+        return Err(Refusal::HostnameNotYet {
+            destination: destination(),
+            hostname: workload.hostname.clone(),
+        });
     }
     Ok(address(&workload.addresses, service.ip_families, wanted))
 }
@@ -106,8 +136,16 @@ fn address(addresses: &[IpAddr], families: IpFamilies, wanted: IpAddr) -> Option
         IpFamilies::Ipv6Only => ip.is_ipv6(),
     };
     let exact = addresses.iter().find(|ip| **ip == wanted);
-    let same_family = || addresses.iter().filter(allowed).find(|ip| ip.is_ipv4() == wanted.is_ipv4());
-    exact.or_else(same_family).or_else(|| addresses.iter().find(allowed)).copied()
+    let same_family = || {
+        addresses
+            .iter()
+            .filter(allowed)
+            .find(|ip| ip.is_ipv4() == wanted.is_ipv4())
+    };
+    exact
+        .or_else(same_family)
+        .or_else(|| addresses.iter().find(allowed))
+        .copied()
 }
 
 /// The candidates of the best rank so far, with their total weight.
@@ -125,7 +163,10 @@ impl<'a> Candidates<'a> {
             return;
         }
         if rank > self.rank {
-            *self = Self { rank, ..Self::default() };
+            *self = Self {
+                rank,
+                ..Self::default()
+            };
         }
         self.total += u64::from(workload.capacity);
         self.list.push((workload, addr));
@@ -135,12 +176,19 @@ impl<'a> Candidates<'a> {
         if self.list.is_empty() {
             return None;
         }
-        let mut point = if self.list.len() == 1 { 0 } else { pick(self.total) };
+        let mut point = if self.list.len() == 1 {
+            0
+        } else {
+            pick(self.total)
+        };
         let last = self.list.len() - 1;
         for (place, (workload, addr)) in self.list.into_iter().enumerate() {
             let weight = u64::from(workload.capacity);
             if point < weight || place == last {
-                return Some(Reach { workload: workload.clone(), addr });
+                return Some(Reach {
+                    workload: workload.clone(),
+                    addr,
+                });
             }
             point -= weight;
         }

@@ -25,16 +25,32 @@ impl Identity {
     ///
     /// # Errors
     /// A part that is empty, too long, or has a character that SPIFFE does not allow in that place.
-    pub fn new(trust_domain: &str, namespace: &str, service_account: &str) -> Result<Self, IdentityError> {
+    pub fn new(
+        trust_domain: &str,
+        namespace: &str,
+        service_account: &str,
+    ) -> Result<Self, IdentityError> {
         check("trust domain", trust_domain)?;
         check("namespace", namespace)?;
         check("service account", service_account)?;
-        Ok(Self::from_parts(trust_domain.into(), namespace.into(), service_account.into()))
+        Ok(Self::from_parts(
+            trust_domain.into(),
+            namespace.into(),
+            service_account.into(),
+        ))
     }
 
     /// For parts that were checked before.
-    pub(crate) fn from_parts(trust_domain: Arc<str>, namespace: Arc<str>, service_account: Arc<str>) -> Self {
-        Self { trust_domain, namespace, service_account }
+    pub(crate) fn from_parts(
+        trust_domain: Arc<str>,
+        namespace: Arc<str>,
+        service_account: Arc<str>,
+    ) -> Self {
+        Self {
+            trust_domain,
+            namespace,
+            service_account,
+        }
     }
 
     /// The trust domain, `cluster.local` by default.
@@ -57,7 +73,9 @@ impl FromStr for Identity {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        let rest = text.strip_prefix("spiffe://").ok_or_else(|| IdentityError::NotSpiffe { text: clip(text) })?;
+        let rest = text
+            .strip_prefix("spiffe://")
+            .ok_or_else(|| IdentityError::NotSpiffe { text: clip(text) })?;
         let parts: Vec<&str> = rest.split('/').collect();
         match parts[..] {
             [trust_domain, "ns", namespace, "sa", service_account] => {
@@ -70,7 +88,11 @@ impl FromStr for Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spiffe://{}/ns/{}/sa/{}", self.trust_domain, self.namespace, self.service_account)
+        write!(
+            f,
+            "spiffe://{}/ns/{}/sa/{}",
+            self.trust_domain, self.namespace, self.service_account
+        )
     }
 }
 
@@ -130,18 +152,27 @@ fn check(part: &'static str, text: &str) -> Result<(), IdentityError> {
         return Err(IdentityError::Empty { part });
     }
     if text.len() > MAX_PART {
-        return Err(IdentityError::TooLong { part, length: text.len() });
+        return Err(IdentityError::TooLong {
+            part,
+            length: text.len(),
+        });
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if text == "." || text == ".." || !text.bytes().all(allowed) {
-        return Err(IdentityError::Character { part, text: clip(text) });
+        return Err(IdentityError::Character {
+            part,
+            text: clip(text),
+        });
     }
     Ok(())
 }
 
 /// A peer chooses this text; the log line must stay a line.
 fn clip(text: &str) -> String {
-    text.chars().take(120).flat_map(char::escape_default).collect()
+    text.chars()
+        .take(120)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 /// Longest trust domain of the SPIFFE standard; a Kubernetes name has at most 253.

@@ -16,7 +16,9 @@ pub enum Refusal {
         port: u16,
     },
     /// The service has the port, and no endpoint can take the connection.
-    #[error("no healthy upstream: service {service} port {port} has {endpoints} endpoints, none can be used from here")]
+    #[error(
+        "no healthy upstream: service {service} port {port} has {endpoints} endpoints, none can be used from here"
+    )]
     NoHealthyEndpoint {
         /// The service whose address was dialled.
         service: ServiceKey,
@@ -26,7 +28,9 @@ pub enum Refusal {
         endpoints: usize,
     },
     /// The destination has an L7 waypoint, which this version cannot enter. Going around it would skip its policy.
-    #[error("{destination} has a waypoint; waypoints are not supported yet, and going around one would skip its policy")]
+    #[error(
+        "{destination} has a waypoint; waypoints are not supported yet, and going around one would skip its policy"
+    )]
     WaypointNotYet {
         /// Service key or workload uid.
         destination: Arc<str>,
@@ -40,7 +44,9 @@ pub enum Refusal {
         network: Arc<str>,
     },
     /// The endpoint is a DNS name, which this version cannot resolve.
-    #[error("{destination} is served by the DNS name '{hostname}'; resolving endpoints is not supported yet")]
+    #[error(
+        "{destination} is served by the DNS name '{hostname}'; resolving endpoints is not supported yet"
+    )]
     HostnameNotYet {
         /// Service key.
         destination: Arc<str>,

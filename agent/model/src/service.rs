@@ -18,6 +18,16 @@ pub struct ServiceKey {
     pub hostname: Arc<str>,
 }
 
+impl ServiceKey {
+    /// The key of a service.
+    pub fn new(namespace: &str, hostname: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            hostname: hostname.into(),
+        }
+    }
+}
+
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.hostname)
@@ -53,6 +63,23 @@ pub struct Service {
 }
 
 impl Service {
+    /// A service with the wire's defaults: without an address, a port or an endpoint.
+    pub fn new(key: ServiceKey) -> Self {
+        Self {
+            name: key.hostname.split('.').next().unwrap_or_default().into(),
+            key,
+            vips: Vec::new(),
+            cidr_vips: Vec::new(),
+            ports: Vec::new(),
+            subject_alt_names: Vec::new(),
+            waypoint: None,
+            load_balancing: LoadBalancing::default(),
+            ip_families: IpFamilies::default(),
+            canonical: false,
+            visibility: Visibility::default(),
+        }
+    }
+
     /// The port table's row of a service port.
     pub fn port(&self, service_port: u16) -> Option<&PortMapping> {
         self.ports.iter().find(|p| p.service_port == service_port)

@@ -67,9 +67,46 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// A pod with the wire's defaults: in no node and no service, without an address, outside the mesh.
+    pub fn pod(namespace: &str, name: &str) -> Self {
+        let (name, nothing): (Arc<str>, Arc<str>) = (name.into(), "".into());
+        Self {
+            uid: format!("{DEFAULT_CLUSTER}//Pod/{namespace}/{name}").into(),
+            namespace: namespace.into(),
+            addresses: Vec::new(),
+            hostname: nothing.clone(),
+            network: nothing.clone(),
+            tunnel_protocol: TunnelProtocol::default(),
+            trust_domain: DEFAULT_TRUST_DOMAIN.into(),
+            service_account: DEFAULT_SERVICE_ACCOUNT.into(),
+            node: nothing.clone(),
+            canonical_name: name.clone(),
+            canonical_revision: nothing.clone(),
+            workload_name: name.clone(),
+            name,
+            workload_type: WorkloadType::Pod,
+            cluster_id: DEFAULT_CLUSTER.into(),
+            locality: Locality::default(),
+            status: Health::default(),
+            network_mode: NetworkMode::default(),
+            capacity: DEFAULT_CAPACITY,
+            services: BTreeMap::new(),
+            waypoint: None,
+            network_gateway: None,
+            native_tunnel: false,
+            application_tunnel: None,
+            authorization_policies: Vec::new(),
+            peer_authentication: PeerAuthentication::default(),
+        }
+    }
+
     /// The identity that its server proves and its client acts with.
     pub fn identity(&self) -> Identity {
-        Identity::from_parts(self.trust_domain.clone(), self.namespace.clone(), self.service_account.clone())
+        Identity::from_parts(
+            self.trust_domain.clone(),
+            self.namespace.clone(),
+            self.service_account.clone(),
+        )
     }
 }
 
@@ -130,3 +167,12 @@ pub struct ApplicationTunnel {
     /// Port that the application listens on for it; 0 keeps the destination's own port.
     pub port: u16,
 }
+
+/// Trust domain of a workload that names none.
+pub const DEFAULT_TRUST_DOMAIN: &str = "cluster.local";
+/// Service account of a workload that names none.
+pub const DEFAULT_SERVICE_ACCOUNT: &str = "default";
+/// Cluster of a workload that names none.
+pub const DEFAULT_CLUSTER: &str = "Kubernetes";
+/// Weight of a workload that names none.
+pub const DEFAULT_CAPACITY: u32 = 1;

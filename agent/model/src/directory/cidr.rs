@@ -19,20 +19,37 @@ pub(super) struct Ranges {
 
 impl Ranges {
     /// The claimants of each range that holds the address, longest prefix first.
-    pub(super) fn covering(&self, network: &str, ip: IpAddr) -> impl Iterator<Item = &[Arc<Service>]> {
-        let lengths = self.lengths.get(network).into_iter().flat_map(|l| l.keys().rev().copied());
-        let nets = lengths.filter_map(move |length| IpNet::new(ip, length).ok().map(|net| net.trunc()));
-        nets.map(move |net| self.claims.get(network, &net)).filter(|claimants| !claimants.is_empty())
+    pub(super) fn covering(
+        &self,
+        network: &str,
+        ip: IpAddr,
+    ) -> impl Iterator<Item = &[Arc<Service>]> {
+        let lengths = self
+            .lengths
+            .get(network)
+            .into_iter()
+            .flat_map(|l| l.keys().rev().copied());
+        let nets =
+            lengths.filter_map(move |length| IpNet::new(ip, length).ok().map(|net| net.trunc()));
+        nets.map(move |net| self.claims.get(network, &net))
+            .filter(|claimants| !claimants.is_empty())
     }
 
     pub(super) fn insert(&mut self, network: &Arc<str>, range: IpNet, service: &Arc<Service>) {
         self.claims.insert(network, range.trunc(), service);
-        *self.lengths.entry(network.clone()).or_default().entry(range.prefix_len()).or_insert(0) += 1;
+        *self
+            .lengths
+            .entry(network.clone())
+            .or_default()
+            .entry(range.prefix_len())
+            .or_insert(0) += 1;
     }
 
     pub(super) fn remove(&mut self, network: &str, range: IpNet, service: &Service) {
         self.claims.remove(network, &range.trunc(), service);
-        let Some(lengths) = self.lengths.get_mut(network) else { return };
+        let Some(lengths) = self.lengths.get_mut(network) else {
+            return;
+        };
         match lengths.get(&range.prefix_len()) {
             Some(1) | None => lengths.remove(&range.prefix_len()),
             Some(more) => lengths.insert(range.prefix_len(), more - 1),

@@ -11,17 +11,25 @@ use crate::{Health, Service, Workload};
 /// Claimants by network and address, each list in [`Claimant::order`]. That order is of the claimants alone, so
 /// the index does not depend on the order in which they came.
 #[derive(Clone)]
-pub(super) struct Claims<A, T>(HashMap<Arc<str>, HashMap<A, Arc<[Arc<T>]>>>);
+pub(super) struct Claims<A, T>(HashMap<Arc<str>, HashMap<A, Claimants<T>>>);
+
+/// Shared, because a persistent map copies its nodes.
+type Claimants<T> = Arc<[Arc<T>]>;
 
 impl<A: Hash + Eq + Clone, T: Claimant> Claims<A, T> {
     /// Everybody who claims the address, best first.
     pub(super) fn get(&self, network: &str, address: &A) -> &[Arc<T>] {
-        self.0.get(network).and_then(|n| n.get(address)).map_or(&[], |claimants| claimants)
+        self.0
+            .get(network)
+            .and_then(|n| n.get(address))
+            .map_or(&[], |claimants| claimants)
     }
 
     pub(super) fn insert(&mut self, network: &Arc<str>, address: A, claimant: &Arc<T>) {
         let addresses = self.0.entry(network.clone()).or_default();
-        let mut list = addresses.get(&address).map_or_else(Vec::new, |l| l.to_vec());
+        let mut list = addresses
+            .get(&address)
+            .map_or_else(Vec::new, |l| l.to_vec());
         list.retain(|other| other.order(claimant) != Ordering::Equal);
         let place = list.partition_point(|other| other.order(claimant) == Ordering::Less);
         list.insert(place, claimant.clone());
@@ -29,9 +37,17 @@ impl<A: Hash + Eq + Clone, T: Claimant> Claims<A, T> {
     }
 
     pub(super) fn remove(&mut self, network: &str, address: &A, claimant: &T) {
-        let Some(addresses) = self.0.get_mut(network) else { return };
-        let Some(list) = addresses.get(address) else { return };
-        let rest: Arc<[Arc<T>]> = list.iter().filter(|c| c.order(claimant) != Ordering::Equal).cloned().collect();
+        let Some(addresses) = self.0.get_mut(network) else {
+            return;
+        };
+        let Some(list) = addresses.get(address) else {
+            return;
+        };
+        let rest: Claimants<T> = list
+            .iter()
+            .filter(|c| c.order(claimant) != Ordering::Equal)
+            .cloned()
+            .collect();
         if rest.is_empty() {
             addresses.remove(address);
         } else {
@@ -59,13 +75,18 @@ impl Claimant for Workload {
     /// A pod that is going away is unhealthy: its successor with the same address comes first.
     fn order(&self, other: &Self) -> Ordering {
         let unhealthy = |w: &Self| w.status == Health::Unhealthy;
-        unhealthy(self).cmp(&unhealthy(other)).then_with(|| self.uid.cmp(&other.uid))
+        unhealthy(self)
+            .cmp(&unhealthy(other))
+            .then_with(|| self.uid.cmp(&other.uid))
     }
 }
 
 impl Claimant for Service {
     /// Before the client is known: the canonical one first.
     fn order(&self, other: &Self) -> Ordering {
-        other.canonical.cmp(&self.canonical).then_with(|| self.key.cmp(&other.key))
+        other
+            .canonical
+            .cmp(&self.canonical)
+            .then_with(|| self.key.cmp(&other.key))
     }
 }

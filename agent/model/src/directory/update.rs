@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use imbl::{HashMap, OrdMap};
+use imbl::HashMap;
 
 use super::{Directory, Members};
 use crate::{NetworkMode, Service, ServiceKey, Workload};
@@ -11,7 +11,11 @@ use crate::{NetworkMode, Service, ServiceKey, Workload};
 impl Directory {
     /// Puts a workload in, in place of the one with the same uid. Says whether anything changed.
     pub fn upsert_workload(&mut self, workload: Workload) -> bool {
-        if self.workloads.get(&workload.uid).is_some_and(|old| **old == workload) {
+        if self
+            .workloads
+            .get(&workload.uid)
+            .is_some_and(|old| **old == workload)
+        {
             return false;
         }
         self.remove_workload(&workload.uid.clone());
@@ -31,7 +35,9 @@ impl Directory {
 
     /// Takes a workload out. Says whether it was there.
     pub fn remove_workload(&mut self, uid: &str) -> bool {
-        let Some(workload) = self.workloads.remove(uid) else { return false };
+        let Some(workload) = self.workloads.remove(uid) else {
+            return false;
+        };
         if workload.network_mode == NetworkMode::Standard {
             for ip in &workload.addresses {
                 self.by_ip.remove(&workload.network, ip, &workload);
@@ -46,7 +52,11 @@ impl Directory {
 
     /// Puts a service in, in place of the one with the same key. Its endpoints stay. Says whether anything changed.
     pub fn upsert_service(&mut self, service: Service) -> bool {
-        if self.services.get(&service.key).is_some_and(|old| **old == service) {
+        if self
+            .services
+            .get(&service.key)
+            .is_some_and(|old| **old == service)
+        {
             return false;
         }
         self.remove_service(&service.key.clone());
@@ -63,7 +73,9 @@ impl Directory {
 
     /// Takes a service out; workloads that say they serve it keep saying so. Says whether it was there.
     pub fn remove_service(&mut self, key: &ServiceKey) -> bool {
-        let Some(service) = self.services.remove(key) else { return false };
+        let Some(service) = self.services.remove(key) else {
+            return false;
+        };
         for (network, ip) in &service.vips {
             self.by_vip.remove(network, ip, &service);
         }
@@ -74,12 +86,21 @@ impl Directory {
     }
 }
 
-fn join<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, workload: &Arc<Workload>) {
-    groups.entry(group.clone()).or_insert_with(OrdMap::new).insert(workload.uid.clone(), workload.clone());
+fn join<K: Hash + Eq + Clone>(
+    groups: &mut HashMap<K, Members>,
+    group: &K,
+    workload: &Arc<Workload>,
+) {
+    groups
+        .entry(group.clone())
+        .or_default()
+        .insert(workload.uid.clone(), workload.clone());
 }
 
 fn leave<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, uid: &str) {
-    let Some(members) = groups.get_mut(group) else { return };
+    let Some(members) = groups.get_mut(group) else {
+        return;
+    };
     members.remove(uid);
     if members.is_empty() {
         groups.remove(group);
