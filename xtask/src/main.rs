@@ -1,2 +1,54 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask <verb>`: the only entry that people and CI use for anything beyond a plain `cargo build`.
+//!
+//! One verb, one file. Everything a verb tells on its way goes to stderr; stdout belongs to its result, so
+//! that `--output json` can be piped.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod build_ebpf;
+mod deps;
+mod lint;
+mod preflight;
+mod setup;
+mod shell;
+mod test;
+
+/// The tasks of the Weir repository.
+///
+/// A new user needs two of them: `cargo xtask demo` and `cargo xtask test`. Each installs what it needs
+/// (and says what), checks first whether this machine can run it, and cleans up behind itself.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Setup(setup::SetupArgs),
+    Test(test::TestArgs),
+    Lint(lint::LintArgs),
+    Deps(deps::DepsArgs),
+    BuildEbpf(build_ebpf::BuildEbpfArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Setup(args) => setup::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Lint(args) => lint::run(&args),
+        Verb::Deps(args) => deps::run(&args),
+        Verb::BuildEbpf(args) => build_ebpf::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`: every test there is, in the order in which a failure is cheapest to understand.
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::preflight;
+use crate::setup::{self, Part};
+use crate::shell;
+
+/// Run the tests: unit tests, then the eBPF programs in this kernel, then the stories in network namespaces
+#[derive(Args)]
+pub(crate) struct TestArgs {
+    /// Only this suite; all of them if left out
+    suite: Option<Suite>,
+    /// Passed on to cargo nextest, for example a part of a test's name
+    #[arg(last = true)]
+    nextest: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Pure code: no root, no kernel features, seconds
+    Unit,
+    /// eBPF programs loaded and run in this kernel (root)
+    Kernel,
+    /// Clusters of network namespaces with real agents and real programs (root)
+    Netns,
+}
+
+impl Suite {
+    const ALL: [Self; 3] = [Self::Unit, Self::Kernel, Self::Netns];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Kernel => "kernel",
+            Self::Netns => "netns",
+        }
+    }
+
+    /// What nextest calls the tests of this suite.
+    fn filter(self) -> &'static str {
+        match self {
+            Self::Unit => "not (package(weir-netns) or (package(weir-datapath) and kind(test)))",
+            Self::Kernel => "package(weir-datapath) and kind(test)",
+            Self::Netns => "package(weir-netns)",
+        }
+    }
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &TestArgs) -> Result<()> {
+    let suites = args.suite.map_or(Suite::ALL.to_vec(), |suite| vec![suite]);
+    if suites != [Suite::Unit] {
+        preflight::check("test")?;
+    }
+    let programs = suites.contains(&Suite::Netns).then_some(Part::Programs);
+    setup::ensure(&[&[Part::Ebpf, Part::Nextest], programs.as_slice()].concat())?;
+    if suites.contains(&Suite::Netns) {
+        build_agent()?;
+    }
+    let failed: Vec<&str> = suites
+        .iter()
+        .filter(|suite| !passes(**suite, &args.nextest))
+        .map(|suite| suite.name())
+        .collect();
+    if !failed.is_empty() {
+        bail!("tests failed in: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// The agent that the stories start. Built together with all tests: one selection of packages means one set
+/// of features, and so one build of every dependency.
+fn build_agent() -> Result<()> {
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--locked",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))
+}
+
+/// All suites run even if one fails, so that one run shows everything.
+fn passes(suite: Suite, extra: &[String]) -> bool {
+    eprintln!("test: {} tests", suite.name());
+    let mut nextest = shell::cargo(&[
+        "nextest",
+        "run",
+        "--locked",
+        "--workspace",
+        "--filterset",
+        suite.filter(),
+    ]);
+    if std::env::var_os("CI").is_some() {
+        nextest.args(["--profile", "ci"]);
+    }
+    match shell::run(nextest.args(extra)) {
+        Ok(()) => true,
+        Err(error) => {
+            eprintln!("test: {error:#}");
+            false
+        }
+    }
+}
