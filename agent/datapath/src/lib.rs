@@ -1,1 +1,3 @@
-//! Placeholder: written by its owner.
+//! Placeholder: the NETNS owner writes this page.
+mod bpf;
+mod events;
