@@ -36,6 +36,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
     ("weir-netns", &["weir-harness"]),
+    ("weir-bench", &[]),
     ("xtask", &["weir-harness"]),
 ];
 
