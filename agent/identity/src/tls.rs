@@ -6,6 +6,8 @@
 mod client;
 mod explain;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -69,6 +71,8 @@ impl Context {
         config.ignore_client_order = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        // The tunnel has its own record layer: it takes the traffic keys after the handshake.
+        config.enable_secret_extraction = true;
         Ok(config)
     }
 
@@ -87,6 +91,7 @@ impl Context {
             .with_client_cert_resolver(key);
         config.alpn_protocols = vec![ALPN_H2.to_vec()];
         config.enable_sni = false;
+        config.enable_secret_extraction = true;
         config.resumption = rustls::client::Resumption::disabled();
         Ok(config)
     }
