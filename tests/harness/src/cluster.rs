@@ -1,0 +1,331 @@
+//! The cluster: nodes, the link between them, and the mesh file that their agents read.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cleanup::lock;
+use crate::mesh::{MeshFile, Mode, PeerAuthentication, Service, TunnelProtocol, Workload};
+use crate::node::Node;
+use crate::process::tail;
+use crate::{RunInfo, require_root, until_ok};
+
+/// How long the agents get to apply a change of the mesh file.
+const SETTLE: Duration = Duration::from_secs(30);
+/// Kubernetes namespace of the workload that says which version of the file an agent has applied.
+const MARKER_NAMESPACE: &str = "weir-harness";
+
+/// A running cluster; dropping it removes everything that it made.
+#[derive(Debug)]
+pub struct Cluster {
+    world: Arc<World>,
+    nodes: Vec<Node>,
+    kept: bool,
+}
+
+/// How a cluster is to be built.
+#[derive(Debug)]
+pub struct Builder {
+    label: String,
+    nodes: usize,
+    agent_args: Vec<String>,
+    workers: usize,
+}
+
+/// What nodes and pods share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) run: RunInfo,
+    pub(crate) agent_args: Vec<String>,
+    pub(crate) workers: usize,
+    mesh: Mutex<MeshFile>,
+    revision: AtomicU32,
+    /// Names of all namespaces, for the person who debugs.
+    hints: Mutex<Vec<String>>,
+}
+
+impl Cluster {
+    /// Two nodes, `a` and `b`, joined by a routed link; no pods, agents not running yet.
+    pub fn two_nodes(label: &str) -> Result<Self> {
+        Self::builder(label).build()
+    }
+
+    /// A cluster that differs from [`Cluster::two_nodes`].
+    #[must_use]
+    pub fn builder(label: &str) -> Builder {
+        Builder { label: label.to_owned(), nodes: 2, agent_args: Vec::new(), workers: 2 }
+    }
+
+    /// The node of that name.
+    ///
+    /// # Panics
+    /// When there is none: a story that names a wrong node is wrong.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Node {
+        match self.nodes.iter().find(|node| node.name() == name) {
+            Some(node) => node.clone(),
+            None => panic!("no node {name:?} in this cluster"),
+        }
+    }
+
+    /// All nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Id of the run, for [`crate::tear_down`].
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.world.run.id
+    }
+
+    /// Directory of the run's files (logs, captures, mesh file).
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.world.run.dir()
+    }
+
+    /// Starts the agents that do not run, and waits until all agree with the mesh file.
+    pub fn up(&self) -> Result<()> {
+        // All at once: a self-test takes a moment on each node.
+        for node in &self.nodes {
+            node.agent().launch()?;
+        }
+        for node in &self.nodes {
+            node.agent().wait_ready()?;
+        }
+        self.settle()
+    }
+
+    /// Waits until every running agent has applied the mesh file.
+    pub fn settle(&self) -> Result<()> {
+        self.world.settle(&self.nodes)
+    }
+
+    /// Changes the mesh file as a whole, and waits until the agents have applied it.
+    pub fn change(&self, change: impl FnOnce(&mut MeshFile)) -> Result<()> {
+        self.world.change(change)?;
+        self.settle()
+    }
+
+    /// Makes plaintext from outside the mesh refused (or taken) everywhere.
+    pub fn set_strict(&self, strict: bool) -> Result<()> {
+        let mode = if strict { Mode::Strict } else { Mode::Permissive };
+        self.change(|mesh| {
+            mesh.peer_authentication.retain(|rule| rule.name != "mesh-default");
+            mesh.peer_authentication.push(PeerAuthentication {
+                name: "mesh-default".into(),
+                namespace: String::new(),
+                workloads: Vec::new(),
+                mode,
+                port_level_mtls: std::collections::BTreeMap::new(),
+            });
+        })
+    }
+
+    /// Adds (or replaces) a service.
+    pub fn service(&self, service: Service) -> Result<()> {
+        self.change(|mesh| {
+            mesh.services.retain(|other| other.hostname != service.hostname);
+            mesh.services.push(service);
+        })
+    }
+
+    /// Path of the mesh file.
+    #[must_use]
+    pub fn mesh_file(&self) -> PathBuf {
+        self.world.mesh_path()
+    }
+
+    /// Lines that enter each node and pod from a shell.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        lock(&self.world.hints).clone()
+    }
+
+    /// Leaves everything running when this process ends; [`crate::tear_down`] with the id ends it.
+    pub fn keep(&mut self) -> Result<()> {
+        self.world.run.keep()?;
+        self.kept = true;
+        Ok(())
+    }
+
+    /// Ends the cluster now, and says what could not be removed.
+    pub fn end(mut self) -> Result<()> {
+        self.kept = true;
+        self.world.run.end()
+    }
+
+    fn explain(&self) {
+        eprintln!("--- weir-harness: cluster {} of the failed story ---", self.id());
+        for hint in self.hints() {
+            eprintln!("  {hint}");
+        }
+        for node in &self.nodes {
+            if let Some(log) = node.agent().log_text() {
+                eprintln!("--- agent of node {}, end of its log ---\n{}", node.name(), tail(&log, 40));
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        if std::thread::panicking() {
+            self.explain();
+            if std::env::var_os("WEIR_TEST_KEEP").is_some() && self.keep().is_ok() {
+                eprintln!("--- kept; `cargo xtask demo --down` removes it ---");
+                return;
+            }
+        }
+        if let Err(error) = self.world.run.end() {
+            eprintln!("weir-harness: {error:#}");
+        }
+    }
+}
+
+impl Builder {
+    /// One node or two.
+    #[must_use]
+    pub fn nodes(mut self, count: usize) -> Self {
+        self.nodes = count;
+        self
+    }
+
+    /// More arguments for each agent.
+    #[must_use]
+    pub fn agent_args(mut self, args: &[&str]) -> Self {
+        self.agent_args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Data workers of each agent.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// Makes the nodes and the link. Agents start with [`Cluster::up`].
+    pub fn build(self) -> Result<Cluster> {
+        require_root()?;
+        if !(1..=2).contains(&self.nodes) {
+            bail!("a cluster has one node or two, not {}", self.nodes);
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let run = RunInfo::claim(format!("weir-{}-{}-{count}", self.label, std::process::id()))?;
+        let world = Arc::new(World {
+            run,
+            agent_args: self.agent_args,
+            workers: self.workers,
+            mesh: Mutex::default(),
+            revision: AtomicU32::new(0),
+            hints: Mutex::default(),
+        });
+        // From here on the drop of `cluster` cleans up what was made so far.
+        let mut cluster = Cluster { world: world.clone(), nodes: Vec::new(), kept: false };
+        for (index, name) in ["a", "b"].into_iter().take(self.nodes).enumerate() {
+            cluster.nodes.push(Node::create(&world, name, u8::try_from(index + 1)?)?);
+        }
+        if let [a, b] = cluster.nodes.as_slice() {
+            a.link_to(b)?;
+        }
+        world.change(|_| ())?;
+        Ok(cluster)
+    }
+}
+
+impl World {
+    pub(crate) fn mesh_path(&self) -> PathBuf {
+        self.run.dir().join("mesh.yaml")
+    }
+
+    /// Applies `change` and writes the file with a new marker.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut MeshFile)) -> Result<()> {
+        let mut mesh = lock(&self.mesh);
+        change(&mut mesh);
+        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
+        mesh.workloads.retain(|workload| workload.namespace != MARKER_NAMESPACE);
+        mesh.workloads.push(marker(revision));
+        mesh.write(&self.mesh_path())
+    }
+
+    /// Changes the entry of one workload.
+    pub(crate) fn change_workload(&self, name: &str, change: impl FnOnce(&mut Workload)) -> Result<()> {
+        let mut found = false;
+        self.change(|mesh| {
+            if let Some(workload) = mesh.workloads.iter_mut().find(|workload| workload.name == name) {
+                found = true;
+                change(workload);
+            }
+        })?;
+        if found { Ok(()) } else { bail!("no workload {name} in the mesh file") }
+    }
+
+    pub(crate) fn hint(&self, who: &str, netns: &str) {
+        lock(&self.hints).push(format!("{who}: ip netns exec {netns} bash"));
+    }
+
+    pub(crate) fn settle(&self, nodes: &[Node]) -> Result<()> {
+        for node in nodes.iter().filter(|node| node.agent().running()) {
+            let what = format!("agent of node {} to apply the mesh file", node.name());
+            until_ok(&what, SETTLE, || self.settled(node)).with_context(|| {
+                let log = node.agent().log_text().unwrap_or_default();
+                format!("end of its log:\n{}", tail(&log, 20))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn settled(&self, node: &Node) -> Result<()> {
+        let dump = node.agent().config_dump()?;
+        let mesh = lock(&self.mesh);
+        let marker = marker(self.revision.load(Ordering::Relaxed)).name;
+        let listed = |name: &str| {
+            dump["workloads"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name))
+        };
+        if !listed(&marker) {
+            bail!("its config dump does not list {marker}");
+        }
+        let local = mesh.workloads.iter().filter(|workload| {
+            workload.node == node.name() && workload.network_namespace.is_some()
+        });
+        for workload in local {
+            let uid = format!("Kubernetes//Pod/{}/{}", workload.namespace, workload.name);
+            let state = dump["workloadState"][&uid]["state"].as_str();
+            match (workload.tunnel_protocol, state) {
+                (TunnelProtocol::Hbone, Some("Up")) | (TunnelProtocol::None, None) => (),
+                (wanted, state) => bail!("{uid} should be {wanted:?}, its state is {state:?}"),
+            }
+        }
+        let gone = dump["workloadState"].as_object().into_iter().flatten().find(|(uid, _)| {
+            !mesh.workloads.iter().any(|workload| uid.ends_with(&format!("/{}", workload.name)))
+        });
+        match gone {
+            Some((uid, _)) => bail!("{uid} is still enrolled"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A workload outside the mesh whose name is the version of the file.
+fn marker(revision: u32) -> Workload {
+    Workload {
+        name: format!("revision-{revision}"),
+        namespace: MARKER_NAMESPACE.into(),
+        service_account: "default".into(),
+        node: String::new(),
+        addresses: vec![std::net::Ipv4Addr::new(192, 0, 2, 1).into()],
+        tunnel_protocol: TunnelProtocol::None,
+        network_namespace: None,
+        probe_ports: Vec::new(),
+    }
+}
