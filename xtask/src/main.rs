@@ -8,10 +8,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build_ebpf;
 mod deps;
 mod lint;
 mod preflight;
+mod release;
 mod setup;
 mod shell;
 mod test;
@@ -31,6 +33,7 @@ struct Cli {
 enum Verb {
     Setup(setup::SetupArgs),
     Test(test::TestArgs),
+    Bench(bench::BenchArgs),
     Lint(lint::LintArgs),
     Deps(deps::DepsArgs),
     BuildEbpf(build_ebpf::BuildEbpfArgs),
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Deps(args) => deps::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),

@@ -1,0 +1,268 @@
+//! The result: a table for people, JSON for programs.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::metric::{Compare, Metric};
+use super::stats::Summary;
+
+/// Everything that was measured so far.
+#[derive(Default)]
+pub(super) struct Results {
+    /// In the order in which they were first measured.
+    metrics: Vec<Metric>,
+    values: BTreeMap<(&'static str, String), Vec<f64>>,
+    failures: Vec<String>,
+}
+
+impl Results {
+    /// Takes one measurement.
+    pub(super) fn add(&mut self, plane: &str, metric: Metric, value: f64) {
+        if !self.metrics.contains(&metric) {
+            self.metrics.push(metric);
+        }
+        self.values
+            .entry((metric.name, plane.to_owned()))
+            .or_default()
+            .push(value);
+    }
+
+    /// Takes a load that could not be measured.
+    pub(super) fn fail(&mut self, failure: String) {
+        self.failures.push(failure);
+    }
+
+    /// What failed, if anything.
+    pub(super) fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
+    fn summary(&self, metric: Metric, plane: &str) -> Option<Summary> {
+        Summary::of(self.values.get(&(metric.name, plane.to_owned()))?)
+    }
+
+    /// A line per metric, a column per data plane; the first plane is what the others are compared with.
+    pub(super) fn table(&self, planes: &[String]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        let titles = ["", "unit"].map(str::to_owned);
+        table.set_header(titles.into_iter().chain(planes.iter().cloned()));
+        for metric in &self.metrics {
+            let cells = planes
+                .iter()
+                .map(|plane| self.cell(*metric, plane, &planes[0]));
+            table.add_row(
+                [metric.title.to_owned(), metric.unit.to_owned()]
+                    .into_iter()
+                    .chain(cells),
+            );
+        }
+        for column in table.column_iter_mut().skip(2) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table.to_string()
+    }
+
+    fn cell(&self, metric: Metric, plane: &str, base: &str) -> String {
+        let Some(summary) = self.summary(metric, plane) else {
+            return "-".to_owned();
+        };
+        let number = human(summary.median);
+        let base = if plane == base {
+            None
+        } else {
+            self.summary(metric, base)
+        };
+        match (metric.compare, base) {
+            (Compare::Ratio, Some(base)) if base.median > 0.0 => {
+                format!("{number} ({:.2})", summary.median / base.median)
+            }
+            (Compare::Difference, Some(base)) => {
+                format!("{number} ({:+.0})", summary.median - base.median)
+            }
+            _ => number,
+        }
+    }
+
+    /// The same as one JSON object.
+    pub(super) fn json(
+        &self,
+        planes: &[String],
+        conditions: &Conditions,
+    ) -> serde_json::Result<String> {
+        let rows = self
+            .metrics
+            .iter()
+            .map(|metric| self.row(*metric, planes))
+            .collect();
+        serde_json::to_string_pretty(&Document {
+            conditions,
+            planes,
+            rows,
+            failures: &self.failures,
+        })
+    }
+
+    fn row(&self, metric: Metric, planes: &[String]) -> Row {
+        let base = planes
+            .first()
+            .and_then(|plane| self.summary(metric, plane))
+            .map(|summary| summary.median);
+        let values = planes.iter().filter_map(|plane| {
+            let summary = self.summary(metric, plane)?;
+            let compared = match (metric.compare, base) {
+                (Compare::Ratio, Some(base)) if base > 0.0 => Some(summary.median / base),
+                (Compare::Difference, Some(base)) => Some(summary.median - base),
+                _ => None,
+            };
+            Some((plane.clone(), Value { summary, compared }))
+        });
+        Row {
+            name: metric.name,
+            unit: metric.unit,
+            compare: metric.compare,
+            values: values.collect(),
+        }
+    }
+}
+
+/// Under what the numbers were measured; without it they mean nothing.
+#[derive(Serialize)]
+pub(super) struct Conditions {
+    pub(super) kernel: String,
+    pub(super) processor: String,
+    pub(super) cpus: usize,
+    pub(super) pinned: bool,
+    pub(super) rounds: u32,
+    pub(super) seconds_per_load: u64,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    conditions: &'a Conditions,
+    planes: &'a [String],
+    rows: Vec<Row>,
+    failures: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    compare: Compare,
+    /// By data plane.
+    values: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Value {
+    #[serde(flatten)]
+    summary: Summary,
+    /// A ratio or a difference, as `compare` of the row says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<f64>,
+}
+
+/// Three figures that count, and no more.
+fn human(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => thousands(value.round() as i64),
+        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        size if size >= 0.01 => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+fn thousands(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0 { format!("-{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metric::{BULK_1, BULK_1_CPU, HTTP_1_P50};
+    use super::*;
+
+    fn results() -> (Results, Vec<String>) {
+        let mut results = Results::default();
+        for (plane, metric, value) in [
+            ("direct", BULK_1, 60.0),
+            ("direct", HTTP_1_P50, 66.0),
+            ("weir", BULK_1, 15.0),
+            ("weir", BULK_1, 30.0),
+            ("weir", BULK_1, 20.0),
+            ("weir", BULK_1_CPU, 0.8),
+            ("weir", HTTP_1_P50, 87.0),
+        ] {
+            results.add(plane, metric, value);
+        }
+        (results, ["direct", "weir"].map(str::to_owned).to_vec())
+    }
+
+    #[test]
+    fn the_table_compares_with_the_first_plane() {
+        let (results, planes) = results();
+        let table = results.table(&planes);
+        for wanted in ["60.0", "20.0 (0.33)", "87.0 (+21)", "0.800"] {
+            assert!(table.contains(wanted), "{wanted:?} is not in\n{table}");
+        }
+    }
+
+    #[test]
+    fn the_json_says_the_same() {
+        let (results, planes) = results();
+        let conditions = Conditions {
+            kernel: String::new(),
+            processor: String::new(),
+            cpus: 2,
+            pinned: true,
+            rounds: 3,
+            seconds_per_load: 3,
+        };
+        let json: serde_json::Value =
+            serde_json::from_str(&results.json(&planes, &conditions).unwrap()).unwrap();
+        let weir = &json["rows"][0]["values"]["weir"];
+        assert_eq!(
+            (
+                weir["median"].as_f64(),
+                weir["min"].as_f64(),
+                weir["max"].as_f64()
+            ),
+            (Some(20.0), Some(15.0), Some(30.0))
+        );
+        assert!((weir["compared"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9);
+        assert_eq!(
+            json["rows"][1]["values"]["weir"]["compared"].as_f64(),
+            Some(21.0)
+        );
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        let cases = [
+            (204_000.4, "204,000"),
+            (1234.0, "1,234"),
+            (123.4, "123"),
+            (65.52, "65.5"),
+            (5.5, "5.50"),
+            (0.0202, "0.020"),
+            (0.0012, "0.0012"),
+            (0.0, "0"),
+            (-1500.0, "-1,500"),
+        ];
+        for (value, want) in cases {
+            assert_eq!(human(value), want);
+        }
+    }
+}

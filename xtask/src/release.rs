@@ -1,0 +1,53 @@
+//! The optimised binaries that the demo and the bench run.
+//!
+//! xtask itself is a debug build beside debug binaries, and the harness looks for binaries beside itself
+//! unless the environment names them. So this process replaces itself by one with that environment.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// Builds them and starts this verb again with their paths; returns in the process that has them.
+///
+/// A user who sets `WEIR_AGENT_BIN` brings binaries of their own, and nothing is built.
+pub(crate) fn ensure() -> Result<()> {
+    if std::env::var_os(variable("weir-agent")).is_some() {
+        return Ok(());
+    }
+    eprintln!(
+        "xtask: building the optimised binaries (several minutes the first time on two cores)"
+    );
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--locked",
+        "--release",
+        "-p",
+        "weir-agent",
+        "-p",
+        "weir-harness",
+        "-p",
+        "weir-bench",
+    ]))?;
+    let own = std::env::current_exe().context("own executable unknown")?;
+    // <target>/debug/xtask
+    let target = own
+        .ancestors()
+        .nth(2)
+        .context("own executable has no target folder")?;
+    let paths = BINARIES.map(|name| (variable(name), target.join("release").join(name)));
+    let mut again = Command::new(&own);
+    again
+        .args(std::env::args_os().skip(1))
+        .envs(paths.into_iter().filter(|(_, path)| path.is_file()));
+    Err(again.exec()).with_context(|| format!("cannot start {} again", own.display()))
+}
+
+/// As `weir_harness::binary` reads it.
+fn variable(binary: &str) -> String {
+    format!("{}_BIN", binary.to_uppercase().replace('-', "_"))
+}
+
+const BINARIES: [&str; 3] = ["weir-agent", "weir-probe", "weir-load"];
