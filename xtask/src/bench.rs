@@ -61,25 +61,17 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     preflight::check("bench")?;
     setup::ensure(&[Part::Ebpf, Part::Programs])?;
     release::ensure()?;
-    let pinned =
-        !args.no_pin && std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
+    let pinned = !args.no_pin && std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
     let world = World::build(&args.peer, pinned)?;
     let results = measure(args, &world);
-    let planes: Vec<String> = world
-        .planes()
-        .iter()
-        .map(|plane| plane.name.clone())
-        .collect();
+    let planes: Vec<String> = world.planes().iter().map(|plane| plane.name.clone()).collect();
     let conditions = conditions(args, pinned);
     match args.output {
         Output::Table => println!("{}\n{}", results.table(&planes), LEGEND),
         Output::Json => println!("{}", results.json(&planes, &conditions)?),
     }
     if !results.failures().is_empty() {
-        bail!(
-            "not everything could be measured:\n  {}",
-            results.failures().join("\n  ")
-        );
+        bail!("not everything could be measured:\n  {}", results.failures().join("\n  "));
     }
     Ok(())
 }
@@ -91,17 +83,9 @@ fn measure(args: &BenchArgs, world: &World) -> Results {
     for stage in Load::STAGES {
         let rounds = if stage.repeats { args.rounds } else { 1 };
         for round in 1..=rounds {
-            for load in stage
-                .loads
-                .iter()
-                .filter(|load| args.only.is_empty() || args.only.contains(load))
-            {
+            for load in stage.loads.iter().filter(|load| args.only.is_empty() || args.only.contains(load)) {
                 for plane in world.planes() {
-                    eprintln!(
-                        "bench: round {round} of {rounds}: {} through {}",
-                        load.title(),
-                        plane.name
-                    );
+                    eprintln!("bench: round {round} of {rounds}: {} through {}", load.title(), plane.name);
                     match load.run(plane, length) {
                         Ok(measured) => measured
                             .into_iter()
@@ -121,14 +105,9 @@ fn measure(args: &BenchArgs, world: &World) -> Results {
 
 fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     Conditions {
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         processor: model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned()),
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         pinned,
@@ -137,4 +116,5 @@ fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
     }
 }
 
-const LEGEND: &str = "Medians. In brackets: the part of direct for rates, what comes on top of direct for latencies.";
+const LEGEND: &str =
+    "Medians. In brackets: the part of direct for rates, what comes on top of direct for latencies.";

@@ -32,14 +32,10 @@ pub(crate) fn run(_args: &BuildEbpfArgs) -> Result<()> {
 /// Files without an extension are the linked programs; beside them are cargo's own.
 fn objects(folder: &Path) -> Result<Vec<(String, u64)>> {
     let mut found = Vec::new();
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let meta = entry
-            .metadata()
-            .with_context(|| format!("cannot read {name}"))?;
+        let meta = entry.metadata().with_context(|| format!("cannot read {name}"))?;
         if meta.is_file() && !name.contains('.') {
             found.push((name, meta.len()));
         }

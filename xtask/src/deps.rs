@@ -28,11 +28,7 @@ pub(crate) fn run(args: &DepsArgs) -> Result<()> {
             println!(
                 "{} -> {}",
                 package.name,
-                if own.is_empty() {
-                    "nothing of ours".to_owned()
-                } else {
-                    own.join(", ")
-                }
+                if own.is_empty() { "nothing of ours".to_owned() } else { own.join(", ") }
             );
         }
     }
@@ -50,21 +46,14 @@ pub(crate) fn run(args: &DepsArgs) -> Result<()> {
 fn faults(packages: &[Package]) -> Vec<String> {
     packages
         .iter()
-        .flat_map(|package| {
-            own_faults(package, packages)
-                .into_iter()
-                .chain(outside_faults(package))
-        })
+        .flat_map(|package| own_faults(package, packages).into_iter().chain(outside_faults(package)))
         .collect()
 }
 
 /// Edges between our crates that the table does not have, and crates that it does not have.
 fn own_faults(package: &Package, packages: &[Package]) -> Vec<String> {
     let Some(allowed) = edges::allowed(&package.name) else {
-        return vec![format!(
-            "{} is not in the table: decide what it may know",
-            package.name
-        )];
+        return vec![format!("{} is not in the table: decide what it may know", package.name)];
     };
     own_dependencies(package, packages)
         .filter(|name| !allowed.contains(name))
@@ -78,19 +67,11 @@ fn outside_faults(package: &Package) -> Vec<String> {
         .iter()
         .filter(|guard| !guard.users.contains(&package.name.as_str()))
         .filter(|guard| package.dependencies.iter().any(|name| name == guard.name))
-        .map(|guard| {
-            format!(
-                "{} must not name {}: {}",
-                package.name, guard.name, guard.reason
-            )
-        })
+        .map(|guard| format!("{} must not name {}: {}", package.name, guard.name, guard.reason))
         .collect()
 }
 
-fn own_dependencies<'a>(
-    package: &'a Package,
-    packages: &'a [Package],
-) -> impl Iterator<Item = &'a str> {
+fn own_dependencies<'a>(package: &'a Package, packages: &'a [Package]) -> impl Iterator<Item = &'a str> {
     let ours = |name: &&str| packages.iter().any(|other| other.name == *name);
     package.dependencies.iter().map(String::as_str).filter(ours)
 }
@@ -116,10 +97,7 @@ mod tests {
                 vec![package("weir-model", &["weir-identity"]), identity()],
                 "weir-model must not know weir-identity",
             ),
-            (
-                vec![package("weir-new", &[])],
-                "weir-new is not in the table: decide what it may know",
-            ),
+            (vec![package("weir-new", &[])], "weir-new is not in the table: decide what it may know"),
             (
                 vec![package("weir-tunnel", &["aya", "h2"])],
                 "weir-tunnel must not name aya: only the datapath meets the kernel",
@@ -136,10 +114,7 @@ mod tests {
         for (name, allowed) in edges::EDGES {
             for other in *allowed {
                 let back = edges::allowed(other).unwrap_or_default();
-                assert!(
-                    !back.contains(name),
-                    "{name} and {other} may know each other"
-                );
+                assert!(!back.contains(name), "{name} and {other} may know each other");
             }
         }
     }

@@ -36,16 +36,9 @@ pub(crate) fn run(args: &LintArgs) -> Result<()> {
 type Check = (&'static str, fn() -> Result<()>);
 
 fn checks(fix: bool) -> Vec<Check> {
-    let mut checks: Vec<Check> = if fix {
-        vec![("clippy", clippy_fix), ("format", fmt_fix)]
-    } else {
-        vec![("format", fmt)]
-    };
-    checks.extend([
-        ("walls", walls as fn() -> Result<()>),
-        ("clippy", clippy),
-        ("deny", deny),
-    ]);
+    let mut checks: Vec<Check> =
+        if fix { vec![("clippy", clippy_fix), ("format", fmt_fix)] } else { vec![("format", fmt)] };
+    checks.extend([("walls", walls as fn() -> Result<()>), ("clippy", clippy), ("deny", deny)]);
     checks
 }
 

@@ -18,10 +18,8 @@ pub(crate) fn check(verb: &str) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("  - {}\n    {}", problem.reason, problem.next))
-        .collect();
+    let list: Vec<String> =
+        problems.iter().map(|problem| format!("  - {}\n    {}", problem.reason, problem.next)).collect();
     bail!("`cargo xtask {verb}` cannot run here:\n{}", list.join("\n"))
 }
 
@@ -32,23 +30,16 @@ struct Problem {
 }
 
 fn problem(reason: impl Into<String>, next: impl Into<String>) -> Option<Problem> {
-    Some(Problem {
-        reason: reason.into(),
-        next: next.into(),
-    })
+    Some(Problem { reason: reason.into(), next: next.into() })
 }
 
 /// In the order in which a reader would mend them.
-const CHECKS: &[fn() -> Option<Problem>] =
-    &[kernel, root, capabilities, btf, cgroup2, bpffs, namespaces];
+const CHECKS: &[fn() -> Option<Problem>] = &[kernel, root, capabilities, btf, cgroup2, bpffs, namespaces];
 
 fn kernel() -> Option<Problem> {
     if std::env::consts::OS != "linux" {
         return problem(
-            format!(
-                "this is {}, and Weir's data plane is eBPF",
-                std::env::consts::OS
-            ),
+            format!("this is {}, and Weir's data plane is eBPF", std::env::consts::OS),
             "Run it on Linux, for example in a virtual machine.",
         );
     }
@@ -86,10 +77,7 @@ fn capabilities() -> Option<Problem> {
         return None;
     }
     problem(
-        format!(
-            "root lacks {} here (a container without them?)",
-            missing.join(", ")
-        ),
+        format!("root lacks {} here (a container without them?)", missing.join(", ")),
         "Run it on the machine itself, or give the container these capabilities.",
     )
 }

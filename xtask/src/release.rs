@@ -17,9 +17,7 @@ pub(crate) fn ensure() -> Result<()> {
     if std::env::var_os(variable("weir-agent")).is_some() {
         return Ok(());
     }
-    eprintln!(
-        "xtask: building the optimised binaries (several minutes the first time on two cores)"
-    );
+    eprintln!("xtask: building the optimised binaries (several minutes the first time on two cores)");
     shell::run(&mut shell::cargo(&[
         "build",
         "--locked",
@@ -33,15 +31,10 @@ pub(crate) fn ensure() -> Result<()> {
     ]))?;
     let own = std::env::current_exe().context("own executable unknown")?;
     // <target>/debug/xtask
-    let target = own
-        .ancestors()
-        .nth(2)
-        .context("own executable has no target folder")?;
+    let target = own.ancestors().nth(2).context("own executable has no target folder")?;
     let paths = BINARIES.map(|name| (variable(name), target.join("release").join(name)));
     let mut again = Command::new(&own);
-    again
-        .args(std::env::args_os().skip(1))
-        .envs(paths.into_iter().filter(|(_, path)| path.is_file()));
+    again.args(std::env::args_os().skip(1)).envs(paths.into_iter().filter(|(_, path)| path.is_file()));
     Err(again.exec()).with_context(|| format!("cannot start {} again", own.display()))
 }
 

@@ -33,11 +33,8 @@ pub(crate) enum Part {
 
 /// Runs the verb.
 pub(crate) fn run(args: &SetupArgs) -> Result<()> {
-    let parts: &[Part] = if args.build_only {
-        &[Part::Ebpf]
-    } else {
-        &[Part::Ebpf, Part::Nextest, Part::Programs]
-    };
+    let parts: &[Part] =
+        if args.build_only { &[Part::Ebpf] } else { &[Part::Ebpf, Part::Nextest, Part::Programs] };
     ensure(parts)?;
     eprintln!("setup: complete");
     Ok(())

@@ -23,11 +23,7 @@ pub(crate) fn root() -> PathBuf {
 /// they make build scripts of a nested cargo believe that their environment has changed.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(args)
-        .current_dir(root())
-        .env_remove("LD_LIBRARY_PATH")
-        .env_remove("OUT_DIR");
+    command.args(args).current_dir(root()).env_remove("LD_LIBRARY_PATH").env_remove("OUT_DIR");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_")
@@ -44,9 +40,7 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = display(command);
     eprintln!("$ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` failed ({status})");
     }
@@ -56,16 +50,9 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// The standard output of a program that is expected to succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = display(command);
-    let out = command
-        .stderr(Stdio::piped())
-        .output()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let out = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot start `{line}`"))?;
     if !out.status.success() {
-        bail!(
-            "`{line}` failed ({}): {}",
-            out.status,
-            String::from_utf8_lossy(&out.stderr).trim()
-        );
+        bail!("`{line}` failed ({}): {}", out.status, String::from_utf8_lossy(&out.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
@@ -95,10 +82,7 @@ pub(crate) fn step(what: &str, command: &mut Command) -> Result<()> {
     let status = child.wait().with_context(|| format!("lost `{line}`"))?;
     progress.finish();
     if !status.success() {
-        bail!(
-            "{what}: `{line}` failed ({status}). The end of its output:\n  {}",
-            tail.join("\n  ")
-        );
+        bail!("{what}: `{line}` failed ({status}). The end of its output:\n  {}", tail.join("\n  "));
     }
     eprintln!("{what}: done in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
@@ -116,10 +100,7 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 /// True for the superuser, as the kernel sees this process.
 pub(crate) fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let uids = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:"))
-        .unwrap_or_default();
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
     uids.split_whitespace().nth(1) == Some("0")
 }
 
@@ -144,9 +125,7 @@ impl Progress {
             return Self(None);
         }
         let bar = ProgressBar::new_spinner().with_prefix(what.to_owned());
-        if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {prefix} [{elapsed}] {wide_msg:.dim}")
-        {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} [{elapsed}] {wide_msg:.dim}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));

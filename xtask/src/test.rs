@@ -59,11 +59,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     if suites.contains(&Suite::Netns) {
         build_agent()?;
     }
-    let failed: Vec<&str> = suites
-        .iter()
-        .filter(|suite| !passes(**suite, &args.nextest))
-        .map(|suite| suite.name())
-        .collect();
+    let failed: Vec<&str> =
+        suites.iter().filter(|suite| !passes(**suite, &args.nextest)).map(|suite| suite.name()).collect();
     if !failed.is_empty() {
         bail!("tests failed in: {}", failed.join(", "));
     }
@@ -73,26 +70,14 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
 /// The agent that the stories start. Built together with all tests: one selection of packages means one set
 /// of features, and so one build of every dependency.
 fn build_agent() -> Result<()> {
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--locked",
-        "--workspace",
-        "--bins",
-        "--tests",
-    ]))
+    shell::run(&mut shell::cargo(&["build", "--locked", "--workspace", "--bins", "--tests"]))
 }
 
 /// All suites run even if one fails, so that one run shows everything.
 fn passes(suite: Suite, extra: &[String]) -> bool {
     eprintln!("test: {} tests", suite.name());
-    let mut nextest = shell::cargo(&[
-        "nextest",
-        "run",
-        "--locked",
-        "--workspace",
-        "--filterset",
-        suite.filter(),
-    ]);
+    let mut nextest =
+        shell::cargo(&["nextest", "run", "--locked", "--workspace", "--filterset", suite.filter()]);
     if std::env::var_os("CI").is_some() {
         nextest.args(["--profile", "ci"]);
     }

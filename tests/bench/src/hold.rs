@@ -37,14 +37,9 @@ pub(crate) fn run(args: &HoldArgs) -> Result<()> {
     let share = args.connections.div_ceil(LANES);
     let left = |lane: usize| share.min(args.connections.saturating_sub(lane * share));
     let held = in_lanes((0..LANES).map(left).collect(), |count| open(args.to, count))?;
-    std::io::stdin()
-        .read_line(&mut String::new())
-        .context("stdin is gone")?;
+    std::io::stdin().read_line(&mut String::new()).context("stdin is gone")?;
     in_lanes(held, |streams| {
-        streams
-            .into_iter()
-            .map(|mut stream| ask(&mut stream).map(|()| stream))
-            .collect()
+        streams.into_iter().map(|mut stream| ask(&mut stream).map(|()| stream)).collect()
     })?;
     Ok(())
 }
@@ -57,32 +52,19 @@ fn in_lanes<T: Send>(
     let started = Instant::now();
     let work = &work;
     let done = std::thread::scope(|scope| {
-        let running: Vec<_> = lanes
-            .into_iter()
-            .map(|lane| scope.spawn(move || work(lane)))
-            .collect();
+        let running: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(move || work(lane))).collect();
         running
             .into_iter()
             .map(|lane| lane.join().map_err(|_| anyhow!("a client thread panicked")))
             .collect::<Result<Vec<_>>>()
     })?;
     let seconds = started.elapsed().as_secs_f64();
-    let errors: Vec<String> = done
-        .iter()
-        .flatten()
-        .filter_map(|one| one.as_ref().err().map(ToString::to_string))
-        .collect();
-    let held: Vec<Vec<TcpStream>> = done
-        .into_iter()
-        .map(|lane| lane.into_iter().flatten().collect())
-        .collect();
+    let errors: Vec<String> =
+        done.iter().flatten().filter_map(|one| one.as_ref().err().map(ToString::to_string)).collect();
+    let held: Vec<Vec<TcpStream>> =
+        done.into_iter().map(|lane| lane.into_iter().flatten().collect()).collect();
     let alive = held.iter().map(Vec::len).sum();
-    let report = Report {
-        alive,
-        failed: errors.len(),
-        first_error: errors.into_iter().next(),
-        seconds,
-    };
+    let report = Report { alive, failed: errors.len(), first_error: errors.into_iter().next(), seconds };
     println!("{}", serde_json::to_string(&report)?);
     Ok(held)
 }

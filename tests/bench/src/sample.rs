@@ -64,19 +64,13 @@ impl Report {
 fn rate(from: Duration, ends: &[Duration]) -> f64 {
     let Some(last) = ends.last() else { return 0.0 };
     let seconds = last.saturating_sub(from).as_secs_f64();
-    if seconds > 0.0 {
-        ends.len() as f64 / seconds
-    } else {
-        0.0
-    }
+    if seconds > 0.0 { ends.len() as f64 / seconds } else { 0.0 }
 }
 
 /// Nearest rank, microseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted
-        .get(rank - 1)
-        .map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    sorted.get(rank - 1).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }
 
 #[cfg(test)]
@@ -84,10 +78,7 @@ mod tests {
     use super::*;
 
     fn sample(ended_ms: u64, took_us: u64) -> Sample {
-        Sample {
-            ended: Duration::from_millis(ended_ms),
-            took: Duration::from_micros(took_us),
-        }
+        Sample { ended: Duration::from_millis(ended_ms), took: Duration::from_micros(took_us) }
     }
 
     #[test]
@@ -95,11 +86,7 @@ mod tests {
         let samples = (1..=100).rev().map(|n| sample(n * 10, n)).collect();
         let report = Report::new(samples, 0, None);
         assert_eq!(report.connections, 100);
-        for rate in [
-            report.per_second,
-            report.per_second_first,
-            report.per_second_last,
-        ] {
+        for rate in [report.per_second, report.per_second_first, report.per_second_last] {
             assert!((rate - 100.0).abs() < 0.001, "{rate}");
         }
         assert!((report.p50_us - 50.0).abs() < 0.001 && (report.p99_us - 99.0).abs() < 0.001);

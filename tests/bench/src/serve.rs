@@ -26,13 +26,9 @@ pub(crate) struct ServeArgs {
 
 /// Serves until it is killed.
 pub(crate) fn run(args: &ServeArgs) -> Result<()> {
-    let listener = TcpListener::bind(args.listen)
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
-    if args.keep {
-        keep(listener)
-    } else {
-        once(listener, args.threads)
-    }
+    let listener =
+        TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?;
+    if args.keep { keep(listener) } else { once(listener, args.threads) }
 }
 
 /// Threads that block in accept: the fewest system calls per connection, so that what the mesh adds is not
@@ -61,16 +57,10 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn keep(listener: TcpListener) -> Result<()> {
-    listener
-        .set_nonblocking(true)
-        .context("cannot make the listener non-blocking")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .context("no runtime")?;
+    listener.set_nonblocking(true).context("cannot make the listener non-blocking")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().context("no runtime")?;
     runtime.block_on(async move {
-        let listener =
-            tokio::net::TcpListener::from_std(listener).context("cannot register the listener")?;
+        let listener = tokio::net::TcpListener::from_std(listener).context("cannot register the listener")?;
         loop {
             let (stream, _) = listener.accept().await.context("cannot accept")?;
             tokio::spawn(echo(stream));

@@ -45,16 +45,9 @@ pub(crate) fn run(args: &ShortArgs) -> Result<()> {
     let first_error = lanes.iter().find_map(|lane| lane.first_error.clone());
     let samples: Vec<Sample> = lanes.into_iter().flat_map(|lane| lane.samples).collect();
     if samples.is_empty() {
-        bail!(
-            "no connection to {} succeeded: {}",
-            args.to,
-            first_error.unwrap_or_default()
-        );
+        bail!("no connection to {} succeeded: {}", args.to, first_error.unwrap_or_default());
     }
-    println!(
-        "{}",
-        serde_json::to_string(&Report::new(samples, failed, first_error))?
-    );
+    println!("{}", serde_json::to_string(&Report::new(samples, failed, first_error))?);
     Ok(())
 }
 
@@ -67,20 +60,11 @@ struct Lane {
 }
 
 impl Lane {
-    fn run(
-        mut self,
-        args: &ShortArgs,
-        started: Instant,
-        end: Instant,
-        tickets: &AtomicU64,
-    ) -> Self {
+    fn run(mut self, args: &ShortArgs, started: Instant, end: Instant, tickets: &AtomicU64) -> Self {
         while Instant::now() < end && tickets.fetch_add(1, Ordering::Relaxed) < args.count {
             let begun = Instant::now();
             match ask(args.to) {
-                Ok(()) => self.samples.push(Sample {
-                    ended: started.elapsed(),
-                    took: begun.elapsed(),
-                }),
+                Ok(()) => self.samples.push(Sample { ended: started.elapsed(), took: begun.elapsed() }),
                 Err(error) => {
                     self.failed += 1;
                     self.first_error.get_or_insert_with(|| error.to_string());
@@ -102,9 +86,7 @@ fn ask(to: SocketAddr) -> std::io::Result<()> {
     stream.read_exact(&mut answer)?;
     match stream.read(&mut answer)? {
         0 => Ok(()),
-        _ => Err(std::io::Error::other(
-            "the server sent more than the answer",
-        )),
+        _ => Err(std::io::Error::other("the server sent more than the answer")),
     }
 }
 

@@ -47,25 +47,12 @@ pub(super) struct Stage {
 impl Load {
     /// Memory first, while nothing has run yet; last what leaves many sockets behind.
     pub(super) const STAGES: [Stage; 3] = [
+        Stage { loads: &[Self::Idle], repeats: false },
         Stage {
-            loads: &[Self::Idle],
-            repeats: false,
-        },
-        Stage {
-            loads: &[
-                Self::Bulk1,
-                Self::Bulk8,
-                Self::Http1,
-                Self::Http32,
-                Self::Short1,
-                Self::Short16,
-            ],
+            loads: &[Self::Bulk1, Self::Bulk8, Self::Http1, Self::Http32, Self::Short1, Self::Short16],
             repeats: true,
         },
-        Stage {
-            loads: &[Self::Pile, Self::Open],
-            repeats: false,
-        },
+        Stage { loads: &[Self::Pile, Self::Open], repeats: false },
     ];
 
     /// For the progress lines.
@@ -99,36 +86,16 @@ impl Load {
     }
 }
 
-fn bulk(
-    plane: &Plane,
-    length: Duration,
-    streams: usize,
-    rate: Metric,
-    cpu: Metric,
-) -> Result<Vec<Measured>> {
+fn bulk(plane: &Plane, length: Duration, streams: usize, rate: Metric, cpu: Metric) -> Result<Vec<Measured>> {
     let before = plane.cpu_seconds()?;
     let seconds = length.as_secs().to_string();
     let (port, streams) = (IPERF_PORT.to_string(), streams.to_string());
     let target = plane.target.to_string();
-    let arguments = [
-        "--client",
-        &target,
-        "--port",
-        &port,
-        "--parallel",
-        &streams,
-        "--time",
-        &seconds,
-        "--json",
-    ];
+    let arguments =
+        ["--client", &target, "--port", &port, "--parallel", &streams, "--time", &seconds, "--json"];
     let transfer = bulk::parse(&plane.client_output("iperf3", &arguments, length)?.stdout)?;
     let used = plane.cpu_seconds()? - before;
-    Ok(with_cpu(
-        plane,
-        vec![(rate, transfer.gbit_per_second)],
-        cpu,
-        used / transfer.gigabytes,
-    ))
+    Ok(with_cpu(plane, vec![(rate, transfer.gbit_per_second)], cpu, used / transfer.gigabytes))
 }
 
 fn requests(
@@ -140,16 +107,8 @@ fn requests(
     let before = plane.cpu_seconds()?;
     let (connections, duration) = (connections.to_string(), format!("{}s", length.as_secs()));
     let url = plane.url(HTTP_PORT);
-    let arguments = [
-        "--threads",
-        "1",
-        "--connections",
-        &connections,
-        "--duration",
-        &duration,
-        "--latency",
-        &url,
-    ];
+    let arguments =
+        ["--threads", "1", "--connections", &connections, "--duration", &duration, "--latency", &url];
     let run = http::parse(&plane.client_output("wrk", &arguments, length)?.success()?)?;
     let used = plane.cpu_seconds()? - before;
     let measured = vec![(rate, run.per_second), (p50, run.p50_us), (p99, run.p99_us)];
@@ -164,11 +123,7 @@ fn short(
 ) -> Result<Vec<Measured>> {
     let before = plane.cpu_seconds()?;
     let (in_flight, seconds) = (in_flight.to_string(), length.as_secs().to_string());
-    let run = short_run(
-        plane,
-        &["--in-flight", &in_flight, "--seconds", &seconds],
-        length,
-    )?;
+    let run = short_run(plane, &["--in-flight", &in_flight, "--seconds", &seconds], length)?;
     ensure!(
         run.failed == 0,
         "{} of {} connections failed: {}",
@@ -178,12 +133,7 @@ fn short(
     );
     let used = plane.cpu_seconds()? - before;
     let measured = vec![(rate, run.per_second), (p50, run.p50_us), (p99, run.p99_us)];
-    Ok(with_cpu(
-        plane,
-        measured,
-        cpu,
-        used / run.connections as f64 * 1000.0,
-    ))
+    Ok(with_cpu(plane, measured, cpu, used / run.connections as f64 * 1000.0))
 }
 
 fn pile(plane: &Plane) -> Result<Vec<Measured>> {
@@ -193,12 +143,7 @@ fn pile(plane: &Plane) -> Result<Vec<Measured>> {
         Duration::from_secs(180),
     )?;
     if run.failed > 0 {
-        eprintln!(
-            "bench: {}: {} connections failed, the first: {}",
-            plane.name,
-            run.failed,
-            run.reason()
-        );
+        eprintln!("bench: {}: {} connections failed, the first: {}", plane.name, run.failed, run.reason());
     }
     Ok(vec![
         (metric::PILE_FIRST, run.per_second_first),
@@ -217,12 +162,7 @@ fn short_run(plane: &Plane, arguments: &[&str], length: Duration) -> Result<Shor
 fn idle(plane: &Plane) -> Result<Vec<Measured>> {
     let [client, server] = plane.rss_kib()?;
     let held = hold(plane, IDLE_CONNECTIONS)?;
-    ensure!(
-        held.opened.failed == 0,
-        "{} connections failed: {}",
-        held.opened.failed,
-        held.opened.reason()
-    );
+    ensure!(held.opened.failed == 0, "{} connections failed: {}", held.opened.failed, held.opened.reason());
     if plane.is_bare() {
         return Ok(Vec::new());
     }
@@ -237,11 +177,7 @@ fn idle(plane: &Plane) -> Result<Vec<Measured>> {
 fn open(plane: &Plane) -> Result<Vec<Measured>> {
     let held = hold(plane, OPEN_CONNECTIONS)?;
     if held.opened.failed + held.used_again.failed > 0 {
-        let reason = if held.opened.failed > 0 {
-            held.opened.reason()
-        } else {
-            held.used_again.reason()
-        };
+        let reason = if held.opened.failed > 0 { held.opened.reason() } else { held.used_again.reason() };
         eprintln!(
             "bench: {}: {} connections failed, the first: {reason}",
             plane.name,
@@ -250,10 +186,7 @@ fn open(plane: &Plane) -> Result<Vec<Measured>> {
     }
     Ok(vec![
         (metric::OPEN_ALIVE, held.used_again.alive as f64),
-        (
-            metric::OPEN_RATE,
-            held.opened.alive as f64 / held.opened.seconds,
-        ),
+        (metric::OPEN_RATE, held.opened.alive as f64 / held.opened.seconds),
     ])
 }
 
@@ -265,9 +198,7 @@ fn hold(plane: &Plane, connections: usize) -> Result<Held> {
         plane.client_converse(&load, &["hold", "--to", &to, "--connections", &connections])?;
     let mut line = || {
         let mut text = String::new();
-        output
-            .read_line(&mut text)
-            .context("weir-load hold ended early")?;
+        output.read_line(&mut text).context("weir-load hold ended early")?;
         from_json::<HoldReport>(&text).with_context(|| process.log())
     };
     let opened = line()?;
@@ -275,19 +206,10 @@ fn hold(plane: &Plane, connections: usize) -> Result<Held> {
     let rss_kib = plane.rss_kib()?;
     writeln!(input).context("weir-load hold does not listen")?;
     let used_again = line()?;
-    Ok(Held {
-        opened,
-        rss_kib,
-        used_again,
-    })
+    Ok(Held { opened, rss_kib, used_again })
 }
 
-fn with_cpu(
-    plane: &Plane,
-    mut measured: Vec<Measured>,
-    metric: Metric,
-    value: f64,
-) -> Vec<Measured> {
+fn with_cpu(plane: &Plane, mut measured: Vec<Measured>, metric: Metric, value: f64) -> Vec<Measured> {
     if !plane.is_bare() {
         measured.push((metric, value));
     }
@@ -295,8 +217,7 @@ fn with_cpu(
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text)
-        .with_context(|| format!("weir-load printed something unexpected: {text}"))
+    serde_json::from_str(text).with_context(|| format!("weir-load printed something unexpected: {text}"))
 }
 
 /// What `weir-load short` prints.
@@ -340,30 +261,11 @@ impl HoldReport {
     }
 }
 
-const HTTP_1: [Metric; 4] = [
-    metric::HTTP_1,
-    metric::HTTP_1_P50,
-    metric::HTTP_1_P99,
-    metric::HTTP_1_CPU,
-];
-const HTTP_32: [Metric; 4] = [
-    metric::HTTP_32,
-    metric::HTTP_32_P50,
-    metric::HTTP_32_P99,
-    metric::HTTP_32_CPU,
-];
-const SHORT_1: [Metric; 4] = [
-    metric::SHORT_1,
-    metric::SHORT_1_P50,
-    metric::SHORT_1_P99,
-    metric::SHORT_1_CPU,
-];
-const SHORT_16: [Metric; 4] = [
-    metric::SHORT_16,
-    metric::SHORT_16_P50,
-    metric::SHORT_16_P99,
-    metric::SHORT_16_CPU,
-];
+const HTTP_1: [Metric; 4] = [metric::HTTP_1, metric::HTTP_1_P50, metric::HTTP_1_P99, metric::HTTP_1_CPU];
+const HTTP_32: [Metric; 4] = [metric::HTTP_32, metric::HTTP_32_P50, metric::HTTP_32_P99, metric::HTTP_32_CPU];
+const SHORT_1: [Metric; 4] = [metric::SHORT_1, metric::SHORT_1_P50, metric::SHORT_1_P99, metric::SHORT_1_CPU];
+const SHORT_16: [Metric; 4] =
+    [metric::SHORT_16, metric::SHORT_16_P50, metric::SHORT_16_P99, metric::SHORT_16_CPU];
 const IDLE_CONNECTIONS: usize = 1_000;
 const OPEN_CONNECTIONS: usize = 10_000;
 /// Memory is looked at when opening is over, not in the middle of it.

@@ -33,10 +33,7 @@ impl FromStr for PeerSpec {
             ));
         }
         let script = fs::canonicalize(script).map_err(|error| format!("{script}: {error}"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            script,
-        })
+        Ok(Self { name: name.to_owned(), script })
     }
 }
 
@@ -68,12 +65,7 @@ pub(super) struct Answer {
 
 impl Peer {
     /// Calls `SCRIPT up` and reads what it answers.
-    pub(super) fn up(
-        spec: &PeerSpec,
-        dir: &Path,
-        client: &Side,
-        server: &Side,
-    ) -> Result<(Self, Answer)> {
+    pub(super) fn up(spec: &PeerSpec, dir: &Path, client: &Side, server: &Side) -> Result<(Self, Answer)> {
         let answer = dir.join("answer");
         fs::write(&answer, "").with_context(|| format!("cannot write {}", answer.display()))?;
         let mut environment = side_environment("CLIENT", client);
@@ -81,13 +73,10 @@ impl Peer {
         environment.push(("WEIR_PEER_DIR".to_owned(), dir.display().to_string()));
         environment.push(("WEIR_PEER_ANSWER".to_owned(), answer.display().to_string()));
         // Made before `up`, so that a script that fails half-way is told to clean up.
-        let peer = Self {
-            spec: spec.clone(),
-            environment,
-        };
+        let peer = Self { spec: spec.clone(), environment };
         peer.call("up")?;
-        let text = fs::read_to_string(&answer)
-            .with_context(|| format!("cannot read {}", answer.display()))?;
+        let text =
+            fs::read_to_string(&answer).with_context(|| format!("cannot read {}", answer.display()))?;
         let answer = parse_answer(&text)
             .with_context(|| format!("{} up wrote into WEIR_PEER_ANSWER", spec.script.display()))?;
         Ok((peer, answer))
@@ -96,20 +85,12 @@ impl Peer {
     fn call(&self, verb: &str) -> Result<()> {
         let script = self.spec.script.display();
         let mut command = Command::new(&self.spec.script);
-        command
-            .arg(verb)
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null());
+        command.arg(verb).envs(self.environment.iter().cloned()).stdin(Stdio::null());
         // Ours is for the result; what a script prints is for the reader.
         command.stdout(std::io::stderr());
-        let status = command
-            .status()
-            .with_context(|| format!("cannot start {script}"))?;
+        let status = command.status().with_context(|| format!("cannot start {script}"))?;
         if !status.success() {
-            bail!(
-                "`{script} {verb}` for peer {} failed ({status})",
-                self.spec.name
-            );
+            bail!("`{script} {verb}` for peer {} failed ({status})", self.spec.name);
         }
         Ok(())
     }
@@ -132,18 +113,14 @@ fn side_environment(side: &str, facts: &Side) -> Vec<(String, String)> {
         ("POD_IP6", facts.pod_v6.to_string()),
         ("CPU", facts.cpu.to_string()),
     ];
-    values
-        .into_iter()
-        .map(|(name, value)| (format!("WEIR_PEER_{side}_{name}"), value))
-        .collect()
+    values.into_iter().map(|(name, value)| (format!("WEIR_PEER_{side}_{name}"), value)).collect()
 }
 
 fn parse_answer(text: &str) -> Result<Answer> {
     let mut answer = Answer::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-        let wrong =
-            || format!("{line:?}, expected `client-pid PID`, `server-pid PID` or `address IP`");
+        let wrong = || format!("{line:?}, expected `client-pid PID`, `server-pid PID` or `address IP`");
         match key {
             "client-pid" => answer.client_pids.push(value.parse().with_context(wrong)?),
             "server-pid" => answer.server_pids.push(value.parse().with_context(wrong)?),
@@ -176,13 +153,7 @@ mod tests {
     #[test]
     fn names_of_peers() {
         assert_eq!("other=/bin/true".parse::<PeerSpec>().unwrap().name, "other");
-        for wrong in [
-            "other",
-            "=/bin/true",
-            "weir=/bin/true",
-            "a b=/bin/true",
-            "other=/no/such/script",
-        ] {
+        for wrong in ["other", "=/bin/true", "weir=/bin/true", "a b=/bin/true", "other=/no/such/script"] {
             assert!(wrong.parse::<PeerSpec>().is_err(), "{wrong:?}");
         }
     }

@@ -46,11 +46,7 @@ impl World {
     pub(super) fn build(specs: &[PeerSpec], pinned: bool) -> Result<Self> {
         let placement = Placement { pinned };
         let load_program = binary("weir-load")?;
-        let mut world = Self {
-            planes: Vec::new(),
-            _peers: Vec::new(),
-            _clusters: Vec::new(),
-        };
+        let mut world = Self { planes: Vec::new(), _peers: Vec::new(), _clusters: Vec::new() };
         eprintln!("bench: starting two nodes and their agents");
         world.add_own(placement, &load_program)?;
         for spec in specs {
@@ -68,21 +64,14 @@ impl World {
     fn add_own(&mut self, placement: Placement, load_program: &Path) -> Result<()> {
         let cluster = Cluster::two_nodes("bench")?;
         let (a, b) = (cluster.node("a"), cluster.node("b"));
-        let direct = (
-            a.pod("direct-client").start()?,
-            b.pod("direct-server").start()?,
-        );
-        let meshed = (
-            a.pod("client").enrolled().start()?,
-            b.pod("server").enrolled().start()?,
-        );
+        let direct = (a.pod("direct-client").start()?, b.pod("direct-server").start()?);
+        let meshed = (a.pod("client").enrolled().start()?, b.pod("server").enrolled().start()?);
         cluster.up()?;
         let pids = [a.agent().pid()?, b.agent().pid()?];
         for (pid, cpu) in pids.into_iter().zip([CLIENT_CPU, SERVER_CPU]) {
             placement.pin(pid, cpu)?;
         }
-        self.planes
-            .push(Plane::start("direct", direct, placement, load_program)?);
+        self.planes.push(Plane::start("direct", direct, placement, load_program)?);
         let mut weir = Plane::start("weir", meshed, placement, load_program)?;
         (weir.client_pids, weir.server_pids) = (vec![pids[0]], vec![pids[1]]);
         self.planes.push(weir);
@@ -90,17 +79,9 @@ impl World {
         Ok(())
     }
 
-    fn add_peer(
-        &mut self,
-        spec: &PeerSpec,
-        placement: Placement,
-        load_program: &Path,
-    ) -> Result<()> {
+    fn add_peer(&mut self, spec: &PeerSpec, placement: Placement, load_program: &Path) -> Result<()> {
         let cluster = Cluster::two_nodes(&spec.name)?;
-        let pods = (
-            cluster.node("a").pod("client").start()?,
-            cluster.node("b").pod("server").start()?,
-        );
+        let pods = (cluster.node("a").pod("client").start()?, cluster.node("b").pod("server").start()?);
         let sides = [side(&pods.0, CLIENT_CPU), side(&pods.1, SERVER_CPU)];
         let dir = cluster.dir().join("peer");
         self._clusters.push(cluster);
@@ -122,8 +103,7 @@ impl Plane {
         placement: Placement,
         load_program: &Path,
     ) -> Result<Self> {
-        servers::start(&server, &placement, load_program)
-            .with_context(|| format!("servers for {name}"))?;
+        servers::start(&server, &placement, load_program).with_context(|| format!("servers for {name}"))?;
         Ok(Self {
             name: name.to_owned(),
             target: server.v4().into(),
@@ -142,20 +122,12 @@ impl Plane {
 
     /// Processor time of the data plane so far, both sides together, seconds.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
-        self.client_pids
-            .iter()
-            .chain(&self.server_pids)
-            .map(|pid| process::cpu_seconds(*pid))
-            .sum()
+        self.client_pids.iter().chain(&self.server_pids).map(|pid| process::cpu_seconds(*pid)).sum()
     }
 
     /// Memory of the data plane now: client's side, server's side, KiB.
     pub(super) fn rss_kib(&self) -> Result<[f64; 2]> {
-        let sum = |pids: &[u32]| {
-            pids.iter()
-                .map(|pid| process::rss_kib(*pid))
-                .sum::<Result<f64>>()
-        };
+        let sum = |pids: &[u32]| pids.iter().map(|pid| process::rss_kib(*pid)).sum::<Result<f64>>();
         Ok([sum(&self.client_pids)?, sum(&self.server_pids)?])
     }
 
@@ -177,9 +149,7 @@ impl Plane {
         expected: Duration,
     ) -> Result<Finished> {
         let (program, arguments) = self.placement.client_command(program, arguments);
-        self.client
-            .place()
-            .output(&program, &arguments, expected + GRACE)
+        self.client.place().output(&program, &arguments, expected + GRACE)
     }
 
     /// Starts a program in the client's pod and gives its stdin and stdout.
@@ -208,18 +178,11 @@ impl Placement {
             return (program.to_owned(), own.collect());
         }
         let before = ["--cpu-list".to_owned(), cpu.to_string(), program.to_owned()];
-        (
-            "taskset".to_owned(),
-            before.into_iter().chain(own).collect(),
-        )
+        ("taskset".to_owned(), before.into_iter().chain(own).collect())
     }
 
     fn pin(self, pid: u32, cpu: usize) -> Result<()> {
-        if self.pinned {
-            process::pin(pid, cpu)
-        } else {
-            Ok(())
-        }
+        if self.pinned { process::pin(pid, cpu) } else { Ok(()) }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::shell;
 /// Processor time that a process and its threads have used, seconds, user and system together.
 pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {path}; has the process ended?"))?;
+    let stat =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {path}; has the process ended?"))?;
     parse_ticks(&stat)
         .map(|ticks| ticks as f64 / TICKS_PER_SECOND)
         .with_context(|| format!("{path} is not as expected: {stat}"))
@@ -20,21 +20,15 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
 /// Memory of a process that is in RAM now, KiB.
 pub(super) fn rss_kib(pid: u32) -> Result<f64> {
     let path = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {path}; has the process ended?"))?;
+    let status =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {path}; has the process ended?"))?;
     parse_rss(&status).with_context(|| format!("{path} has no VmRSS"))
 }
 
 /// Binds all threads of a process to one processor; threads that it makes later follow.
 pub(super) fn pin(pid: u32, cpu: usize) -> Result<()> {
-    let arguments = [
-        "--all-tasks",
-        "--cpu-list",
-        "--pid",
-        &cpu.to_string(),
-        &pid.to_string(),
-    ]
-    .map(str::to_owned);
+    let arguments =
+        ["--all-tasks", "--cpu-list", "--pid", &cpu.to_string(), &pid.to_string()].map(str::to_owned);
     shell::output(Command::new("taskset").args(arguments)).map(drop)
 }
 
@@ -48,9 +42,7 @@ fn parse_ticks(stat: &str) -> Option<u64> {
 }
 
 fn parse_rss(status: &str) -> Option<f64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -70,10 +62,7 @@ mod tests {
 
     #[test]
     fn memory_in_kib() {
-        assert_eq!(
-            parse_rss("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t   17204 kB\n"),
-            Some(17204.0)
-        );
+        assert_eq!(parse_rss("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t   17204 kB\n"), Some(17204.0));
         assert_eq!(parse_rss("Name:\tkthread\n"), None);
     }
 }

@@ -23,10 +23,7 @@ impl Results {
         if !self.metrics.contains(&metric) {
             self.metrics.push(metric);
         }
-        self.values
-            .entry((metric.name, plane.to_owned()))
-            .or_default()
-            .push(value);
+        self.values.entry((metric.name, plane.to_owned())).or_default().push(value);
     }
 
     /// Takes a load that could not be measured.
@@ -50,14 +47,8 @@ impl Results {
         let titles = ["", "unit"].map(str::to_owned);
         table.set_header(titles.into_iter().chain(planes.iter().cloned()));
         for metric in &self.metrics {
-            let cells = planes
-                .iter()
-                .map(|plane| self.cell(*metric, plane, &planes[0]));
-            table.add_row(
-                [metric.title.to_owned(), metric.unit.to_owned()]
-                    .into_iter()
-                    .chain(cells),
-            );
+            let cells = planes.iter().map(|plane| self.cell(*metric, plane, &planes[0]));
+            table.add_row([metric.title.to_owned(), metric.unit.to_owned()].into_iter().chain(cells));
         }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -70,11 +61,7 @@ impl Results {
             return "-".to_owned();
         };
         let number = human(summary.median);
-        let base = if plane == base {
-            None
-        } else {
-            self.summary(metric, base)
-        };
+        let base = if plane == base { None } else { self.summary(metric, base) };
         match (metric.compare, base) {
             (Compare::Ratio, Some(base)) if base.median > 0.0 => {
                 format!("{number} ({:.2})", summary.median / base.median)
@@ -87,29 +74,13 @@ impl Results {
     }
 
     /// The same as one JSON object.
-    pub(super) fn json(
-        &self,
-        planes: &[String],
-        conditions: &Conditions,
-    ) -> serde_json::Result<String> {
-        let rows = self
-            .metrics
-            .iter()
-            .map(|metric| self.row(*metric, planes))
-            .collect();
-        serde_json::to_string_pretty(&Document {
-            conditions,
-            planes,
-            rows,
-            failures: &self.failures,
-        })
+    pub(super) fn json(&self, planes: &[String], conditions: &Conditions) -> serde_json::Result<String> {
+        let rows = self.metrics.iter().map(|metric| self.row(*metric, planes)).collect();
+        serde_json::to_string_pretty(&Document { conditions, planes, rows, failures: &self.failures })
     }
 
     fn row(&self, metric: Metric, planes: &[String]) -> Row {
-        let base = planes
-            .first()
-            .and_then(|plane| self.summary(metric, plane))
-            .map(|summary| summary.median);
+        let base = planes.first().and_then(|plane| self.summary(metric, plane)).map(|summary| summary.median);
         let values = planes.iter().filter_map(|plane| {
             let summary = self.summary(metric, plane)?;
             let compared = match (metric.compare, base) {
@@ -119,12 +90,7 @@ impl Results {
             };
             Some((plane.clone(), Value { summary, compared }))
         });
-        Row {
-            name: metric.name,
-            unit: metric.unit,
-            compare: metric.compare,
-            values: values.collect(),
-        }
+        Row { name: metric.name, unit: metric.unit, compare: metric.compare, values: values.collect() }
     }
 }
 
@@ -234,18 +200,11 @@ mod tests {
             serde_json::from_str(&results.json(&planes, &conditions).unwrap()).unwrap();
         let weir = &json["rows"][0]["values"]["weir"];
         assert_eq!(
-            (
-                weir["median"].as_f64(),
-                weir["min"].as_f64(),
-                weir["max"].as_f64()
-            ),
+            (weir["median"].as_f64(), weir["min"].as_f64(), weir["max"].as_f64()),
             (Some(20.0), Some(15.0), Some(30.0))
         );
         assert!((weir["compared"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(
-            json["rows"][1]["values"]["weir"]["compared"].as_f64(),
-            Some(21.0)
-        );
+        assert_eq!(json["rows"][1]["values"]["weir"]["compared"].as_f64(), Some(21.0));
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 /// Which of our crates a crate may know; `None` if the table does not have the crate.
 pub(super) fn allowed(name: &str) -> Option<&'static [&'static str]> {
-    EDGES
-        .iter()
-        .find(|(crate_name, _)| *crate_name == name)
-        .map(|(_, allowed)| *allowed)
+    EDGES.iter().find(|(crate_name, _)| *crate_name == name).map(|(_, allowed)| *allowed)
 }
 
 /// (crate, what it may know).
@@ -22,16 +19,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-discovery", &["weir-model", "weir-proto"]),
     ("weir-tunnel", &["weir-model", "weir-identity"]),
     // Roots.
-    (
-        "weir-agent",
-        &[
-            "weir-model",
-            "weir-identity",
-            "weir-discovery",
-            "weir-datapath",
-            "weir-tunnel",
-        ],
-    ),
+    ("weir-agent", &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel"]),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
@@ -49,51 +37,19 @@ pub(super) struct Guard {
 
 /// What is guarded, and from whom.
 pub(super) const GUARDED: &[Guard] = &[
-    Guard {
-        name: "aya",
-        users: &["weir-datapath", "weir-ebpf-common"],
-        reason: KERNEL,
-    },
-    Guard {
-        name: "aya-obj",
-        users: &["weir-datapath"],
-        reason: KERNEL,
-    },
-    Guard {
-        name: "aya-log",
-        users: &["weir-datapath"],
-        reason: KERNEL,
-    },
+    Guard { name: "aya", users: &["weir-datapath", "weir-ebpf-common"], reason: KERNEL },
+    Guard { name: "aya-obj", users: &["weir-datapath"], reason: KERNEL },
+    Guard { name: "aya-log", users: &["weir-datapath"], reason: KERNEL },
     Guard {
         name: "aya-ebpf",
         users: &["weir-ebpf-programs"],
         reason: "its byte-loop memcpy must not reach a host binary",
     },
-    Guard {
-        name: "aya-log-ebpf",
-        users: &["weir-ebpf-programs"],
-        reason: "it is for kernel space",
-    },
-    Guard {
-        name: "rtnetlink",
-        users: &["weir-datapath"],
-        reason: KERNEL,
-    },
-    Guard {
-        name: "netlink-packet-route",
-        users: &["weir-datapath"],
-        reason: KERNEL,
-    },
-    Guard {
-        name: "h2",
-        users: &["weir-tunnel"],
-        reason: "HBONE is the tunnel's business",
-    },
-    Guard {
-        name: "rcgen",
-        users: &["weir-identity"],
-        reason: "certificates are the identity's business",
-    },
+    Guard { name: "aya-log-ebpf", users: &["weir-ebpf-programs"], reason: "it is for kernel space" },
+    Guard { name: "rtnetlink", users: &["weir-datapath"], reason: KERNEL },
+    Guard { name: "netlink-packet-route", users: &["weir-datapath"], reason: KERNEL },
+    Guard { name: "h2", users: &["weir-tunnel"], reason: "HBONE is the tunnel's business" },
+    Guard { name: "rcgen", users: &["weir-identity"], reason: "certificates are the identity's business" },
 ];
 
 const KERNEL: &str = "only the datapath meets the kernel";

@@ -14,12 +14,7 @@ pub(super) struct Package {
 
 /// All crates of the workspace, by name.
 pub(super) fn workspace() -> Result<Vec<Package>> {
-    let json = shell::output(&mut shell::cargo(&[
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-    ]))?;
+    let json = shell::output(&mut shell::cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: Metadata =
         serde_json::from_str(&json).context("cargo metadata printed something unexpected")?;
     let mut packages: Vec<Package> = metadata.packages.into_iter().map(Package::from).collect();
@@ -29,17 +24,11 @@ pub(super) fn workspace() -> Result<Vec<Package>> {
 
 impl From<MetadataPackage> for Package {
     fn from(package: MetadataPackage) -> Self {
-        let mut dependencies: Vec<String> = package
-            .dependencies
-            .into_iter()
-            .map(|dependency| dependency.name)
-            .collect();
+        let mut dependencies: Vec<String> =
+            package.dependencies.into_iter().map(|dependency| dependency.name).collect();
         dependencies.sort();
         dependencies.dedup();
-        Self {
-            name: package.name,
-            dependencies,
-        }
+        Self { name: package.name, dependencies }
     }
 }
 

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// As `uname -r` prints it.
 pub(super) fn kernel_release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
 /// Major and minor number of a release such as `6.18.44-cloud-amd64`.
@@ -20,20 +17,13 @@ pub(super) fn parse_version(release: &str) -> Option<(u32, u32)> {
 /// Names of `needed` (bit, name) that the effective set of this process lacks.
 pub(super) fn missing_capabilities(needed: &[(u32, &'static str)]) -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let hex = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .unwrap_or_default();
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
     let effective = u64::from_str_radix(hex.trim(), 16).unwrap_or(0);
     missing_in(effective, needed)
 }
 
 fn missing_in(effective: u64, needed: &[(u32, &'static str)]) -> Vec<&'static str> {
-    needed
-        .iter()
-        .filter(|(bit, _)| effective & (1 << bit) == 0)
-        .map(|(_, name)| *name)
-        .collect()
+    needed.iter().filter(|(bit, _)| effective & (1 << bit) == 0).map(|(_, name)| *name).collect()
 }
 
 /// Where the cgroup2 hierarchy is mounted, if it is.
@@ -52,17 +42,13 @@ fn find_mount(mountinfo: &str, kind: &str) -> Option<PathBuf> {
 /// Tries it, with a folder that is removed at once.
 pub(super) fn can_make_folder(parent: &Path) -> bool {
     let folder = parent.join(format!("weir-preflight-{}", std::process::id()));
-    fs::create_dir(&folder)
-        .and_then(|()| fs::remove_dir(&folder))
-        .is_ok()
+    fs::create_dir(&folder).and_then(|()| fs::remove_dir(&folder)).is_ok()
 }
 
 /// True if the kernel knows a file system type.
 pub(super) fn has_file_system(kind: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    known
-        .lines()
-        .any(|line| line.split_whitespace().last() == Some(kind))
+    known.lines().any(|line| line.split_whitespace().last() == Some(kind))
 }
 
 #[cfg(test)]
@@ -96,10 +82,7 @@ mod tests {
         let text = "30 24 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs rw\n\
                     31 30 0:27 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu\n\
                     32 30 0:28 / /sys/fs/cgroup/unified rw,nosuid shared:10 master:1 - cgroup2 cgroup2 rw\n";
-        assert_eq!(
-            find_mount(text, "cgroup2"),
-            Some(PathBuf::from("/sys/fs/cgroup/unified"))
-        );
+        assert_eq!(find_mount(text, "cgroup2"), Some(PathBuf::from("/sys/fs/cgroup/unified")));
         assert_eq!(find_mount(text, "bpf"), None);
     }
 }

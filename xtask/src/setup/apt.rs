@@ -26,9 +26,7 @@ pub(super) fn install(packages: &[String], why: &str) -> Result<()> {
     shell::step("setup: apt-get update", apt().arg("update"))?;
     shell::step(
         "setup: apt-get install",
-        apt()
-            .args(["install", "-y", "--no-install-recommends"])
-            .args(packages),
+        apt().args(["install", "-y", "--no-install-recommends"]).args(packages),
     )
 }
 
@@ -45,15 +43,10 @@ pub(super) fn disable_services(services: &[&str]) -> Result<()> {
     if services.is_empty() || !Path::new("/run/systemd/system").exists() {
         return Ok(());
     }
-    eprintln!(
-        "setup: switching off the services {}: Weir runs these programs by hand",
-        services.join(" ")
-    );
+    eprintln!("setup: switching off the services {}: Weir runs these programs by hand", services.join(" "));
     shell::step(
         "setup: systemctl disable",
-        Command::new("systemctl")
-            .args(["disable", "--now"])
-            .args(services),
+        Command::new("systemctl").args(["disable", "--now"]).args(services),
     )
 }
 
@@ -71,11 +64,7 @@ struct HeldServices {
 
 impl HeldServices {
     fn hold() -> Result<Self> {
-        let created = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o755)
-            .open(POLICY);
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY);
         let ours = match created {
             Ok(mut file) => {
                 file.write_all(b"#!/bin/sh\n# Written by `cargo xtask setup` while it installs packages; removed after.\nexit 101\n")

@@ -16,10 +16,7 @@ pub(super) fn ensure(way: Way) -> Result<()> {
     }
     // bpf-linker reads bitcode that rustc wrote: its LLVM must not be the older one.
     let llvm = llvm_major(way)?;
-    let missing: Vec<String> = packages(llvm)
-        .into_iter()
-        .filter(|package| !apt::has(package))
-        .collect();
+    let missing: Vec<String> = packages(llvm).into_iter().filter(|package| !apt::has(package)).collect();
     if !missing.is_empty() {
         apt::install(&missing, &format!("bpf-linker is built against LLVM {llvm}, the LLVM of rustc"))
             .with_context(|| format!("LLVM {llvm} is needed to build bpf-linker; where Debian has no llvm-{llvm}-dev, apt.llvm.org has"))?;
@@ -53,18 +50,12 @@ fn llvm_major(way: Way) -> Result<u32> {
     let mut rustc = Command::new(way.rustc());
     rustc.arg("-vV").current_dir(shell::root());
     let text = shell::output(&mut rustc)?;
-    parse_llvm_major(&text).with_context(|| {
-        format!(
-            "`{} -vV` does not tell its LLVM version:\n{text}",
-            way.rustc()
-        )
-    })
+    parse_llvm_major(&text)
+        .with_context(|| format!("`{} -vV` does not tell its LLVM version:\n{text}", way.rustc()))
 }
 
 fn parse_llvm_major(version: &str) -> Option<u32> {
-    let llvm = version
-        .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: "))?;
+    let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
     llvm.split('.').next()?.trim().parse().ok()
 }
 
@@ -84,10 +75,7 @@ mod tests {
     #[test]
     fn reads_the_llvm_version_of_rustc() {
         let cases = [
-            (
-                "rustc 1.95.0\nrelease: 1.95.0\nLLVM version: 22.1.2\n",
-                Some(22),
-            ),
+            ("rustc 1.95.0\nrelease: 1.95.0\nLLVM version: 22.1.2\n", Some(22)),
             ("LLVM version: 9\n", Some(9)),
             ("rustc 1.95.0\n", None),
             ("LLVM version: unknown\n", None),
@@ -99,14 +87,6 @@ mod tests {
 
     #[test]
     fn packages_follow_the_llvm_version() {
-        assert_eq!(
-            packages(22),
-            [
-                "llvm-22-dev",
-                "libpolly-22-dev",
-                "libzstd-dev",
-                "zlib1g-dev"
-            ]
-        );
+        assert_eq!(packages(22), ["llvm-22-dev", "libpolly-22-dev", "libzstd-dev", "zlib1g-dev"]);
     }
 }

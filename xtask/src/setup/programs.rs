@@ -7,27 +7,17 @@ use crate::shell;
 
 /// Installs the programs of [`PROGRAMS`] that are not there.
 pub(super) fn ensure() -> Result<()> {
-    let missing: Vec<&Program> = PROGRAMS
-        .iter()
-        .filter(|program| shell::find_program(program.name).is_none())
-        .collect();
+    let missing: Vec<&Program> =
+        PROGRAMS.iter().filter(|program| shell::find_program(program.name).is_none()).collect();
     if missing.is_empty() {
         eprintln!("setup: test programs: all {} are here", PROGRAMS.len());
         return Ok(());
     }
-    let packages: Vec<String> = missing
-        .iter()
-        .map(|program| program.package.to_owned())
-        .collect();
-    let why: Vec<String> = missing
-        .iter()
-        .map(|program| format!("{} for {}", program.name, program.purpose))
-        .collect();
+    let packages: Vec<String> = missing.iter().map(|program| program.package.to_owned()).collect();
+    let why: Vec<String> =
+        missing.iter().map(|program| format!("{} for {}", program.name, program.purpose)).collect();
     apt::install(&packages, &why.join(", "))?;
-    let services: Vec<&str> = missing
-        .iter()
-        .filter_map(|program| program.service)
-        .collect();
+    let services: Vec<&str> = missing.iter().filter_map(|program| program.service).collect();
     apt::disable_services(&services)
 }
 
@@ -54,12 +44,7 @@ struct Program {
 }
 
 const fn program(name: &'static str, package: &'static str, purpose: &'static str) -> Program {
-    Program {
-        name,
-        package,
-        purpose,
-        service: None,
-    }
+    Program { name, package, purpose, service: None }
 }
 
 const fn server(
@@ -68,36 +53,18 @@ const fn server(
     purpose: &'static str,
     service: &'static str,
 ) -> Program {
-    Program {
-        name,
-        package,
-        purpose,
-        service: Some(service),
-    }
+    Program { name, package, purpose, service: Some(service) }
 }
 
 const PROGRAMS: &[Program] = &[
     server("nginx", "nginx-light", "an HTTP server in a pod", "nginx"),
-    server(
-        "redis-server",
-        "redis-server",
-        "a server with long-lived connections in a pod",
-        "redis-server",
-    ),
+    server("redis-server", "redis-server", "a server with long-lived connections in a pod", "redis-server"),
     program("redis-cli", "redis-tools", "its client"),
     program("curl", "curl", "an HTTP client in a pod"),
-    program(
-        "python3",
-        "python3",
-        "a client and servers of other protocols in a pod",
-    ),
+    program("python3", "python3", "a client and servers of other protocols in a pod"),
     program("iperf3", "iperf3", "bulk load"),
     program("wrk", "wrk", "HTTP load"),
-    program(
-        "tcpdump",
-        "tcpdump",
-        "the capture on the link between the nodes",
-    ),
+    program("tcpdump", "tcpdump", "the capture on the link between the nodes"),
     program("ip", "iproute2", "namespaces and veth pairs"),
     program("nft", "nftables", "packet counters on the link"),
 ];

@@ -34,8 +34,7 @@ pub(super) fn ensure() -> Result<Way> {
     }
     if shell::find_program("rustup").is_some() {
         let mut add = Command::new("rustup");
-        add.args(["component", "add", "rust-src"])
-            .current_dir(shell::root());
+        add.args(["component", "add", "rust-src"]).current_dir(shell::root());
         match shell::step(
             "setup: rustup component add rust-src (the sources of `core`, for the BPF target)",
             &mut add,
@@ -65,37 +64,26 @@ fn find() -> Option<Way> {
     if has_rust_src() {
         return Some(Way::RustSrc);
     }
-    let has_bpf_core = sysroot(DEBIAN_RUSTC).is_some_and(|root| {
-        Path::new(&root)
-            .join("lib/rustlib/bpfel-unknown-none")
-            .is_dir()
-    });
+    let has_bpf_core = sysroot(DEBIAN_RUSTC)
+        .is_some_and(|root| Path::new(&root).join("lib/rustlib/bpfel-unknown-none").is_dir());
     has_bpf_core.then_some(Way::DebianWeb)
 }
 
 fn has_rust_src() -> bool {
-    sysroot("rustc").is_some_and(|root| {
-        Path::new(&root)
-            .join("lib/rustlib/src/rust/library/core")
-            .is_dir()
-    })
+    sysroot("rustc").is_some_and(|root| Path::new(&root).join("lib/rustlib/src/rust/library/core").is_dir())
 }
 
 fn sysroot(rustc: &str) -> Option<String> {
     let mut command = Command::new(rustc);
-    command
-        .args(["--print", "sysroot"])
-        .current_dir(shell::root());
-    shell::output(&mut command)
-        .ok()
-        .map(|path| path.trim().to_owned())
+    command.args(["--print", "sysroot"]).current_dir(shell::root());
+    shell::output(&mut command).ok().map(|path| path.trim().to_owned())
 }
 
 fn say(way: Way) -> Way {
     match way {
-        Way::RustSrc => eprintln!(
-            "setup: eBPF compiler: the pinned rustc with rust-src (one toolchain for everything)"
-        ),
+        Way::RustSrc => {
+            eprintln!("setup: eBPF compiler: the pinned rustc with rust-src (one toolchain for everything)")
+        }
         Way::DebianWeb => eprintln!(
             "setup: eBPF compiler: {DEBIAN_RUSTC} of Debian's rustc-web, because rust-src is not to be had"
         ),

@@ -13,19 +13,13 @@ pub(in crate::bench) struct Transfer {
 
 /// Reads the output of `iperf3 --json`.
 pub(in crate::bench) fn parse(json: &str) -> Result<Transfer> {
-    let output: Output = serde_json::from_str(json)
-        .with_context(|| format!("iperf3 printed something unexpected: {json}"))?;
+    let output: Output =
+        serde_json::from_str(json).with_context(|| format!("iperf3 printed something unexpected: {json}"))?;
     if let Some(error) = output.error {
         bail!("iperf3: {error}");
     }
-    let sum = output
-        .end
-        .and_then(|end| end.sum_received)
-        .context("iperf3 did not come to its end")?;
-    Ok(Transfer {
-        gbit_per_second: sum.bits_per_second / 1e9,
-        gigabytes: sum.bytes / 1e9,
-    })
+    let sum = output.end.and_then(|end| end.sum_received).context("iperf3 did not come to its end")?;
+    Ok(Transfer { gbit_per_second: sum.bits_per_second / 1e9, gigabytes: sum.bytes / 1e9 })
 }
 
 #[derive(Deserialize)]
@@ -52,21 +46,14 @@ mod tests {
     #[test]
     fn reads_the_receivers_sum() {
         let json = r#"{"start":{},"end":{"sum_sent":{"bytes":1,"bits_per_second":1},"sum_received":{"bytes":6000000000,"bits_per_second":16e9}}}"#;
-        assert_eq!(
-            parse(json).unwrap(),
-            Transfer {
-                gbit_per_second: 16.0,
-                gigabytes: 6.0
-            }
-        );
+        assert_eq!(parse(json).unwrap(), Transfer { gbit_per_second: 16.0, gigabytes: 6.0 });
     }
 
     #[test]
     fn an_error_is_an_error() {
-        let error = parse(
-            r#"{"start":{},"end":{},"error":"unable to connect to server: Connection refused"}"#,
-        )
-        .unwrap_err();
+        let error =
+            parse(r#"{"start":{},"end":{},"error":"unable to connect to server: Connection refused"}"#)
+                .unwrap_err();
         assert!(error.to_string().contains("Connection refused"));
         assert!(parse(r#"{"end":{}}"#).is_err());
         assert!(parse("").is_err());

@@ -24,21 +24,14 @@ pub(in crate::bench) fn parse(text: &str) -> Result<Requests> {
             .and_then(|word| word.parse().ok())
             .with_context(unexpected)?,
         count: count(text).with_context(unexpected)?,
-        p50_us: after(text, "50%")
-            .and_then(microseconds)
-            .with_context(unexpected)?,
-        p99_us: after(text, "99%")
-            .and_then(microseconds)
-            .with_context(unexpected)?,
+        p50_us: after(text, "50%").and_then(microseconds).with_context(unexpected)?,
+        p99_us: after(text, "99%").and_then(microseconds).with_context(unexpected)?,
     })
 }
 
 /// The word behind a label that begins a line.
 fn after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.trim().strip_prefix(label))?
-        .split_whitespace()
-        .next()
+    text.lines().find_map(|line| line.trim().strip_prefix(label))?.split_whitespace().next()
 }
 
 /// `  612345 requests in 3.00s, 74.00MB read`
@@ -70,12 +63,7 @@ mod tests {
 
     #[test]
     fn reads_rate_and_latency() {
-        let want = Requests {
-            per_second: 204_115.01,
-            count: 612_345.0,
-            p50_us: 150.0,
-            p99_us: 1020.0,
-        };
+        let want = Requests { per_second: 204_115.01, count: 612_345.0, p50_us: 150.0, p99_us: 1020.0 };
         assert_eq!(parse(GOOD).unwrap(), want);
     }
 
