@@ -1,0 +1,192 @@
+//! The running data path of one node.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::bpf::{self, NodePrograms, PodPrograms};
+use crate::cgroup::Hierarchy;
+use crate::config::Config;
+use crate::converge::Context;
+use crate::error::{DatapathError, Result};
+use crate::layout::MARK;
+use crate::netns::Netns;
+use crate::pod::Pod;
+use crate::selftest;
+use crate::state::StateDir;
+use crate::watch::Watcher;
+
+/// How traffic is captured on this kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Mark, policy route and sk_lookup, proven by the self-test.
+    Primary,
+}
+
+impl Mode {
+    /// For the log, the metrics and `weir status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+        }
+    }
+}
+
+/// The data path of this node: kernel programs, and one entry per enrolled pod.
+///
+/// All methods block (some for milliseconds, [`Datapath::finish`] for up to 200 ms): call them from a blocking thread that lives in the
+/// agent's own network namespace.
+#[derive(Debug)]
+pub struct Datapath {
+    node: Arc<Node>,
+    watcher: Watcher,
+}
+
+/// What the methods and the watcher's thread share.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) programs: NodePrograms,
+    pub(crate) pod_programs: PodPrograms,
+    pub(crate) states: StateDir,
+    /// The agent's own namespace, where worker threads live.
+    pub(crate) home: Arc<Netns>,
+    /// Cookie of pid 1's namespace.
+    pub(crate) host: u64,
+    pub(crate) hierarchy: Hierarchy,
+    pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
+    /// Enrolments go one after the other, so that two of one pod (or of one namespace) cannot pass each other's checks.
+    pub(crate) enrolling: Mutex<()>,
+}
+
+impl Datapath {
+    /// Loads or adopts the kernel programs, exempts the agent's own cgroup, proves by real connections that capture works on this
+    /// kernel, and starts to listen for changes in the pods' namespaces.
+    ///
+    /// Pods of an earlier agent stay captured (and closed) until they are enrolled again or [`Datapath::release_unclaimed`] is called.
+    pub fn start(config: Config) -> Result<Arc<Self>> {
+        let node = Arc::new(Node::start(config)?);
+        if node.config.self_test {
+            selftest::run(&node)?;
+        }
+        let watcher = Watcher::start(Arc::downgrade(&node))?;
+        Ok(Arc::new(Self { node, watcher }))
+    }
+
+    /// How traffic is captured.
+    pub fn mode(&self) -> Mode {
+        Mode::Primary
+    }
+
+    /// Sums of what the kernel programs decided, by name.
+    pub fn counters(&self) -> Result<Vec<(&'static str, u64)>> {
+        Ok(self.node.programs.counters()?.0)
+    }
+
+    /// Live connection events of the node's pods. They are made only while somebody listens.
+    pub fn events(&self) -> Result<crate::EventStream> {
+        Ok(self.node.programs.events()?)
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+}
+
+impl Node {
+    /// Everything of [`Datapath::start`] but the self-test and the watcher.
+    pub(crate) fn start(config: Config) -> Result<Self> {
+        if config.workers == 0 || config.workers > bpf::slots::MAX_WORKERS as usize {
+            return Err(DatapathError::Config(format!(
+                "workers = {}; it must be 1 to {}",
+                config.workers,
+                bpf::slots::MAX_WORKERS
+            )));
+        }
+        let home = Netns::current().map_err(DatapathError::system("read the agent's network namespace"))?;
+        let host = Netns::open(Path::new("/proc/1/ns/net"))
+            .map_err(DatapathError::system("open the host's network namespace /proc/1/ns/net"))?;
+        let hierarchy = Hierarchy::of(&config.pods_cgroup).map_err(DatapathError::system(format!(
+            "use the pods' cgroup {}",
+            config.pods_cgroup.display()
+        )))?;
+        let states = StateDir::create(&config.runtime_dir.join("pods"))?;
+        let programs = NodePrograms::start(&bpf::Config {
+            root: config.bpffs.join(weir_ebpf_common::ABI),
+            pods_cgroup: config.pods_cgroup.clone(),
+            kubelet_cgroup: config.kubelet_cgroup.clone(),
+            mark: MARK,
+            log_level: config.ebpf_log_level,
+            pinned: true,
+        })?;
+        match hierarchy.own_id() {
+            Some(id) => programs.exempt_cgroup(id)?,
+            None => tracing::warn!(
+                "the agent's own cgroup is not visible; if it is below the pods' cgroup the agent's connections are captured"
+            ),
+        }
+        let mut exclude = config.exclude.clone();
+        // Link-local addresses mean nothing beyond the link, so nothing in the mesh has one.
+        exclude.push((IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10));
+        programs.set_exclude(&exclude)?;
+        let pod_programs = programs.pods()?;
+        Ok(Self {
+            host: host.cookie(),
+            home: Arc::new(home),
+            config,
+            programs,
+            pod_programs,
+            states,
+            hierarchy,
+            pods: Mutex::default(),
+            enrolling: Mutex::default(),
+        })
+    }
+
+    /// The directory that everything is pinned below.
+    pub(crate) fn pin_root(&self) -> std::path::PathBuf {
+        self.config.bpffs.join(weir_ebpf_common::ABI)
+    }
+
+    /// All pods, by uid.
+    pub(crate) fn pods(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mutex<Pod>>>> {
+        lock(&self.pods)
+    }
+
+    /// One pod.
+    pub(crate) fn pod(&self, uid: &str) -> Result<Arc<Mutex<Pod>>> {
+        self.pods().get(uid).cloned().ok_or_else(|| DatapathError::NoSuchPod { uid: uid.to_owned() })
+    }
+
+    /// All pods, without the map's lock held.
+    pub(crate) fn all_pods(&self) -> Vec<Arc<Mutex<Pod>>> {
+        self.pods().values().cloned().collect()
+    }
+
+    /// Brings a pod to what it should be, inside its namespace.
+    pub(crate) fn converge(&self, pod: &mut Pod) -> Result<Vec<String>> {
+        let netns = Arc::clone(&pod.netns);
+        let context =
+            Context { node: &self.programs, states: &self.states, workers: self.config.workers as u32 };
+        in_pod(&netns, || pod.converge(&context))?
+    }
+}
+
+/// Runs `work` inside a pod's namespace on a thread of its own.
+pub(crate) fn in_pod<T: Send>(netns: &Netns, work: impl FnOnce() -> T + Send) -> Result<T> {
+    netns.run(work).map_err(|source: io::Error| DatapathError::System {
+        action: "enter the pod's network namespace".into(),
+        source,
+    })
+}
+
+/// Takes a lock. A panic while it was held leaves a pod that the next reconcile looks at from the kernel's side anyway.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,168 @@
+//! The sysctls of an enrolled pod: set, checked, and given back.
+//!
+//! `/proc/sys/net` shows the namespace of the thread that opens the file, so everything here runs inside [`crate::netns::Netns::run`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::DatapathError;
+use crate::layout::BACKLOG;
+
+/// A sysctl that the data path needs, below `/proc/sys/net`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needed {
+    path: &'static str,
+    want: Want,
+    /// Without the file: an error, or a kernel without that part (no IPv6).
+    optional: bool,
+    /// What breaks without it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by people and by a test that no entry lacks it"))]
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Exactly(i64),
+    AtLeast(i64),
+}
+
+/// Values from before the enrolment, by path; what was right already is not in it.
+pub(crate) type Saved = BTreeMap<String, String>;
+
+/// Path and current value of everything that is not as needed.
+pub(crate) fn wrong() -> Result<Saved, DatapathError> {
+    let mut wrong = Saved::new();
+    for needed in &NEEDED {
+        if let Some(current) = read(needed)?.filter(|current| needed.want.correction(current).is_some()) {
+            wrong.insert(needed.path.to_owned(), current);
+        }
+    }
+    Ok(wrong)
+}
+
+/// Sets what is not as needed and returns what was changed. The caller has put [`wrong`] on disk before: a kill in between loses nothing.
+pub(crate) fn apply() -> Result<Vec<String>, DatapathError> {
+    let mut changed = Vec::new();
+    for needed in &NEEDED {
+        if let Some(value) = read(needed)?.and_then(|current| needed.want.correction(&current)) {
+            write(needed.path, &value)?;
+            changed.push(format!("sysctl net/{} = {value}", needed.path));
+        }
+    }
+    Ok(changed)
+}
+
+/// Gives back the values in `saved`, except where somebody has changed ours since. All are tried; the first error is returned.
+pub(crate) fn restore(saved: &Saved) -> Result<(), DatapathError> {
+    let mut result = Ok(());
+    for needed in &NEEDED {
+        let Some(original) = saved.get(needed.path) else {
+            continue;
+        };
+        let ours = read(needed).ok().flatten().is_some_and(|current| needed.want.is_ours(&current));
+        if ours {
+            result = result.and(write(needed.path, original));
+        }
+    }
+    result
+}
+
+/// True if IPv6 works on the loopback device of the calling thread's namespace: without it nothing can be delivered over lo.
+pub(crate) fn ipv6_on_loopback() -> bool {
+    let disabled = std::fs::read_to_string("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    disabled.is_ok_and(|value| value.trim() == "0")
+}
+
+impl Want {
+    /// The value to write, if `current` will not do. A value that is not a number is replaced too.
+    fn correction(self, current: &str) -> Option<String> {
+        let current: Option<i64> = current.parse().ok();
+        match self {
+            Self::Exactly(value) => (current != Some(value)).then(|| value.to_string()),
+            Self::AtLeast(value) => current.is_none_or(|current| current < value).then(|| value.to_string()),
+        }
+    }
+
+    /// `current` is what we would have written.
+    fn is_ours(self, current: &str) -> bool {
+        let (Self::Exactly(value) | Self::AtLeast(value)) = self;
+        current.parse() == Ok(value)
+    }
+}
+
+fn read(needed: &Needed) -> Result<Option<String>, DatapathError> {
+    let path = file(needed.path);
+    match std::fs::read_to_string(&path) {
+        Ok(value) => Ok(Some(value.trim().to_owned())),
+        Err(error) if needed.optional && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DatapathError::Sysctl { path, action: "read", source }),
+    }
+}
+
+fn write(path: &str, value: &str) -> Result<(), DatapathError> {
+    let path = file(path);
+    std::fs::write(&path, value).map_err(|source| DatapathError::Sysctl { path, action: "write", source })
+}
+
+fn file(path: &str) -> PathBuf {
+    Path::new("/proc/sys/net").join(path)
+}
+
+const NEEDED: [Needed; 5] = [
+    Needed {
+        path: "ipv4/tcp_fwmark_accept",
+        want: Want::Exactly(1),
+        optional: false,
+        why: "the app's accepted socket must carry the mark, or its replies to the delivery leave by eth0 (covers IPv6 too)",
+    },
+    Needed {
+        path: "ipv4/fwmark_reflect",
+        want: Want::Exactly(1),
+        optional: false,
+        why: "the RST of a closed port must go back over lo, or the delivery times out",
+    },
+    Needed { path: "ipv6/fwmark_reflect", want: Want::Exactly(1), optional: true, why: "as for IPv4" },
+    Needed {
+        path: "ipv4/tcp_migrate_req",
+        want: Want::Exactly(1),
+        optional: false,
+        why: "connections queued on a listener that closes move to the other one of its group",
+    },
+    Needed {
+        path: "core/somaxconn",
+        want: Want::AtLeast(BACKLOG as i64),
+        optional: false,
+        why: "a burst of connections waits in the queue",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections() {
+        for (want, current, written) in [
+            (Want::Exactly(1), "0", Some("1")),
+            (Want::Exactly(1), "1", None),
+            (Want::Exactly(1), "garbage", Some("1")),
+            (Want::AtLeast(4096), "128", Some("4096")),
+            (Want::AtLeast(4096), "4096", None),
+            (Want::AtLeast(4096), "65535", None),
+        ] {
+            assert_eq!(want.correction(current).as_deref(), written, "{want:?} {current}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_value_is_given_back() {
+        assert!(Want::Exactly(1).is_ours("1"));
+        assert!(!Want::Exactly(1).is_ours("0"));
+        assert!(!Want::AtLeast(4096).is_ours("8192"), "somebody raised it since");
+    }
+
+    #[test]
+    fn every_entry_says_why() {
+        assert!(NEEDED.iter().all(|needed| !needed.why.is_empty() && !needed.path.starts_with('/')));
+    }
+}

@@ -1,0 +1,255 @@
+//! The way out: un-enrol in phases, release of deleted pods, and the end of the data path.
+//!
+//! Leaving open is the dangerous direction: a captured connection that is still there when the rules go would continue in plaintext. So
+//! capture stops first, the agent aborts its connections, and only then rules, routes and sysctls go; the guard rule is the last.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::bpf;
+use crate::converge::families;
+use crate::datapath::{Datapath, Node, in_pod, lock};
+use crate::error::{DatapathError, Result};
+use crate::listener;
+use crate::netlink::{Netlink, Rule, RuleKind};
+use crate::netns::Netns;
+use crate::pod::{Phase, Pod, pin_name};
+use crate::sockdiag;
+use crate::state::State;
+use crate::sysctl;
+
+/// How a pod is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// As if Weir had never been there: traffic flows directly.
+    Open,
+    /// Captured with nobody serving: new connections are dropped until an agent enrols the pod again.
+    Closed,
+}
+
+impl Datapath {
+    /// First phase of an un-enrolment: nothing new is captured from here on. The listeners still take SYNs that are under way.
+    ///
+    /// The agent then drains as long as it likes and aborts (RST) what is left of the pod's connections, and calls [`Datapath::finish`].
+    pub fn stop_capture(&self, uid: &str) -> Result<()> {
+        let pod = self.node().pod(uid)?;
+        let mut pod = lock(&pod);
+        self.node().stop(&mut pod)
+    }
+
+    /// Last phase: listeners end (200 ms after [`Datapath::stop_capture`] at the earliest), captured connections that are still open are
+    /// destroyed, rules, routes, sysctls, pins and state go. With [`Leave::Closed`] only the listeners end.
+    pub fn finish(&self, uid: &str, leave: Leave) -> Result<()> {
+        let pod = self.node().pod(uid)?;
+        self.node().wait_for_syns(&pod);
+        // Taken out first: no reconcile may repair what is being removed.
+        self.node().pods().remove(uid);
+        let mut pod = lock(&pod);
+        match leave {
+            Leave::Open => {
+                self.node().stop(&mut pod)?;
+                self.node().dismantle(&mut pod)
+            }
+            Leave::Closed => {
+                pod.let_go();
+                Ok(())
+            }
+        }
+    }
+
+    /// Both phases at once, for callers that have no connections to care for.
+    pub fn unenrol(&self, uid: &str, leave: Leave) -> Result<()> {
+        if leave == Leave::Open {
+            self.stop_capture(uid)?;
+        }
+        self.finish(uid, leave)
+    }
+
+    /// Removes what an earlier agent left for pods that are not enrolled now. Call it once the first complete list of pods is enrolled:
+    /// until then such pods stay closed. Returns a line for each.
+    pub fn release_unclaimed(&self) -> Vec<String> {
+        self.node().release_unclaimed()
+    }
+
+    /// Lets all pods go and, when leaving open, removes everything from the kernel. The watcher's thread ends. All is tried; the first
+    /// error is returned.
+    pub fn shutdown(&self, leave: Leave) -> Result<()> {
+        self.watcher().stop();
+        let uids: Vec<String> = self.node().pods().keys().cloned().collect();
+        let mut result = Ok(());
+        if leave == Leave::Open {
+            for uid in &uids {
+                result = result.and(self.stop_capture(uid));
+            }
+        }
+        for uid in &uids {
+            result = result.and(self.finish(uid, leave));
+        }
+        if leave == Leave::Open {
+            self.release_unclaimed();
+            result = result.and(self.node().programs.detach_all().map_err(DatapathError::from));
+            self.node().states.remove_if_empty();
+        }
+        result
+    }
+}
+
+impl Node {
+    /// The cookie first, then the link: no new connection is marked for a program that is not there.
+    fn stop(&self, pod: &mut Pod) -> Result<()> {
+        if matches!(pod.phase, Phase::Stopped(_)) {
+            return Ok(());
+        }
+        self.programs.unenrol(pod.netns.cookie())?;
+        pod.phase = Phase::Stopped(Instant::now());
+        for (ip, port) in std::mem::take(&mut pod.probes) {
+            self.programs.probe_port_remove(ip, port)?;
+        }
+        pod.program.detach_and_unpin()?;
+        Ok(())
+    }
+
+    fn wait_for_syns(&self, pod: &Mutex<Pod>) {
+        let Phase::Stopped(since) = lock(pod).phase else {
+            return;
+        };
+        std::thread::sleep(SYNS_IN_FLIGHT.saturating_sub(since.elapsed()));
+    }
+
+    /// Everything of a stopped pod that is left; all steps are tried, the first error is returned.
+    fn dismantle(&self, pod: &mut Pod) -> Result<()> {
+        pod.let_go();
+        let netns = std::sync::Arc::clone(&pod.netns);
+        let cleaned =
+            in_pod(&netns, || clean_namespace(&pod.state, &mut pod.netlink)).and_then(|result| result);
+        let forgotten = self.programs.own_clear(netns.cookie()).map_err(DatapathError::from);
+        cleaned.and(forgotten).and_then(|()| self.states.remove(netns.cookie()))
+    }
+
+    /// Undoes a failed enrolment.
+    pub(crate) fn take_back(&self, mut pod: Pod) {
+        let undone = self.stop(&mut pod).and_then(|()| self.dismantle(&mut pod));
+        if let Err(error) = undone {
+            tracing::warn!(pod = pod.spec.uid, %error, "could not take back all of a failed enrolment");
+        }
+    }
+
+    /// Lets a deleted pod go at once: its namespace (and the veth in the node) lives until the last socket in it is closed.
+    pub(crate) fn release(&self, uid: &str) {
+        let Some(pod) = self.pods().remove(uid) else {
+            return;
+        };
+        let mut pod = lock(&pod);
+        let cookie = pod.netns.cookie();
+        let stopped = self.stop(&mut pod);
+        pod.let_go();
+        let cleared = self.programs.own_clear(cookie).map_err(DatapathError::from);
+        if let Err(error) = stopped.and(cleared).and_then(|()| self.states.remove(cookie)) {
+            tracing::warn!(pod = uid, %error, "could not remove all of a deleted pod");
+        }
+        tracing::info!(pod = uid, netns = cookie, "pod released: its network namespace is gone");
+    }
+
+    fn release_unclaimed(&self) -> Vec<String> {
+        let claimed: BTreeSet<u64> = self.all_pods().iter().map(|pod| lock(pod).netns.cookie()).collect();
+        let mut released = Vec::new();
+        for state in self.states.all() {
+            if claimed.contains(&state.cookie) {
+                continue;
+            }
+            match self.release_leftover(&state) {
+                Ok(()) => released.push(format!("pod {} of an earlier agent", state.uid)),
+                Err(error) => {
+                    tracing::warn!(pod = state.uid, %error, "could not remove what an earlier agent left")
+                }
+            }
+        }
+        released.extend(
+            self.remove_pins(|pinned| !claimed.iter().any(|cookie| pinned.name == pin_name(*cookie))),
+        );
+        for cookie in self.programs.enrolled().unwrap_or_default() {
+            if !claimed.contains(&cookie) && self.programs.unenrol(cookie).is_ok() {
+                released.push(format!("cookie {cookie}"));
+            }
+        }
+        released
+    }
+
+    /// A pod that only the state file knows: its sockets died with the earlier agent.
+    fn release_leftover(&self, state: &State) -> Result<()> {
+        self.programs.unenrol(state.cookie)?;
+        bpf::remove_pinned_pod(&self.pin_root(), &pin_name(state.cookie))?;
+        self.programs.own_clear(state.cookie)?;
+        if let Some(netns) = open_if(&state.netns, state.cookie) {
+            in_pod(&netns, || {
+                let mut netlink =
+                    Netlink::new().map_err(DatapathError::system("open a netlink socket in the pod"))?;
+                clean_namespace(state, &mut netlink)
+            })??;
+        }
+        self.states.remove(state.cookie)
+    }
+
+    /// Removes the pins of pods that `unwanted` says; a line for each.
+    pub(crate) fn remove_pins(&self, unwanted: impl Fn(&bpf::PinnedPod) -> bool) -> Vec<String> {
+        let root = self.pin_root();
+        let pinned = bpf::list_pinned_pods(&root).unwrap_or_default();
+        let removed = pinned
+            .into_iter()
+            .filter(|pod| unwanted(pod) && bpf::remove_pinned_pod(&root, &pod.name).is_ok());
+        removed.map(|pod| format!("pins of {}", pod.name)).collect()
+    }
+}
+
+impl Pod {
+    /// Ends what this process holds open in the namespace. The agent's duplicates of the listeners end with it, and its channel.
+    fn let_go(&mut self) {
+        for held in self.listeners.drain(..) {
+            listener::end(&held.socket);
+        }
+        self.sockets.release();
+        self.fresh = tokio::sync::mpsc::unbounded_channel().0;
+    }
+}
+
+/// Takes rules, routes and sysctls out of the calling thread's namespace. If captured connections cannot be destroyed the guard rule
+/// stays, because without it they would go on in plaintext.
+fn clean_namespace(state: &State, netlink: &mut Netlink) -> Result<()> {
+    let survivors = sockdiag::destroy_marked();
+    for family in families() {
+        netlink
+            .remove_rule(Rule { family, kind: RuleKind::Capture })
+            .map_err(DatapathError::system("remove the capture rule"))?;
+        for route in netlink.routes(family).map_err(DatapathError::system("list the pod's routes"))? {
+            netlink.remove_route(&route).map_err(DatapathError::system("remove a route of the pod"))?;
+        }
+    }
+    match survivors {
+        Ok(0) => {
+            for family in families() {
+                netlink
+                    .remove_rule(Rule { family, kind: RuleKind::Guard })
+                    .map_err(DatapathError::system("remove the guard rule"))?;
+            }
+        }
+        Ok(count) => tracing::warn!(
+            pod = state.uid,
+            count,
+            "captured connections are still open: the guard rule stays, so that they end"
+        ),
+        Err(error) => {
+            tracing::warn!(pod = state.uid, %error, "cannot tell whether captured connections are still open: the guard rule stays");
+        }
+    }
+    sysctl::restore(&state.sysctls)
+}
+
+/// The namespace at `path` if it is still the one with this cookie.
+fn open_if(path: &Path, cookie: u64) -> Option<Netns> {
+    Netns::open(path).ok().filter(|netns| netns.cookie() == cookie)
+}
+
+/// SYNs that were routed to the agent before capture stopped still find a listener for this long.
+const SYNS_IN_FLIGHT: Duration = Duration::from_millis(200);
