@@ -155,9 +155,7 @@ impl Agent {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter(|line| line["target"].as_str().is_some_and(|target| target.starts_with("access")))
             .filter(|line| {
-                fields.iter().all(|(name, part)| {
-                    field(line, name).is_some_and(|value| value.contains(part))
-                })
+                fields.iter().all(|(name, part)| field(line, name).is_some_and(|value| value.contains(part)))
             })
             .collect()
     }

@@ -25,9 +25,24 @@ impl Capture {
         let file = node.host().dir.join(format!("{}-{interface}-{count}.pcap", node.name()));
         let path = file.to_string_lossy().into_owned();
         // Whole frames, at once, as root (the directory is ours), with room for bursts.
-        let args = ["-i", interface, "-n", "-s", "0", "-U", "--immediate-mode", "-B", "65536", "-Z", "root", "-w", &path];
+        let args = [
+            "-i",
+            interface,
+            "-n",
+            "-s",
+            "0",
+            "-U",
+            "--immediate-mode",
+            "-B",
+            "65536",
+            "-Z",
+            "root",
+            "-w",
+            &path,
+        ];
         let tcpdump = node.host().spawn("tcpdump", &args)?;
-        tcpdump.wait_log("tcpdump to listen", Duration::from_secs(10), |line| line.contains("listening on"))?;
+        tcpdump
+            .wait_log("tcpdump to listen", Duration::from_secs(10), |line| line.contains("listening on"))?;
         Ok(Self { node: node.clone(), file, tcpdump })
     }
 

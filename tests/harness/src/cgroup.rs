@@ -34,9 +34,7 @@ impl Cgroup {
 
     /// The kernel's id of the cgroup, as `bpf_get_current_cgroup_id` gives it (its inode).
     pub fn id(&self) -> Result<u64> {
-        Ok(fs::metadata(&self.path)
-            .with_context(|| format!("no cgroup {}", self.path.display()))?
-            .st_ino())
+        Ok(fs::metadata(&self.path).with_context(|| format!("no cgroup {}", self.path.display()))?.st_ino())
     }
 
     /// Process ids in the cgroup itself (not below).

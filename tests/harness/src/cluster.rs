@@ -295,9 +295,10 @@ impl World {
         if !listed(&marker) {
             bail!("its config dump does not list {marker}");
         }
-        let local = mesh.workloads.iter().filter(|workload| {
-            workload.node == node.name() && workload.network_namespace.is_some()
-        });
+        let local = mesh
+            .workloads
+            .iter()
+            .filter(|workload| workload.node == node.name() && workload.network_namespace.is_some());
         for workload in local {
             let uid = format!("Kubernetes//Pod/{}/{}", workload.namespace, workload.name);
             let state = dump["workloadState"][&uid]["state"].as_str();

@@ -23,10 +23,12 @@ impl Counter {
                    meta l4proto != tcp return
                    tcp dport 15008 counter name tunnel return
                    tcp sport 15008 counter name tunnel return
-                   counter name other }}\n"
+                   counter name other
+                 }}\n"
             );
         }
-        let table = format!("table inet weir_count {{\ncounter tunnel {{ }}\ncounter other {{ }}\n{rules}}}\n");
+        let table =
+            format!("table inet weir_count {{\ncounter tunnel {{ }}\ncounter other {{ }}\n{rules}}}\n");
         nft(netns, &["-f", "-"], &table)?;
         Ok(Self { netns: netns.clone() })
     }

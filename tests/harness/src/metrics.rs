@@ -19,8 +19,7 @@ impl Metrics {
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut found = self.samples.iter().filter(|(sample, has, _)| {
-            sample == name
-                && labels.iter().all(|(key, value)| has.get(*key).is_some_and(|v| v == value))
+            sample == name && labels.iter().all(|(key, value)| has.get(*key).is_some_and(|v| v == value))
         });
         let first = found.next()?.2;
         Some(found.fold(first, |sum, (_, _, value)| sum + value))

@@ -96,9 +96,8 @@ impl NetNs {
     /// Ports (of either family) with a TCP listener in the namespace.
     pub fn listening_ports(&self) -> Result<Vec<u16>> {
         // `self` would be the process's first thread; only `thread-self` follows setns.
-        let read = || {
-            ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")))
-        };
+        let read =
+            || ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")));
         let mut ports = Vec::new();
         for table in self.run(read)? {
             ports.extend(table?.lines().skip(1).filter_map(listening_port));

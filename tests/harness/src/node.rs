@@ -46,27 +46,29 @@ impl Node {
         };
         let host = place("host", root.child("system")?);
         let kubelet = place("kubelet", root.child("kubelet")?);
-        let agent = Agent::new(world, name, place("agent", kubepods.child("agent")?), &kubepods, &kubelet.cgroup);
+        let agent =
+            Agent::new(world, name, place("agent", kubepods.child("agent")?), &kubepods, &kubelet.cgroup);
         netns.ip_batch(&[
             format!("addr add 10.9.{index}.1/32 dev lo"),
             format!("addr add fd09:{index}::1/128 dev lo nodad"),
         ])?;
-        let data = Data {
-            name: name.to_owned(),
-            index,
-            host,
-            kubelet,
-            kubepods,
-            agent,
-            next_pod: AtomicU8::new(2),
-        };
+        let data =
+            Data { name: name.to_owned(), index, host, kubelet, kubepods, agent, next_pod: AtomicU8::new(2) };
         Ok(Self { world: world.clone(), data: Arc::new(data) })
     }
 
     /// Joins two nodes by a veth named `link0` at both ends, with routes to each other's pods.
     pub(crate) fn link_to(&self, other: &Self) -> Result<()> {
         self.netns().ip(&[
-            "link", "add", "link0", "type", "veth", "peer", "name", "link0", "netns",
+            "link",
+            "add",
+            "link0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "link0",
+            "netns",
             other.netns().name(),
         ])?;
         for (own, peer) in [(self, other), (other, self)] {

@@ -184,7 +184,12 @@ mod tests {
 
     #[test]
     fn finds_bytes_across_packets_that_came_out_of_order_and_twice() {
-        let tcp = vec![packet(10, b"GET /sec", 80), packet(22, b" HTTP", 80), packet(18, b"ret ", 80), packet(18, b"ret ", 80)];
+        let tcp = vec![
+            packet(10, b"GET /sec", 80),
+            packet(22, b" HTTP", 80),
+            packet(18, b"ret ", 80),
+            packet(18, b"ret ", 80),
+        ];
         let packets = Packets { tcp, ..Packets::default() };
         assert!(packets.contains(b"/secret  HTTP"));
         assert!(!packets.contains(b"password"));

@@ -253,10 +253,8 @@ impl Pod {
         let index = self.data.interfaces.fetch_add(1, Ordering::Relaxed);
         let (inside, outside) = (format!("eth{index}"), format!("v{}x{index}", self.data.number));
         let (node, pod) = (self.node.netns(), self.netns());
-        node.ip(&[
-            "link", "add", &outside, "type", "veth", "peer", "name", &inside, "netns", pod.name(),
-        ])
-        .with_context(|| format!("no veth for pod {}", self.name()))?;
+        node.ip(&["link", "add", &outside, "type", "veth", "peer", "name", &inside, "netns", pod.name()])
+            .with_context(|| format!("no veth for pod {}", self.name()))?;
         let mut outer = vec![
             format!("addr add 169.254.1.1/32 dev {outside}"),
             format!("addr add fe80::1/64 dev {outside} nodad"),

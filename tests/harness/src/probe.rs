@@ -79,8 +79,7 @@ impl Pod {
 
     /// As [`Pod::connect`], for stories in which it must work.
     pub fn reach(&self, to: SocketAddr, args: &[&str]) -> Result<Reply> {
-        self.connect(to, args)?
-            .map_err(|error| anyhow::anyhow!("{} to {to} {args:?}: {error}", self.name()))
+        self.connect(to, args)?.map_err(|error| anyhow::anyhow!("{} to {to} {args:?}: {error}", self.name()))
     }
 
     /// As [`Pod::connect`], for stories in which it must fail.

@@ -90,12 +90,7 @@ impl Place {
     }
 
     /// Runs a program to its end, at most `limit` long.
-    pub fn output<S: AsRef<OsStr>>(
-        &self,
-        program: &str,
-        args: &[S],
-        limit: Duration,
-    ) -> Result<Finished> {
+    pub fn output<S: AsRef<OsStr>>(&self, program: &str, args: &[S], limit: Duration) -> Result<Finished> {
         self.output_fed(program, args, "", limit)
     }
 
@@ -113,8 +108,7 @@ impl Place {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.enter(&mut command)?;
         let start = Instant::now();
-        let mut child =
-            command.spawn().with_context(|| format!("{text} did not start in {}", self.name))?;
+        let mut child = command.spawn().with_context(|| format!("{text} did not start in {}", self.name))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends early says why by its status and stderr.
             let _ = stdin.write_all(input.as_bytes());
@@ -122,7 +116,8 @@ impl Place {
         let pid = child.id();
         let (done, ended) = std::sync::mpsc::channel::<()>();
         let guard = std::thread::spawn(move || {
-            let late = ended.recv_timeout(limit).is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout);
+            let late =
+                ended.recv_timeout(limit).is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout);
             if late {
                 let _ = signal(pid, Signal::KILL);
             }
@@ -226,19 +221,12 @@ impl Process {
 
     /// Waits for its end.
     pub fn wait(&self, limit: Duration) -> Result<ExitStatus> {
-        wait::until(&format!("{} to end", self.name), limit, || {
-            lock(&self.child).try_wait().ok().flatten()
-        })
-        .with_context(|| format!("log of {}:\n{}", self.name, tail(&self.log(), 20)))
+        wait::until(&format!("{} to end", self.name), limit, || lock(&self.child).try_wait().ok().flatten())
+            .with_context(|| format!("log of {}:\n{}", self.name, tail(&self.log(), 20)))
     }
 
     /// Waits until a line of its log satisfies `wanted`, and returns the line.
-    pub fn wait_log(
-        &self,
-        what: &str,
-        limit: Duration,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<String> {
+    pub fn wait_log(&self, what: &str, limit: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
         wait::until(what, limit, || self.log().lines().find(|line| wanted(line)).map(str::to_owned))
             .with_context(|| format!("log of {}:\n{}", self.name, tail(&self.log(), 20)))
     }

@@ -84,11 +84,7 @@ impl Pod {
         let text = self.place().output("curl", &all, Duration::from_secs(20))?.success()?;
         let (body, last) = text.rsplit_once('\n').context("curl's -w line is missing")?;
         let (status, seconds) = last.split_once(' ').context("curl's -w line is short")?;
-        Ok(Curl {
-            status: status.parse()?,
-            body: body.to_owned(),
-            connect_seconds: seconds.parse()?,
-        })
+        Ok(Curl { status: status.parse()?, body: body.to_owned(), connect_seconds: seconds.parse()? })
     }
 
     /// Runs a Python program to its end, and gives its output.

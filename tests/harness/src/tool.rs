@@ -17,9 +17,7 @@ pub(crate) fn feed<S: AsRef<OsStr>>(program: &str, args: &[S], input: &str) -> R
     let mut command = Command::new(program);
     command.args(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("{program} did not start; is it installed?"))?;
+    let mut child = command.spawn().with_context(|| format!("{program} did not start; is it installed?"))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A tool that ends without reading its input says why on stderr.
         let _ = stdin.write_all(input.as_bytes());
@@ -44,18 +42,13 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         bail!("{variable} names {}, which is not a file", path.display());
     }
     let own = std::env::current_exe().context("own executable unknown")?;
-    own.ancestors()
-        .skip(1)
-        .take(3)
-        .map(|dir| dir.join(name))
-        .find(|path| path.is_file())
-        .with_context(|| {
-            format!(
-                "{name} not found above {}; build it (`cargo build -p weir-agent -p weir-harness`) \
+    own.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file()).with_context(|| {
+        format!(
+            "{name} not found above {}; build it (`cargo build -p weir-agent -p weir-harness`) \
                  or set {variable}",
-                own.display()
-            )
-        })
+            own.display()
+        )
+    })
 }
 
 /// Whether this process may make namespaces, cgroups and eBPF programs.

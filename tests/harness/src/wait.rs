@@ -13,11 +13,7 @@ pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T
 }
 
 /// Polls `probe` until it succeeds; the error carries the last refusal of `probe`.
-pub fn until_ok<T>(
-    what: &str,
-    limit: Duration,
-    mut probe: impl FnMut() -> Result<T>,
-) -> Result<T> {
+pub fn until_ok<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {

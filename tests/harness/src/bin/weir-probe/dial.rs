@@ -23,7 +23,7 @@ pub(crate) struct Dial {
     how: How,
     /// First destination of `--how reconnect`.
     #[arg(long)]
-    first: Option<SocketAddr>,
+    via: Option<SocketAddr>,
     /// bind() before connect(): an address, or an address with a port.
     #[arg(long)]
     bind: Option<String>,
@@ -144,7 +144,7 @@ impl Dial {
             How::Plain | How::Mptcp => blocking(socket, &address, self.limit()),
             How::Nonblock => nonblocking(socket, &address, self.limit()),
             How::Reconnect => {
-                let before = self.first.ok_or_else(|| io::Error::other("--first is missing"))?;
+                let before = self.via.ok_or_else(|| io::Error::other("--via is missing"))?;
                 let before = if self.mapped { map(before) } else { before };
                 blocking(socket, &before.into(), self.limit())?;
                 dissolve(socket)?;

@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             Err(refused) => count(&mut errors, &refused.error),
         }
     }
-    let local = streams.first().and_then(|stream| stream.local_addr().ok()).map(|a| dial::plain(a).to_string());
+    let local =
+        streams.first().and_then(|stream| stream.local_addr().ok()).map(|a| dial::plain(a).to_string());
     println!("{}", json!({ "open": streams.len(), "errors": errors, "local": local }));
     for line in std::io::stdin().lock().lines() {
         let line = line?;

@@ -80,7 +80,11 @@ pub(crate) fn load(args: Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn drive(dial: Dial, style: Style, more: impl Fn() -> bool + Clone + Send + 'static) -> anyhow::Result<Value> {
+fn drive(
+    dial: Dial,
+    style: Style,
+    more: impl Fn() -> bool + Clone + Send + 'static,
+) -> anyhow::Result<Value> {
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::default()));
     let next = Arc::new(AtomicUsize::new(0));

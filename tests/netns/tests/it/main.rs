@@ -1,0 +1,8 @@
+//! Stories in a cluster of network namespaces: real agents, real programs, real packets.
+//!
+//! One file per theme. They need root, and fail without it; `WEIR_SKIP_PRIVILEGED=1` skips them on
+//! a laptop, but never where `CI` is set.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on must fail")]
+
+mod harness;
+mod support;
