@@ -160,4 +160,4 @@ const CA_KEY: &str = "ca-key.pem";
 const CERT_CHAIN: &str = "cert-chain.pem";
 /// What everybody trusts: one root, or several while they change.
 const ROOT_CERT: &str = "root-cert.pem";
-const FILES: [&str; 4] = [CA_CERT, CA_KEY, CERT_CHAIN, ROOT_CERT];
+pub(crate) const FILES: [&str; 4] = [CA_CERT, CA_KEY, CERT_CHAIN, ROOT_CERT];

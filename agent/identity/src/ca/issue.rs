@@ -154,7 +154,7 @@ fn name(key: &PublicKey<'_>) -> String {
     }
 }
 
-/// 127 random bits (RFC 5280 allows 20 bytes, positive).
+/// 126 random bits (RFC 5280 allows 20 bytes, positive).
 pub(super) fn random_serial() -> SerialNumber {
     let mut bytes: [u8; 16] = rand::random();
     // Positive, and no leading zero byte, so that all serials have one length.

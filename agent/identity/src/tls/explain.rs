@@ -18,11 +18,10 @@ pub fn explain(error: &Error) -> String {
         Error::NoCertificatesPresented => PeerError::NoCertificate.to_string(),
         Error::AlertReceived(alert) => alert_text(*alert),
         Error::PeerIncompatible(
-            PeerIncompatible::Tls13RequiredForQuic
-            | PeerIncompatible::SupportedVersionsExtensionRequired,
-        ) => {
-            format!("{error}: the peer does not speak TLS 1.3, the only version accepted here")
-        }
+            PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => format!("the peer does not speak TLS 1.3, the only version in use here ({error})"),
         Error::NoApplicationProtocol => {
             "the peer offers no h2 in ALPN, so it is no HBONE peer".to_owned()
         }
