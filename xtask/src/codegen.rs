@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 /// A `.proto` file that does not compile, a file that cannot be read or written, and with `check` a checked-in
 /// file that is not what the `.proto` files say: the message names the files.
-pub fn run(check: bool) -> Result<()> {
+pub(crate) fn run(check: bool) -> Result<()> {
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("proto");
     let fresh = generate(&proto)?;
     let checked_in = read(&proto.join(OUTPUT))?;
@@ -22,7 +22,10 @@ pub fn run(check: bool) -> Result<()> {
         return Ok(());
     }
     if check {
-        bail!("proto/{OUTPUT} is not what proto/*.proto says: {}. Run `cargo xtask codegen` and commit", stale.join(", "));
+        bail!(
+            "proto/{OUTPUT} is not what proto/*.proto says: {}. Run `cargo xtask codegen` and commit",
+            stale.join(", ")
+        );
     }
     write(&proto.join(OUTPUT), &fresh, &checked_in)?;
     eprintln!("codegen: wrote {}", stale.join(", "));
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn a_changed_a_missing_and_a_left_over_file_are_named() {
-        let files = |list: &[(&str, &str)]| list.iter().map(|(n, c)| (n.to_string(), c.to_string())).collect::<Files>();
+        let files = |list: &[(&str, &str)]| {
+            list.iter().map(|(n, c)| (n.to_string(), c.to_string())).collect::<Files>()
+        };
         let fresh = files(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let checked_in = files(&[("a", "1"), ("b", "old"), ("d", "4")]);
         assert_eq!(differing(&fresh, &checked_in), ["b", "c", "d"]);

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::codegen;
 use crate::deps::{self, DepsArgs};
 use crate::setup::{self, Part};
 use crate::shell;
@@ -38,7 +39,12 @@ type Check = (&'static str, fn() -> Result<()>);
 fn checks(fix: bool) -> Vec<Check> {
     let mut checks: Vec<Check> =
         if fix { vec![("clippy", clippy_fix), ("format", fmt_fix)] } else { vec![("format", fmt)] };
-    checks.extend([("walls", walls as fn() -> Result<()>), ("clippy", clippy), ("deny", deny)]);
+    checks.extend([
+        ("walls", walls as fn() -> Result<()>),
+        ("generated code", generated),
+        ("clippy", clippy),
+        ("deny", deny),
+    ]);
     checks
 }
 
@@ -77,6 +83,10 @@ fn clippy_fix() -> Result<()> {
 
 fn walls() -> Result<()> {
     deps::run(&DepsArgs::default())
+}
+
+fn generated() -> Result<()> {
+    codegen::run(true)
 }
 
 /// Not installed by us: it takes three minutes to build, and the walls that matter most are checked without it.

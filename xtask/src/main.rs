@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build_ebpf;
+mod codegen;
 mod deps;
 mod lint;
 mod preflight;
@@ -37,6 +38,12 @@ enum Verb {
     Lint(lint::LintArgs),
     Deps(deps::DepsArgs),
     BuildEbpf(build_ebpf::BuildEbpfArgs),
+    /// Write the Rust code of the protobuf messages (proto/src/gen)
+    Codegen {
+        /// Write nothing; fail if the checked-in code is not what the .proto files say
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Deps(args) => deps::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),
+        Verb::Codegen { check } => codegen::run(check),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
