@@ -58,18 +58,13 @@ impl FileAuthority {
     ///
     /// # Errors
     /// What is wrong with which file.
-    pub fn open_or_create_at(
-        dir: impl AsRef<Path>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, FileError> {
+    pub fn open_or_create_at(dir: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, FileError> {
         let dir = dir.as_ref().to_owned();
         create::create_if_absent(&dir, clock.now())?;
         let generation = generation(&dir);
         let issuer = Arc::new(load::load(&dir, clock.now())?);
         let loaded = Mutex::new(Loaded { generation, issuer });
-        Ok(Self {
-            shared: Arc::new(Shared { dir, clock, loaded }),
-        })
+        Ok(Self { shared: Arc::new(Shared { dir, clock, loaded }) })
     }
 }
 
@@ -83,11 +78,7 @@ impl CertificateAuthority for FileAuthority {
                 let shared = shared.clone();
                 tokio::task::spawn_blocking(move || shared.sign(&csr_der, &identity, lifetime))
             };
-            let unavailable = |source| CaError::Unavailable {
-                authority: shared.name(),
-                identity,
-                source,
-            };
+            let unavailable = |source| CaError::Unavailable { authority: shared.name(), identity, source };
             signing.await.map_err(|error| unavailable(error.into()))?
         })
     }
@@ -98,27 +89,16 @@ impl CertificateAuthority for FileAuthority {
 }
 
 impl Shared {
-    fn sign(
-        &self,
-        csr_der: &[u8],
-        identity: &Identity,
-        lifetime: Duration,
-    ) -> Result<SignedChain, CaError> {
+    fn sign(&self, csr_der: &[u8], identity: &Identity, lifetime: Duration) -> Result<SignedChain, CaError> {
         let issuer = self.issuer();
-        issuer
-            .issue(csr_der, identity, lifetime, self.clock.now())
-            .map_err(|error| match error {
-                IssueError::Request(reason) => CaError::Refused {
-                    authority: self.name(),
-                    identity: identity.clone(),
-                    reason,
-                },
-                IssueError::Issuer(source) => CaError::Unavailable {
-                    authority: self.name(),
-                    identity: identity.clone(),
-                    source,
-                },
-            })
+        issuer.issue(csr_der, identity, lifetime, self.clock.now()).map_err(|error| match error {
+            IssueError::Request(reason) => {
+                CaError::Refused { authority: self.name(), identity: identity.clone(), reason }
+            }
+            IssueError::Issuer(source) => {
+                CaError::Unavailable { authority: self.name(), identity: identity.clone(), source }
+            }
+        })
     }
 
     /// The CA as the files are now; as they were, if they are being changed or do not fit together.

@@ -133,25 +133,18 @@ impl WorkloadCertificate {
     fn check_peer(&self, role: Role, chain: &[CertificateDer<'_>]) -> Result<Identity, PeerError> {
         let peer = peer_identity(chain)?;
         let verified = self.trust.verify_chain(role, chain, self.clock.now());
-        verified.map_err(|error| PeerError::Chain {
-            reason: reason(error),
-        })?;
+        verified.map_err(|error| PeerError::Chain { reason: reason(error) })?;
         Ok(peer)
     }
 
     /// Two workers may make the same one at once; both are good, one stays.
     fn make_client_config(&self, expected: Arc<[Identity]>) -> Arc<ClientConfig> {
-        let config = Arc::new(expecting(
-            &self.client,
-            self.trust.clone(),
-            expected.clone(),
-        ));
-        self.clients
-            .rcu(|known| match known.len() < MAX_CLIENT_CONFIGS {
-                true => known.update(expected.clone(), config.clone()),
-                // Sets come and go with services; forgetting them all now and then bounds the memory.
-                false => ClientConfigs::unit(expected.clone(), config.clone()),
-            });
+        let config = Arc::new(expecting(&self.client, self.trust.clone(), expected.clone()));
+        self.clients.rcu(|known| match known.len() < MAX_CLIENT_CONFIGS {
+            true => known.update(expected.clone(), config.clone()),
+            // Sets come and go with services; forgetting them all now and then bounds the memory.
+            false => ClientConfigs::unit(expected.clone(), config.clone()),
+        });
         config
     }
 }

@@ -19,7 +19,6 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use weir_model::Identity;
 
-pub use crate::certificate::CertificateSummary;
 use crate::revocation::Revocations;
 use crate::tls::Context;
 use crate::{CertificateAuthority, Config, IdentityError, WorkloadCertificate};
@@ -45,18 +44,13 @@ impl Certificates {
     ///
     /// # Errors
     /// The revocation file of `config` cannot be used, or there is no runtime.
-    pub fn new(
-        authority: Arc<dyn CertificateAuthority>,
-        config: Config,
-    ) -> Result<Arc<Self>, IdentityError> {
+    pub fn new(authority: Arc<dyn CertificateAuthority>, config: Config) -> Result<Arc<Self>, IdentityError> {
         let runtime = Handle::try_current().map_err(|_| IdentityError::NoRuntime)?;
         let revocations = Arc::new(Revocations::open(config.crl.clone())?);
         let period = config.crl_poll;
-        let revocation_watch = revocations.has_file().then(|| {
-            runtime
-                .spawn(renew::watch_revocations(revocations.clone(), period))
-                .abort_handle()
-        });
+        let revocation_watch = revocations
+            .has_file()
+            .then(|| runtime.spawn(renew::watch_revocations(revocations.clone(), period)).abort_handle());
         let context = Context::new(config.clock.clone(), revocations);
         Ok(Arc::new(Self {
             renewals: Arc::new(Renewals::new(authority, config, context)),
@@ -84,13 +78,12 @@ impl Certificates {
     /// There is none that is valid, and why.
     pub fn current(&self, id: &Identity) -> Result<Arc<WorkloadCertificate>, IdentityError> {
         let slots = self.slots.load();
-        let slot = slots.get(id).ok_or_else(|| IdentityError::NotFetched {
-            identity: id.clone(),
-        })?;
+        let slot = slots.get(id).ok_or_else(|| IdentityError::NotFetched { identity: id.clone() })?;
         slot.current(self.renewals.config.clock.now())
     }
 
-    /// Drops the certificate and key of `id` and stops renewing: the last pod with it left.
+    /// Drops the certificate and key of `id` and stops renewing: the last pod with it left. Who knows which
+    /// pod is the last is the caller, who must not fetch and forget one identity at the same time.
     pub fn forget(&self, id: &Identity) {
         let mut gone = None;
         self.write(|slots| gone = slots.remove(id));

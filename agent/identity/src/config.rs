@@ -61,11 +61,7 @@ impl Default for Config {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            initial: Duration::from_millis(500),
-            cap: Duration::from_secs(150),
-            jitter: 0.2,
-        }
+        Self { initial: Duration::from_millis(500), cap: Duration::from_secs(150), jitter: 0.2 }
     }
 }
 

@@ -52,9 +52,7 @@ pub enum IdentityError {
     #[error(transparent)]
     Revocations(#[from] CrlError),
     /// Renewals need a runtime to run on.
-    #[error(
-        "Certificates must be made inside a tokio runtime, the one that its renewals are to run on"
-    )]
+    #[error("Certificates must be made inside a tokio runtime, the one that its renewals are to run on")]
     NoRuntime,
 }
 
@@ -73,18 +71,8 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            attempts,
-            at,
-            next,
-            cause,
-        } = self;
-        write!(
-            f,
-            "{cause} (attempt {attempts} at {}, next at {})",
-            text(*at),
-            text(*next)
-        )
+        let Self { attempts, at, next, cause } = self;
+        write!(f, "{cause} (attempt {attempts} at {}, next at {})", text(*at), text(*next))
     }
 }
 

@@ -32,8 +32,8 @@ mod fixture;
 
 pub use authority::{CaError, CertificateAuthority, RequestError, SignFuture, SignedChain};
 pub use ca::FileAuthority;
-pub use certificate::{AnswerError, WorkloadCertificate};
-pub use certificates::{CertificateState, CertificateSummary, Certificates, Status};
+pub use certificate::{AnswerError, CertificateSummary, WorkloadCertificate};
+pub use certificates::{CertificateState, Certificates, Status};
 pub use clock::Clock;
 pub use config::{Backoff, Config};
 pub use error::{Failure, FetchError, IdentityError};

@@ -28,16 +28,12 @@ pub(crate) fn leaf_identity(leaf: &CertificateDer<'_>) -> Result<Identity, PeerE
         return Err(malformed("bytes after the certificate"));
     }
     let names = certificate.subject_alternative_name().map_err(malformed)?;
-    let names = names
-        .as_ref()
-        .map_or(&[][..], |san| &san.value.general_names);
+    let names = names.as_ref().map_or(&[][..], |san| &san.value.general_names);
     let mut uris = names.iter().filter(|name| is_uri(name));
     let (first, others) = (uris.next(), uris.count());
     match first {
         Some(GeneralName::URI(uri)) if others == 0 => Ok(uri.parse()?),
-        Some(GeneralName::Invalid(..)) if others == 0 => {
-            Err(malformed("a URI SAN that is not text"))
-        }
+        Some(GeneralName::Invalid(..)) if others == 0 => Err(malformed("a URI SAN that is not text")),
         Some(_) => Err(PeerError::UriCount { count: others + 1 }),
         None => Err(PeerError::UriCount { count: 0 }),
     }
@@ -45,14 +41,11 @@ pub(crate) fn leaf_identity(leaf: &CertificateDer<'_>) -> Result<Identity, PeerE
 
 /// Also one whose bytes are not text: it counts, or it could hide beside a good one.
 fn is_uri(name: &GeneralName<'_>) -> bool {
-    matches!(name, GeneralName::URI(_))
-        || matches!(name, GeneralName::Invalid(tag, _) if tag.0 == URI_TAG)
+    matches!(name, GeneralName::URI(_)) || matches!(name, GeneralName::Invalid(tag, _) if tag.0 == URI_TAG)
 }
 
 fn malformed(detail: impl ToString) -> PeerError {
-    PeerError::Malformed {
-        detail: detail.to_string(),
-    }
+    PeerError::Malformed { detail: detail.to_string() }
 }
 
 /// Why a peer is not accepted.
@@ -87,10 +80,7 @@ pub enum PeerError {
         own: Arc<str>,
     },
     /// A server that is somebody else.
-    #[error(
-        "the peer is {peer}, expected {}; is the address still that workload's?",
-        list(expected)
-    )]
+    #[error("the peer is {peer}, expected {}; is the address still that workload's?", list(expected))]
     Unexpected {
         /// Whom the certificate names.
         peer: Identity,
@@ -98,9 +88,7 @@ pub enum PeerError {
         expected: Arc<[Identity]>,
     },
     /// A dial without anybody to expect.
-    #[error(
-        "the peer is {peer}, but no identity is known for the destination, so nobody is accepted"
-    )]
+    #[error("the peer is {peer}, but no identity is known for the destination, so nobody is accepted")]
     NobodyExpected {
         /// Whom the certificate names.
         peer: Identity,

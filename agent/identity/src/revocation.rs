@@ -62,10 +62,7 @@ impl Revocations {
         };
         let now = stamp(path);
         {
-            let mut seen = self
-                .seen
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if *seen == now {
                 return Ok(false);
             }
@@ -107,10 +104,7 @@ pub enum CrlError {
 }
 
 fn read(path: &Path) -> Result<Vec<CertRevocationList<'static>>, CrlError> {
-    let bytes = fs::read(path).map_err(|source| CrlError::Read {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(|source| CrlError::Read { path: path.into(), source })?;
     let ders: Vec<Vec<u8>> = match bytes.first() {
         Some(&DER_SEQUENCE) => vec![bytes],
         _ => pem_blocks(path, &bytes)?,
@@ -134,11 +128,9 @@ fn pem_blocks(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CrlError> {
         .enumerate()
         .map(|(index, block)| match block {
             Ok(der) => Ok(der.to_vec()),
-            Err(error) => Err(CrlError::List {
-                path: path.into(),
-                number: index + 1,
-                detail: error.to_string(),
-            }),
+            Err(error) => {
+                Err(CrlError::List { path: path.into(), number: index + 1, detail: error.to_string() })
+            }
         })
         .collect()
 }
@@ -154,11 +146,7 @@ pub(crate) struct Stamp {
 /// `None` if there is no such file.
 pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
     let meta = fs::metadata(path).ok()?;
-    Some(Stamp {
-        inode: meta.ino(),
-        length: meta.len(),
-        modified: (meta.mtime(), meta.mtime_nsec()),
-    })
+    Some(Stamp { inode: meta.ino(), length: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) })
 }
 
 /// First byte of any DER structure here; a PEM file begins with text.

@@ -47,11 +47,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(clock: Arc<dyn Clock>, revocations: Arc<Revocations>) -> Self {
-        Self {
-            provider: Arc::new(provider()),
-            clock,
-            revocations,
-        }
+        Self { provider: Arc::new(provider()), clock, revocations }
     }
 
     /// The configuration of a listener of `own`: clients must prove an identity of the same trust domain.
@@ -104,9 +100,7 @@ pub(crate) fn expecting(
     expected: Arc<[Identity]>,
 ) -> ClientConfig {
     let mut config = template.clone();
-    config
-        .dangerous()
-        .set_certificate_verifier(server_verifier(trust, expected));
+    config.dangerous().set_certificate_verifier(server_verifier(trust, expected));
     config
 }
 

@@ -30,21 +30,10 @@ impl Trust {
     ) -> Result<Self, BadRoot> {
         let anchor = |(index, root)| match anchor_from_trusted_cert(root) {
             Ok(anchor) => Ok(anchor.to_owned()),
-            Err(error) => Err(BadRoot {
-                number: index + 1,
-                detail: format!("{error:?}"),
-            }),
+            Err(error) => Err(BadRoot { number: index + 1, detail: format!("{error:?}") }),
         };
-        let anchors = roots
-            .iter()
-            .enumerate()
-            .map(anchor)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            anchors,
-            algorithms,
-            revocations,
-        })
+        let anchors = roots.iter().enumerate().map(anchor).collect::<Result<_, _>>()?;
+        Ok(Self { anchors, algorithms, revocations })
     }
 
     /// Verifies the chain of a peer that is `role`. Names are not looked at.

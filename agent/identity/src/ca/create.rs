@@ -24,13 +24,7 @@ pub(super) fn create_if_absent(dir: &Path, now: SystemTime) -> Result<(), FileEr
     if is_occupied(dir)? {
         return Ok(());
     }
-    let failed = |step| {
-        move |source| FileError::Create {
-            dir: dir.into(),
-            step,
-            source,
-        }
-    };
+    let failed = |step| move |source| FileError::Create { dir: dir.into(), step, source };
     // rename(2) does not follow a symlink at the target.
     let target = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let parent = match target.parent() {
@@ -40,9 +34,7 @@ pub(super) fn create_if_absent(dir: &Path, now: SystemTime) -> Result<(), FileEr
     fs::create_dir_all(&parent).map_err(failed("making the directory above it"))?;
     let stage = Stage::new(&parent).map_err(failed("making a directory beside it"))?;
     for (name, mode, content) in generate(now)? {
-        stage
-            .write(name, mode, &content)
-            .map_err(failed("writing the files"))?;
+        stage.write(name, mode, &content).map_err(failed("writing the files"))?;
     }
     sync_dir(&stage.path).map_err(failed("syncing the files"))?;
     match fs::rename(&stage.path, &target) {
@@ -65,10 +57,7 @@ fn is_occupied(dir: &Path) -> Result<bool, FileError> {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(source) => {
-            return Err(FileError::Read {
-                path: dir.into(),
-                source,
-            });
+            return Err(FileError::Read { path: dir.into(), source });
         }
     };
     if FILES.iter().any(|name| dir.join(name).exists()) {
@@ -83,10 +72,7 @@ fn is_occupied(dir: &Path) -> Result<bool, FileError> {
 }
 
 fn is_lost_race(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
-    )
+    matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
 }
 
 /// The directory that becomes the CA, removed again if it does not.
@@ -103,11 +89,7 @@ impl Stage {
 
     fn write(&self, name: &str, mode: u32, content: &str) -> io::Result<()> {
         let path = self.path.join(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         file.write_all(content.as_bytes())?;
         file.sync_all()
     }
@@ -129,14 +111,10 @@ fn generate(now: SystemTime) -> Result<[(&'static str, u32, String); 4], rcgen::
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, "Weir");
+    params.distinguished_name.push(DnType::OrganizationName, "Weir");
     // Two CAs that were made here are told apart by their names too.
     let common_name = format!("Weir CA {:08x}", rand::random::<u32>());
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.serial_number = Some(random_serial());
     params.not_before = OffsetDateTime::from(now - BACKDATE);
     params.not_after = OffsetDateTime::from(now + LIFETIME);

@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    SanType, SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
@@ -42,12 +42,7 @@ impl Issuer {
         intermediates: Vec<CertificateDer<'static>>,
         roots: Vec<CertificateDer<'static>>,
     ) -> Self {
-        Self {
-            issuer,
-            validity,
-            intermediates,
-            roots,
-        }
+        Self { issuer, validity, intermediates, roots }
     }
 
     /// Signs for the key in the request. The certificate does not outlive the CA's.
@@ -61,37 +56,20 @@ impl Issuer {
         let key = requested_key(csr_der).map_err(IssueError::Request)?;
         if lifetime > MAX_LIFETIME {
             let limit = MAX_LIFETIME;
-            return Err(IssueError::Request(RequestError::Lifetime {
-                asked: lifetime,
-                limit,
-            }));
+            return Err(IssueError::Request(RequestError::Lifetime { asked: lifetime, limit }));
         }
         let (first, last) = (*self.validity.start(), *self.validity.end());
         if now > last {
-            let reason = format!(
-                "the CA certificate expired at {}; replace the CA files",
-                text(last)
-            );
+            let reason = format!("the CA certificate expired at {}; replace the CA files", text(last));
             return Err(IssueError::Issuer(reason.into()));
         }
         // Zero is Istio's way to ask for the default.
-        let lifetime = if lifetime.is_zero() {
-            DEFAULT_LIFETIME
-        } else {
-            lifetime
-        };
-        let params = params(
-            identity,
-            (now - BACKDATE).max(first),
-            (now + lifetime).min(last),
-        )?;
+        let lifetime = if lifetime.is_zero() { DEFAULT_LIFETIME } else { lifetime };
+        let params = params(identity, (now - BACKDATE).max(first), (now + lifetime).min(last))?;
         let leaf = params.signed_by(&key, &self.issuer)?;
         let mut chain = vec![leaf.der().clone()];
         chain.extend(self.intermediates.iter().cloned());
-        Ok(SignedChain {
-            chain,
-            roots: self.roots.clone(),
-        })
+        Ok(SignedChain { chain, roots: self.roots.clone() })
     }
 }
 
@@ -109,14 +87,9 @@ fn params(
     params.not_before = OffsetDateTime::from(not_before);
     params.not_after = OffsetDateTime::from(not_after);
     params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::KeyEncipherment,
-    ];
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
@@ -124,23 +97,19 @@ fn params(
 /// The key of a request, if its holder signed the request and the key is one that peers can verify.
 fn requested_key(csr_der: &[u8]) -> Result<SubjectPublicKeyInfo, RequestError> {
     let malformed = |detail: String| RequestError::Malformed { detail };
-    let (rest, request) = X509CertificationRequest::from_der(csr_der)
-        .map_err(|error| malformed(error.to_string()))?;
+    let (rest, request) =
+        X509CertificationRequest::from_der(csr_der).map_err(|error| malformed(error.to_string()))?;
     if !rest.is_empty() {
         return Err(malformed("bytes after the request".to_owned()));
     }
     let info = &request.certification_request_info.subject_pki;
-    let key = info
-        .parsed()
-        .map_err(|error| malformed(format!("public key: {error}")))?;
+    let key = info.parsed().map_err(|error| malformed(format!("public key: {error}")))?;
     match &key {
         PublicKey::EC(point) if matches!(point.key_size(), 256 | 384) => {}
         PublicKey::RSA(rsa) if (2048..=8192).contains(&rsa.key_size()) => {}
         other => return Err(RequestError::Key { found: name(other) }),
     }
-    request
-        .verify_signature()
-        .map_err(|_| RequestError::Signature)?;
+    request.verify_signature().map_err(|_| RequestError::Signature)?;
     // Knows the curve by its OID: P-256 and P-384 pass, others of the same size do not.
     SubjectPublicKeyInfo::from_der(info.raw).map_err(|_| RequestError::Key { found: name(&key) })
 }

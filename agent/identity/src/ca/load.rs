@@ -58,20 +58,12 @@ fn presented(
 
 fn is_self_issued(der: &CertificateDer<'_>) -> bool {
     let parsed = X509Certificate::from_der(der);
-    parsed.is_ok_and(|(_, certificate)| {
-        certificate.subject().as_raw() == certificate.issuer().as_raw()
-    })
+    parsed.is_ok_and(|(_, certificate)| certificate.subject().as_raw() == certificate.issuer().as_raw())
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let content = |detail| FileError::Content {
-        path: path.into(),
-        detail,
-    };
-    let bytes = fs::read(path).map_err(|source| FileError::Read {
-        path: path.into(),
-        source,
-    })?;
+    let content = |detail| FileError::Content { path: path.into(), detail };
+    let bytes = fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let certificates = certificates.map_err(|error| content(format!("not PEM: {error}")))?;
     if certificates.is_empty() {
@@ -85,21 +77,12 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileEr
 }
 
 fn read_key(path: &Path) -> Result<KeyPair, FileError> {
-    let unreadable = |source| FileError::Read {
-        path: path.into(),
-        source,
-    };
-    let content = |detail: String| FileError::Content {
-        path: path.into(),
-        detail,
-    };
+    let unreadable = |source| FileError::Read { path: path.into(), source };
+    let content = |detail: String| FileError::Content { path: path.into(), detail };
     let mut file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(FileError::KeyOpen {
-            path: path.into(),
-            mode,
-        });
+        return Err(FileError::KeyOpen { path: path.into(), mode });
     }
     let mut pem = Vec::new();
     file.read_to_end(&mut pem).map_err(unreadable)?;
@@ -117,40 +100,23 @@ fn check_certificate(
     now: SystemTime,
 ) -> Result<(SystemTime, SystemTime), FileError> {
     let path = dir.join(CA_CERT);
-    let malformed = |error| FileError::Content {
-        path: path.clone(),
-        detail: format!("{error}"),
-    };
+    let malformed = |error| FileError::Content { path: path.clone(), detail: format!("{error}") };
     let (_, certificate) = X509Certificate::from_der(der).map_err(malformed)?;
     if certificate.public_key().raw != key.subject_public_key_info() {
-        return Err(FileError::KeyMismatch {
-            key: dir.join(CA_KEY),
-            certificate: path,
-        });
+        return Err(FileError::KeyMismatch { key: dir.join(CA_KEY), certificate: path });
     }
     if !certificate.is_ca() {
-        return Err(FileError::NotCa {
-            path,
-            detail: "basicConstraints without CA:TRUE",
-        });
+        return Err(FileError::NotCa { path, detail: "basicConstraints without CA:TRUE" });
     }
     let usage = certificate.key_usage().ok().flatten();
     if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
-        return Err(FileError::NotCa {
-            path,
-            detail: "keyUsage without keyCertSign",
-        });
+        return Err(FileError::NotCa { path, detail: "keyUsage without keyCertSign" });
     }
     let validity = certificate.validity();
     let from = from_timestamp(validity.not_before.timestamp());
     let to = from_timestamp(validity.not_after.timestamp());
     if !(from..=to).contains(&now) {
-        return Err(FileError::NotValid {
-            path,
-            from: text(from),
-            to: text(to),
-            now: text(now),
-        });
+        return Err(FileError::NotValid { path, from: text(from), to: text(to), now: text(now) });
     }
     Ok((from, to))
 }
@@ -158,31 +124,20 @@ fn check_certificate(
 /// Signs a certificate for nobody and verifies it like a peer: that covers roots, names, path lengths, key
 /// usages and whatever else a user's own chain can have wrong.
 fn check_issuer(dir: &Path, issuer: &Issuer, now: SystemTime) -> Result<(), FileError> {
-    let refused = |reason| FileError::Chain {
-        dir: dir.into(),
-        reason,
-    };
-    let nobody = Identity::new("weir.invalid", "none", "none")
-        .map_err(|error| refused(error.to_string()))?;
+    let refused = |reason| FileError::Chain { dir: dir.into(), reason };
+    let nobody = Identity::new("weir.invalid", "none", "none").map_err(|error| refused(error.to_string()))?;
     let request = KeyAndRequest::new(&nobody)?;
-    let answer = issuer
-        .issue(&request.csr_der, &nobody, PROBE_LIFETIME, now)
-        .map_err(|error| match error {
+    let answer =
+        issuer.issue(&request.csr_der, &nobody, PROBE_LIFETIME, now).map_err(|error| match error {
             IssueError::Request(error) => refused(error.to_string()),
             IssueError::Issuer(error) => refused(error.to_string()),
         })?;
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     let none = Revocations::open(None).map_err(|error| refused(error.to_string()))?;
-    let trust = Trust::new(&answer.roots, algorithms, none.into()).map_err(|bad| {
-        refused(format!(
-            "root {} in {ROOT_CERT}: {}",
-            bad.number, bad.detail
-        ))
-    })?;
+    let trust = Trust::new(&answer.roots, algorithms, none.into())
+        .map_err(|bad| refused(format!("root {} in {ROOT_CERT}: {}", bad.number, bad.detail)))?;
     for role in [Role::Client, Role::Server] {
-        trust
-            .verify_chain(role, &answer.chain, now)
-            .map_err(|error| refused(reason(error)))?;
+        trust.verify_chain(role, &answer.chain, now).map_err(|error| refused(reason(error)))?;
     }
     Ok(())
 }

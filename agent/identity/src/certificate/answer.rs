@@ -42,19 +42,11 @@ pub(super) fn check(
     let trust = trust(&roots, context)?;
     for role in [Role::Server, Role::Client] {
         let verified = trust.verify_chain(role, &chain, context.clock.now());
-        verified.map_err(|error| AnswerError::Chain {
-            reason: reason(error),
-        })?;
+        verified.map_err(|error| AnswerError::Chain { reason: reason(error) })?;
     }
     let key = CertifiedKey::new(chain.clone(), any_ecdsa_type(&key)?);
     key.keys_match().map_err(|_| AnswerError::OtherKey)?;
-    Ok(Checked {
-        key: Arc::new(key.into()),
-        trust: Arc::new(trust),
-        chain,
-        roots,
-        leaf,
-    })
+    Ok(Checked { key: Arc::new(key.into()), trust: Arc::new(trust), chain, roots, leaf })
 }
 
 fn trust(roots: &[CertificateDer<'static>], context: &Context) -> Result<Trust, AnswerError> {
@@ -70,9 +62,7 @@ pub enum AnswerError {
     #[error("the CA answered without a certificate")]
     NoCertificate,
     /// Nothing to verify peers with.
-    #[error(
-        "the CA answered without a root certificate; look at its root-cert.pem or trust bundle"
-    )]
+    #[error("the CA answered without a root certificate; look at its root-cert.pem or trust bundle")]
     NoRoots,
     /// A root that cannot be read.
     #[error("root certificate {number} of the CA's answer cannot be read: {detail}")]

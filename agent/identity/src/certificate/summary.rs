@@ -27,15 +27,10 @@ impl CertificateSummary {
     /// # Errors
     /// The certificate cannot be parsed.
     pub fn read(der: &CertificateDer<'_>) -> Result<Self, PeerError> {
-        let malformed = |error| PeerError::Malformed {
-            detail: format!("{error}"),
-        };
+        let malformed = |error| PeerError::Malformed { detail: format!("{error}") };
         let (_, certificate) = X509Certificate::from_der(der).map_err(malformed)?;
         let validity = certificate.validity();
-        let serial = certificate
-            .raw_serial()
-            .iter()
-            .map(|byte| format!("{byte:02x}"));
+        let serial = certificate.raw_serial().iter().map(|byte| format!("{byte:02x}"));
         Ok(Self {
             serial: serial.collect(),
             not_before: from_timestamp(validity.not_before.timestamp()),
@@ -73,11 +68,7 @@ fn base64(bytes: &[u8]) -> String {
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for position in 0..4 {
             let letter = ALPHABET[(bits >> (18 - 6 * position)) as usize & 63];
-            text.push(if position > group.len() {
-                '='
-            } else {
-                char::from(letter)
-            });
+            text.push(if position > group.len() { '=' } else { char::from(letter) });
         }
     }
     text

@@ -25,20 +25,10 @@ pub(super) struct Renewals {
 }
 
 impl Renewals {
-    pub(super) fn new(
-        authority: Arc<dyn CertificateAuthority>,
-        config: Config,
-        context: Context,
-    ) -> Self {
+    pub(super) fn new(authority: Arc<dyn CertificateAuthority>, config: Config, context: Context) -> Self {
         let requests = Semaphore::new(config.concurrency.max(1));
         let background = Semaphore::new((config.concurrency / 2).max(1));
-        Self {
-            authority,
-            config,
-            context,
-            requests,
-            background,
-        }
+        Self { authority, config, context, requests, background }
     }
 
     /// Keeps the slot's certificate fresh until the task is aborted.
@@ -76,17 +66,10 @@ impl Renewals {
     async fn issue(&self, identity: Identity) -> Result<WorkloadCertificate, FetchError> {
         let KeyAndRequest { key, csr_der } = KeyAndRequest::new(&identity)?;
         let after = self.config.attempt_timeout;
-        let answer = self
-            .authority
-            .sign(csr_der, identity.clone(), self.config.lifetime);
+        let answer = self.authority.sign(csr_der, identity.clone(), self.config.lifetime);
         let answer = tokio::time::timeout(after, answer).await;
         let answer = answer.map_err(|_| FetchError::Timeout { after })??;
-        Ok(WorkloadCertificate::new(
-            identity,
-            key,
-            answer,
-            &self.context,
-        )?)
+        Ok(WorkloadCertificate::new(identity, key, answer, &self.context)?)
     }
 
     fn publish(&self, slot: &Slot, certificate: WorkloadCertificate) -> SystemTime {
@@ -104,16 +87,9 @@ impl Renewals {
     fn report(&self, slot: &Slot, attempts: u32, cause: FetchError) -> Duration {
         let now = self.config.clock.now();
         let held = slot.state.load().certificate.clone();
-        let left = held
-            .as_ref()
-            .map(|held| held.not_after().duration_since(now).unwrap_or_default());
+        let left = held.as_ref().map(|held| held.not_after().duration_since(now).unwrap_or_default());
         let delay = schedule::retry_delay(attempts, &self.config.backoff, left, random());
-        let failure = Failure {
-            attempts,
-            at: now,
-            next: now + delay,
-            cause: Arc::new(cause),
-        };
+        let failure = Failure { attempts, at: now, next: now + delay, cause: Arc::new(cause) };
         match held.filter(|held| now <= held.not_after()) {
             Some(held) => tracing::warn!(
                 identity = %slot.identity, "certificate not renewed, the one valid until {} stays in use: {failure}",
@@ -141,6 +117,8 @@ impl Renewals {
 
 /// Looks at the revocation file now and then, for ever.
 pub(super) async fn watch_revocations(revocations: Arc<Revocations>, period: Duration) {
+    // A period of zero would take a core.
+    let period = period.max(SHORTEST_PERIOD);
     loop {
         tokio::time::sleep(period).await;
         let file = revocations.clone();
@@ -161,5 +139,6 @@ fn random() -> f64 {
     rand::random_range(-1.0..=1.0)
 }
 
+const SHORTEST_PERIOD: Duration = Duration::from_millis(100);
 /// Longest sleep towards a wall-clock time.
 const STEP: Duration = Duration::from_secs(30);

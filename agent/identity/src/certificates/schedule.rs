@@ -22,20 +22,10 @@ pub(super) fn renew_at(
 
 /// How long to wait after `attempts` failures in a row. `random` is in -1..=1. A certificate that is valid
 /// for `left` more gets an attempt at its end at the latest.
-pub(super) fn retry_delay(
-    attempts: u32,
-    backoff: &Backoff,
-    left: Option<Duration>,
-    random: f64,
-) -> Duration {
+pub(super) fn retry_delay(attempts: u32, backoff: &Backoff, left: Option<Duration>, random: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(MAX_DOUBLINGS);
-    let delay = backoff
-        .initial
-        .saturating_mul(1 << doublings)
-        .min(backoff.cap);
-    let delay = delay
-        .mul_f64((1.0 + backoff.jitter * random).max(0.0))
-        .min(backoff.cap);
+    let delay = backoff.initial.saturating_mul(1 << doublings).min(backoff.cap);
+    let delay = delay.mul_f64((1.0 + backoff.jitter * random).max(0.0)).min(backoff.cap);
     match left {
         Some(left) if !left.is_zero() => delay.min(left),
         _ => delay,
@@ -54,10 +44,7 @@ mod tests {
     #[test]
     fn renewal_is_at_half_life_with_jitter_on_both_sides() {
         let start = SystemTime::UNIX_EPOCH + 1000 * HOUR;
-        let config = Config {
-            renew_jitter: 0.05,
-            ..Config::default()
-        };
+        let config = Config { renew_jitter: 0.05, ..Config::default() };
         for (random, hours) in [(0.0, 50), (1.0, 55), (-1.0, 45)] {
             let at = renew_at(start, start + 100 * HOUR, start, &config, random);
             let error = at.duration_since(start + hours * HOUR).unwrap_or_default();
@@ -70,49 +57,24 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH + 1000 * HOUR;
         let config = Config::default();
         let now = start + HOUR;
-        assert_eq!(
-            renew_at(start, start + HOUR, now, &config, 0.0),
-            now + config.backoff.initial
-        );
+        assert_eq!(renew_at(start, start + HOUR, now, &config, 0.0), now + config.backoff.initial);
     }
 
     #[test]
     fn backoff_doubles_to_the_cap() {
-        let backoff = Backoff {
-            initial: Duration::from_secs(1),
-            cap: Duration::from_secs(10),
-            jitter: 0.0,
-        };
-        let cases = [
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (4, 8),
-            (5, 10),
-            (60, 10),
-            (u32::MAX, 10),
-        ];
+        let backoff = Backoff { initial: Duration::from_secs(1), cap: Duration::from_secs(10), jitter: 0.0 };
+        let cases = [(1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (60, 10), (u32::MAX, 10)];
         for (attempts, seconds) in cases {
-            assert_eq!(
-                retry_delay(attempts, &backoff, None, 0.0),
-                Duration::from_secs(seconds)
-            );
+            assert_eq!(retry_delay(attempts, &backoff, None, 0.0), Duration::from_secs(seconds));
         }
     }
 
     #[test]
     fn backoff_ends_with_the_certificate_and_jitter_stays_under_the_cap() {
-        let backoff = Backoff {
-            initial: Duration::from_secs(8),
-            cap: Duration::from_secs(8),
-            jitter: 0.5,
-        };
+        let backoff = Backoff { initial: Duration::from_secs(8), cap: Duration::from_secs(8), jitter: 0.5 };
         let left = Some(Duration::from_secs(3));
         assert_eq!(retry_delay(1, &backoff, left, 0.0), Duration::from_secs(3));
-        assert_eq!(
-            retry_delay(1, &backoff, Some(Duration::ZERO), 0.0),
-            Duration::from_secs(8)
-        );
+        assert_eq!(retry_delay(1, &backoff, Some(Duration::ZERO), 0.0), Duration::from_secs(8));
         assert_eq!(retry_delay(1, &backoff, None, -1.0), Duration::from_secs(4));
         assert_eq!(retry_delay(1, &backoff, None, 1.0), Duration::from_secs(8));
     }

@@ -30,19 +30,11 @@ pub(super) struct State {
 
 impl Slot {
     pub(super) fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            state: ArcSwap::default(),
-            changed: watch::Sender::new(()),
-            task: OnceLock::new(),
-        }
+        Self { identity, state: ArcSwap::default(), changed: watch::Sender::new(()), task: OnceLock::new() }
     }
 
     /// The certificate if there is one that is valid at `now`.
-    pub(super) fn current(
-        &self,
-        now: SystemTime,
-    ) -> Result<Arc<WorkloadCertificate>, IdentityError> {
+    pub(super) fn current(&self, now: SystemTime) -> Result<Arc<WorkloadCertificate>, IdentityError> {
         let state = self.state.load();
         match &state.certificate {
             Some(certificate) if now <= certificate.not_after() => Ok(certificate.clone()),
@@ -51,17 +43,12 @@ impl Slot {
     }
 
     /// Waits until there is a certificate or a failure to report.
-    pub(super) async fn outcome(
-        &self,
-        clock: &dyn Clock,
-    ) -> Result<Arc<WorkloadCertificate>, IdentityError> {
+    pub(super) async fn outcome(&self, clock: &dyn Clock) -> Result<Arc<WorkloadCertificate>, IdentityError> {
         // Subscribed before the first look, so no change is missed.
         let mut changed = self.changed.subscribe();
         loop {
             match self.current(clock.now()) {
-                Err(
-                    IdentityError::Pending { .. } | IdentityError::Expired { failure: None, .. },
-                ) => {}
+                Err(IdentityError::Pending { .. } | IdentityError::Expired { failure: None, .. }) => {}
                 outcome => return outcome,
             }
             // An error needs the sender gone, and this slot holds it.
@@ -71,21 +58,13 @@ impl Slot {
 
     /// A new certificate, to be renewed at `renew_at`.
     pub(super) fn publish(&self, certificate: Arc<WorkloadCertificate>, renew_at: SystemTime) {
-        self.change(State {
-            certificate: Some(certificate),
-            renew_at: Some(renew_at),
-            ..State::default()
-        });
+        self.change(State { certificate: Some(certificate), renew_at: Some(renew_at), ..State::default() });
     }
 
     /// A failed attempt. The certificate stays, for as long as it is valid.
     pub(super) fn fail(&self, failure: Failure) {
         let certificate = self.state.load().certificate.clone();
-        self.change(State {
-            certificate,
-            failure: Some(failure),
-            ..State::default()
-        });
+        self.change(State { certificate, failure: Some(failure), ..State::default() });
     }
 
     pub(super) fn set_task(&self, task: AbortHandle) {
@@ -98,10 +77,7 @@ impl Slot {
         if let Some(task) = self.task.get() {
             task.abort();
         }
-        self.change(State {
-            forgotten: true,
-            ..State::default()
-        });
+        self.change(State { forgotten: true, ..State::default() });
     }
 
     fn change(&self, state: State) {
@@ -118,11 +94,7 @@ impl Slot {
         let failure = state.failure.clone();
         match (&state.certificate, failure) {
             _ if state.forgotten => IdentityError::Forgotten { identity },
-            (Some(old), failure) => IdentityError::Expired {
-                identity,
-                not_after: old.not_after(),
-                failure,
-            },
+            (Some(old), failure) => IdentityError::Expired { identity, not_after: old.not_after(), failure },
             (None, Some(failure)) => IdentityError::Unavailable { identity, failure },
             (None, None) => IdentityError::Pending { identity },
         }

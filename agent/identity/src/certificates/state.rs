@@ -49,12 +49,8 @@ impl Slot {
         CertificateState {
             identity: self.identity.clone(),
             status,
-            chain: certificate
-                .map(|held| summaries(held.chain()))
-                .unwrap_or_default(),
-            roots: certificate
-                .map(|held| summaries(held.roots()))
-                .unwrap_or_default(),
+            chain: certificate.map(|held| summaries(held.chain())).unwrap_or_default(),
+            roots: certificate.map(|held| summaries(held.roots())).unwrap_or_default(),
             renew_at: state.renew_at,
             last_failure: state.failure.as_ref().map(ToString::to_string),
         }
@@ -63,8 +59,5 @@ impl Slot {
 
 /// All of them were parsed when the answer was checked; one that could not be would be left out.
 fn summaries(certificates: &[CertificateDer<'_>]) -> Vec<CertificateSummary> {
-    certificates
-        .iter()
-        .filter_map(|der| CertificateSummary::read(der).ok())
-        .collect()
+    certificates.iter().filter_map(|der| CertificateSummary::read(der).ok()).collect()
 }

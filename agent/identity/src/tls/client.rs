@@ -35,9 +35,7 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.trust
-            .verify(Role::Server, end_entity, intermediates, now)
-            .map_err(chain_error)?;
+        self.trust.verify(Role::Server, end_entity, intermediates, now).map_err(chain_error)?;
         let peer = leaf_identity(end_entity).map_err(peer_error)?;
         check_expected(peer, &self.expected).map_err(peer_error)?;
         Ok(ServerCertVerified::assertion())
@@ -68,9 +66,7 @@ impl ServerCertVerifier for ServerVerifier {
 
 impl fmt::Debug for ServerVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerVerifier")
-            .field("expected", &self.expected)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerVerifier").field("expected", &self.expected).finish_non_exhaustive()
     }
 }
 
@@ -81,9 +77,6 @@ pub(crate) fn check_expected(peer: Identity, expected: &[Identity]) -> Result<Id
     }
     match expected.contains(&peer) {
         true => Ok(peer),
-        false => Err(PeerError::Unexpected {
-            peer,
-            expected: expected.into(),
-        }),
+        false => Err(PeerError::Unexpected { peer, expected: expected.into() }),
     }
 }

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use rustls::{
-    AlertDescription, CertificateError, Error, ExtendedKeyPurpose, OtherError, PeerIncompatible,
-};
+use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose, OtherError, PeerIncompatible};
 
 use crate::PeerError;
 
@@ -22,9 +20,7 @@ pub fn explain(error: &Error) -> String {
             | PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => format!("the peer does not speak TLS 1.3, the only version in use here ({error})"),
-        Error::NoApplicationProtocol => {
-            "the peer offers no h2 in ALPN, so it is no HBONE peer".to_owned()
-        }
+        Error::NoApplicationProtocol => "the peer offers no h2 in ALPN, so it is no HBONE peer".to_owned(),
         other => other.to_string(),
     }
 }
@@ -44,9 +40,7 @@ pub(crate) fn chain_error(error: webpki::Error) -> Error {
     let fault = match error {
         E::BadDer | E::BadDerTime | E::TrailingData(_) => CertificateError::BadEncoding,
         E::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
-        E::CertNotValidYet { time, not_before } => {
-            CertificateError::NotValidYetContext { time, not_before }
-        }
+        E::CertNotValidYet { time, not_before } => CertificateError::NotValidYetContext { time, not_before },
         E::CertRevoked => CertificateError::Revoked,
         E::InvalidCertValidity => CertificateError::Expired,
         E::InvalidSignatureForPublicKey => CertificateError::BadSignature,
@@ -81,9 +75,7 @@ fn fault_text(fault: &CertificateError) -> String {
             }
             return format!("the peer's certificate is not valid: {inner}");
         }
-        CertificateError::UnknownIssuer => {
-            "its CA is none of our roots; do both nodes use the same CA?"
-        }
+        CertificateError::UnknownIssuer => "its CA is none of our roots; do both nodes use the same CA?",
         CertificateError::BadSignature => {
             "its CA has the name of one of our roots but another key; was the CA made anew?"
         }
@@ -105,9 +97,7 @@ fn fault_text(fault: &CertificateError) -> String {
 fn alert_text(alert: AlertDescription) -> String {
     let hint = match alert {
         AlertDescription::UnknownCA => "it does not know our CA; do both nodes use the same CA?",
-        AlertDescription::CertificateExpired => {
-            "it finds our certificate expired; compare the clocks"
-        }
+        AlertDescription::CertificateExpired => "it finds our certificate expired; compare the clocks",
         AlertDescription::CertificateRevoked => "our certificate is in its revocation list",
         AlertDescription::CertificateRequired => "it wants a client certificate and got none",
         AlertDescription::ProtocolVersion => "it does not speak TLS 1.3",

@@ -23,10 +23,7 @@ pub(crate) struct ClientVerifier {
 
 impl ClientVerifier {
     pub(crate) fn new(trust_domain: Arc<str>, trust: Arc<Trust>) -> Self {
-        Self {
-            trust_domain,
-            trust,
-        }
+        Self { trust_domain, trust }
     }
 }
 
@@ -42,9 +39,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.trust
-            .verify(Role::Client, end_entity, intermediates, now)
-            .map_err(chain_error)?;
+        self.trust.verify(Role::Client, end_entity, intermediates, now).map_err(chain_error)?;
         let peer = leaf_identity(end_entity).map_err(peer_error)?;
         check_trust_domain(peer, &self.trust_domain).map_err(peer_error)?;
         Ok(ClientCertVerified::assertion())
@@ -75,9 +70,7 @@ impl ClientCertVerifier for ClientVerifier {
 
 impl fmt::Debug for ClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientVerifier")
-            .field("trust_domain", &self.trust_domain)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientVerifier").field("trust_domain", &self.trust_domain).finish_non_exhaustive()
     }
 }
 
@@ -85,9 +78,6 @@ impl fmt::Debug for ClientVerifier {
 pub(crate) fn check_trust_domain(peer: Identity, own: &Arc<str>) -> Result<Identity, PeerError> {
     match peer.trust_domain() == &**own {
         true => Ok(peer),
-        false => Err(PeerError::TrustDomain {
-            peer,
-            own: own.clone(),
-        }),
+        false => Err(PeerError::TrustDomain { peer, own: own.clone() }),
     }
 }

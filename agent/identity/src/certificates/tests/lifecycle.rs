@@ -16,16 +16,9 @@ async fn it_is_renewed_at_half_of_its_life() {
     assert_eq!(stage.serial().unwrap(), first.serial());
 
     stage.pass(12 * HOUR - 3 * MINUTE).await;
-    assert_eq!(
-        (stage.ca.calls(), stage.serial().unwrap()),
-        (1, first.serial().to_owned())
-    );
+    assert_eq!((stage.ca.calls(), stage.serial().unwrap()), (1, first.serial().to_owned()));
     stage.pass(2 * MINUTE).await;
-    assert_eq!(
-        stage.ca.calls(),
-        2,
-        "half of the life, which began two minutes early"
-    );
+    assert_eq!(stage.ca.calls(), 2, "half of the life, which began two minutes early");
     assert_ne!(stage.serial().unwrap(), first.serial());
     stage.pass(24 * HOUR).await;
     assert_eq!(stage.ca.calls(), 4);
@@ -46,17 +39,12 @@ async fn the_old_one_is_used_while_renewal_fails_and_until_it_expires() {
     assert!(stage.serial().is_ok(), "in its last second");
     stage.pass(3 * SECOND).await;
     let error = stage.serial().unwrap_err();
-    for text in [
-        "spiffe://mesh/ns/shop/sa/web",
-        "expired at 2026-11-22T00:00:00Z",
-        "not today",
-        "next at 2026",
-    ] {
+    for text in
+        ["spiffe://mesh/ns/shop/sa/web", "expired at 2026-11-22T00:00:00Z", "not today", "next at 2026"]
+    {
         assert!(error.contains(text), "{text} in {error}");
     }
-    let Status::Unavailable(why) = &stage.certificates.snapshot()[0].status else {
-        panic!()
-    };
+    let Status::Unavailable(why) = &stage.certificates.snapshot()[0].status else { panic!() };
     assert!(why.contains("expired at"));
 
     stage.ca.set(Mood::Sign);
@@ -71,12 +59,7 @@ async fn failures_are_retried_with_a_backoff_that_starts_anew() {
     stage.ca.set(Mood::Refuse);
     let error = stage.certificates.fetch(&id("web")).await.unwrap_err();
     assert!(matches!(&error, IdentityError::Unavailable { failure, .. } if failure.attempts == 1));
-    for text in [
-        "spiffe://mesh/ns/shop/sa/web",
-        "CA scripted",
-        "not today",
-        "attempt 1",
-    ] {
+    for text in ["spiffe://mesh/ns/shop/sa/web", "CA scripted", "not today", "attempt 1"] {
         assert!(error.to_string().contains(text), "{text} in {error}");
     }
     stage.pass(32 * SECOND).await;
@@ -101,19 +84,13 @@ async fn a_ca_that_does_not_answer_is_given_up_on() {
     let before = tokio::time::Instant::now();
     let error = stage.certificates.fetch(&id("web")).await.unwrap_err();
     assert_eq!(before.elapsed().as_secs(), 7);
-    assert!(
-        error.to_string().contains("did not answer within 7s"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("did not answer within 7s"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn answers_of_no_use_are_refused_with_the_reason() {
     let cases = [
-        (
-            Mood::OtherIdentity,
-            "certificate of spiffe://mesh/ns/shop/sa/thief",
-        ),
+        (Mood::OtherIdentity, "certificate of spiffe://mesh/ns/shop/sa/thief"),
         (Mood::OtherKey, "a key that is not ours"),
         (Mood::OtherRoot, "does not hold against its own roots"),
         (Mood::NoRoots, "without a root certificate"),
@@ -122,16 +99,8 @@ async fn answers_of_no_use_are_refused_with_the_reason() {
     for (mood, text) in cases {
         let stage = Stage::new();
         stage.ca.set(mood);
-        let error = stage
-            .certificates
-            .fetch(&id("web"))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(text) && error.contains("sa/web"),
-            "{mood:?}: {error}"
-        );
+        let error = stage.certificates.fetch(&id("web")).await.unwrap_err().to_string();
+        assert!(error.contains(text) && error.contains("sa/web"), "{mood:?}: {error}");
         assert!(stage.serial().is_err());
     }
 }

@@ -11,8 +11,8 @@ use weir_model::Identity;
 
 use crate::fixture::{Wall, id};
 use crate::{
-    Backoff, CaError, CertificateAuthority, Certificates, Clock, Config, FileAuthority,
-    RequestError, SignFuture, SignedChain,
+    Backoff, CaError, CertificateAuthority, Certificates, Clock, Config, FileAuthority, RequestError,
+    SignFuture, SignedChain,
 };
 
 /// How the CA answers.
@@ -61,25 +61,11 @@ impl Stage {
         let wall = Wall::new();
         let clock = wall.with_tokio();
         let ca = Arc::new(Scripted::new(clock.clone()));
-        let backoff = Backoff {
-            initial: Duration::from_secs(1),
-            cap: Duration::from_secs(8),
-            jitter: 0.0,
-        };
-        let mut config = Config {
-            renew_jitter: 0.0,
-            backoff,
-            clock: clock.clone(),
-            ..Config::default()
-        };
+        let backoff = Backoff { initial: Duration::from_secs(1), cap: Duration::from_secs(8), jitter: 0.0 };
+        let mut config = Config { renew_jitter: 0.0, backoff, clock: clock.clone(), ..Config::default() };
         change(&mut config, &ca);
         let certificates = Certificates::new(ca.clone(), config).unwrap();
-        Self {
-            certificates,
-            ca,
-            wall,
-            clock,
-        }
+        Self { certificates, ca, wall, clock }
     }
 
     pub(super) fn now(&self) -> SystemTime {
@@ -89,9 +75,7 @@ impl Stage {
     /// The serial of `web`'s certificate, or the error.
     pub(super) fn serial(&self) -> Result<String, String> {
         let current = self.certificates.current(&id("web"));
-        current
-            .map(|held| held.serial().to_owned())
-            .map_err(|error| error.to_string())
+        current.map(|held| held.serial().to_owned()).map_err(|error| error.to_string())
     }
 
     /// Lets time pass, and everything that is due happen.
@@ -109,8 +93,7 @@ impl Stage {
 impl Scripted {
     fn new(clock: Arc<dyn Clock>) -> Self {
         let dir = TempDir::new().unwrap();
-        let open =
-            |name| FileAuthority::open_or_create_at(dir.path().join(name), clock.clone()).unwrap();
+        let open = |name| FileAuthority::open_or_create_at(dir.path().join(name), clock.clone()).unwrap();
         Self {
             inner: open("ca"),
             other: open("other"),
@@ -135,10 +118,7 @@ impl Scripted {
     /// Seconds between calls.
     pub(super) fn gaps(&self) -> Vec<u64> {
         let calls = self.calls.lock().unwrap();
-        calls
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]).as_secs())
-            .collect()
+        calls.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
     }
 
     /// Puts another CA into the directory.
@@ -166,11 +146,7 @@ impl Scripted {
             Mood::Sign => sign(csr, identity).await,
             Mood::Refuse => {
                 let reason = RequestError::Remote("not today".to_owned());
-                Err(CaError::Refused {
-                    authority: "scripted".to_owned(),
-                    identity,
-                    reason,
-                })
+                Err(CaError::Refused { authority: "scripted".to_owned(), identity, reason })
             }
             Mood::Hang => std::future::pending().await,
             Mood::Gate => {
@@ -183,24 +159,11 @@ impl Scripted {
                 sign(other.csr_der, identity).await
             }
             Mood::OtherRoot => {
-                let roots = self
-                    .other
-                    .sign(csr.clone(), identity.clone(), lifetime)
-                    .await?
-                    .roots;
-                Ok(SignedChain {
-                    roots,
-                    ..sign(csr, identity).await?
-                })
+                let roots = self.other.sign(csr.clone(), identity.clone(), lifetime).await?.roots;
+                Ok(SignedChain { roots, ..sign(csr, identity).await? })
             }
-            Mood::NoRoots => Ok(SignedChain {
-                roots: Vec::new(),
-                ..sign(csr, identity).await?
-            }),
-            Mood::Nothing => Ok(SignedChain {
-                chain: Vec::new(),
-                ..sign(csr, identity).await?
-            }),
+            Mood::NoRoots => Ok(SignedChain { roots: Vec::new(), ..sign(csr, identity).await? }),
+            Mood::Nothing => Ok(SignedChain { chain: Vec::new(), ..sign(csr, identity).await? }),
         }
     }
 }
