@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod build_ebpf;
 mod codegen;
+mod demo;
 mod deps;
 mod lint;
 mod preflight;
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Setup(setup::SetupArgs),
+    Demo(demo::DemoArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
     Lint(lint::LintArgs),
@@ -49,6 +51,7 @@ enum Verb {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Lint(args) => lint::run(&args),

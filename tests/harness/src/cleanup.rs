@@ -103,6 +103,13 @@ pub fn sweep_dead() -> Result<()> {
     sweep_locked()
 }
 
+/// Ids of the runs that were kept on purpose.
+pub fn kept_runs() -> Result<Vec<String>> {
+    let Ok(entries) = fs::read_dir(RUNS) else { return Ok(Vec::new()) };
+    let kept = entries.flatten().filter(|entry| entry.path().join("kept").exists());
+    Ok(kept.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}
+
 /// Serialises the few steps that touch state shared by the whole machine.
 pub(crate) struct SetupLock(#[expect(dead_code, reason = "held for its lock")] File);
 

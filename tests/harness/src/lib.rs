@@ -48,7 +48,7 @@ mod wait;
 pub use agent::Agent;
 pub use capture::Capture;
 pub use cgroup::Cgroup;
-pub use cleanup::{RunInfo, sweep_dead, tear_down};
+pub use cleanup::{RunInfo, kept_runs, sweep_dead, tear_down};
 pub use cluster::{Builder, Cluster};
 pub use counter::Counter;
 pub use mesh::{MeshFile, Mode, PeerAuthentication, Port, Service, TunnelProtocol, Workload};

@@ -168,13 +168,16 @@ impl Place {
             if unsafe { libc::write(procs.as_raw_fd(), c"0\n".as_ptr().cast(), 2) } < 0 {
                 return Err(std::io::Error::last_os_error());
             }
+            // Ctrl-C is for the harness, which then ends its programs in order.
+            // SAFETY: setsid(2) takes no arguments; it cannot fail in a child that leads no group.
+            unsafe { libc::setsid() };
             // SAFETY: setns(2) on a descriptor that the closure owns; changes only the child.
             if unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) } < 0 {
                 return Err(std::io::Error::last_os_error());
             }
             Ok(())
         };
-        // SAFETY: the closure makes two system calls and allocates nothing.
+        // SAFETY: the closure makes three system calls and allocates nothing.
         unsafe { command.pre_exec(join) };
         Ok(())
     }
