@@ -22,21 +22,15 @@ pub(super) fn ensure(way: Way) -> Result<()> {
             .with_context(|| format!("LLVM {llvm} is needed to build bpf-linker; where Debian has no llvm-{llvm}-dev, apt.llvm.org has"))?;
     }
     let feature = format!("llvm-{llvm}");
-    let install = [
-        "install",
-        "bpf-linker",
-        "--locked",
-        "--version",
-        VERSION,
-        "--no-default-features",
-        "--features",
-        &feature,
-    ];
+    let mut install = shell::cargo(&["install", "bpf-linker", "--locked", "--version", VERSION]);
+    install.args(["--no-default-features", "--features", &feature]);
+    // Else it takes the folder above whichever `llvm-config` is first in PATH, often that of another LLVM.
+    install.env("LLVM_PREFIX", prefix(llvm)?);
     shell::step(
         &format!(
             "setup: cargo install bpf-linker {VERSION} with LLVM {llvm} (links the eBPF programs; about a minute)"
         ),
-        &mut shell::cargo(&install),
+        &mut install,
     )?;
     if shell::find_program("bpf-linker").is_none() {
         bail!(
@@ -57,6 +51,12 @@ fn llvm_major(way: Way) -> Result<u32> {
 fn parse_llvm_major(version: &str) -> Option<u32> {
     let llvm = version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
     llvm.split('.').next()?.trim().parse().ok()
+}
+
+/// Where Debian keeps this LLVM.
+fn prefix(llvm: u32) -> Result<String> {
+    let prefix = shell::output(Command::new(format!("llvm-config-{llvm}")).arg("--prefix"))?;
+    Ok(prefix.trim().to_owned())
 }
 
 fn packages(llvm: u32) -> Vec<String> {
