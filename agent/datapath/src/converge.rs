@@ -38,7 +38,10 @@ impl Pod {
 
         self.open_listeners(context, &mut done)?;
         self.fill_slots(&mut done)?;
-        self.program.set_workers(context.workers)?;
+        if self.program.workers()? != context.workers {
+            self.program.set_workers(context.workers)?;
+            done.push(format!("{} workers", context.workers));
+        }
         self.map_interfaces(&mut done)?;
         self.learn_addresses(context, &mut done)?;
         self.probe_ports(context)?;

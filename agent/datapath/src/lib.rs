@@ -46,7 +46,7 @@ mod tests;
 pub use config::Config;
 pub use datapath::{Datapath, Mode};
 pub use error::DatapathError;
-pub use events::{Event, EventStream};
+pub use events::{Event, EventKind, EventStream, ExemptReason, Role};
 pub use listener::{ListenerKind, PodListener};
 pub use pod::{EnrolledPod, PodSpec};
 pub use reconcile::Report;

@@ -134,6 +134,7 @@ pub(crate) fn find_port(wish: Option<u16>, seed: u64) -> Result<u16> {
 
 fn candidates(wish: Option<u16>, seed: u64) -> impl Iterator<Item = u16> {
     let count = u64::from(PORT_LAST - PORT_FIRST) + 1;
+    let start = seed % count;
     let spread = (0..count).map(move |step| PORT_FIRST + ((start + step) % count) as u16);
     wish.into_iter().chain(spread)
 }

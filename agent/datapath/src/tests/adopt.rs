@@ -1,0 +1,111 @@
+//! A new agent after a killed one.
+
+use std::net::SocketAddr;
+
+use super::stage::*;
+use crate::ListenerKind::{Outbound, Plaintext};
+use crate::scratch::Scratch;
+use crate::{Leave, PodSpec};
+
+fn fwmark_accept(scratch: &Scratch) -> String {
+    scratch
+        .pod
+        .run(|| std::fs::read_to_string("/proc/sys/net/ipv4/tcp_fwmark_accept").unwrap().trim().to_owned())
+        .unwrap()
+}
+
+#[test]
+fn a_killed_agent_leaves_the_pod_closed_and_the_next_one_takes_over() {
+    on_stage(|stage| {
+        let scratch = Scratch::new().unwrap();
+        let first = stage.datapath();
+        let pod = first.enrol(spec(&scratch)).unwrap();
+        let port = pod.listeners[0].socket.local_addr().unwrap().port();
+        // All descriptors go, nothing is cleaned up: what a kill leaves.
+        drop((first, pod));
+        let server = scratch.remote.run(|| std::net::TcpListener::bind("[::]:7000").unwrap()).unwrap();
+        server.set_nonblocking(true).unwrap();
+        for (_, remote) in scratch.pairs() {
+            assert!(stage.app_connects(&scratch, SocketAddr::new(remote, 7000)).is_err());
+        }
+        assert!(server.accept().is_err(), "nothing in plaintext while no agent runs");
+
+        let second = stage.datapath();
+        let pod = second.enrol(spec(&scratch)).unwrap();
+        assert_eq!(pod.listeners[0].socket.local_addr().unwrap().port(), port);
+        for (own, remote) in scratch.pairs() {
+            let _app = stage.app_connects(&scratch, SocketAddr::new(remote, 7000)).unwrap();
+            assert!(agent_accepts(&pod, Outbound).is_some());
+            let _client = remote_connects(&scratch, SocketAddr::new(own, 8080)).unwrap();
+            assert!(agent_accepts(&pod, Plaintext).is_some());
+        }
+        assert_eq!(stage.pod_pins().len(), 1);
+        assert_eq!(fwmark_accept(&scratch), "1");
+        second.unenrol(&pod.uid, Leave::Open).unwrap();
+        assert_eq!(fwmark_accept(&scratch), "0", "the value from before the first agent");
+        second.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn pods_that_nobody_wants_any_more_are_opened_only_when_told() {
+    on_stage(|stage| {
+        let scratch = Scratch::new().unwrap();
+        let first = stage.datapath();
+        let pod = first.enrol(spec(&scratch)).unwrap();
+        drop((first, pod));
+        let second = stage.datapath();
+        let server = scratch.remote.run(|| std::net::TcpListener::bind("0.0.0.0:7000").unwrap()).unwrap();
+        let direct = SocketAddr::new(scratch.pairs()[0].1, 7000);
+        second.reconcile();
+        assert!(stage.app_connects(&scratch, direct).is_err(), "still closed");
+        let released = second.release_unclaimed();
+        assert!(released[0].contains("Kubernetes//Pod/test/a"), "{released:?}");
+        stage.app_connects(&scratch, direct).unwrap();
+        server.accept().unwrap();
+        assert_eq!(
+            (fwmark_accept(&scratch).as_str(), stage.pod_pins().len(), stage.state_files()),
+            ("0", 0, 0)
+        );
+        assert_eq!(second.release_unclaimed(), [""; 0]);
+        second.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn pins_of_a_pod_that_died_with_the_agent_are_collected() {
+    on_stage(|stage| {
+        let scratch = Scratch::new().unwrap();
+        let named = Named::new(stage.directory.path(), &scratch);
+        let first = stage.datapath();
+        let pod = first.enrol(PodSpec { netns: named.path.clone(), ..spec(&scratch) }).unwrap();
+        drop((first, pod));
+        named.delete();
+        drop(scratch);
+        let second = stage.datapath();
+        assert!(eventually(|| {
+            second.reconcile();
+            stage.pod_pins().is_empty()
+        }));
+        second.release_unclaimed();
+        assert_eq!(stage.state_files(), 0);
+        second.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn shutdown_closed_keeps_the_pods_captured() {
+    on_stage(|stage| {
+        let scratch = Scratch::new().unwrap();
+        let first = stage.datapath();
+        let _pod = first.enrol(spec(&scratch)).unwrap();
+        first.shutdown(Leave::Closed).unwrap();
+        drop(first);
+        assert_eq!((stage.pod_pins().len(), stage.state_files()), (1, 1));
+        let second = stage.datapath();
+        assert!(second.node().programs.is_enrolled(scratch.pod.cookie()).unwrap());
+        second.shutdown(Leave::Open).unwrap();
+        assert_eq!((stage.pod_pins().len(), stage.state_files()), (0, 0));
+        assert!(!stage.directory.path().join("bpf/v1").exists(), "all pins are gone");
+    });
+}
