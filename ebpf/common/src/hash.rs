@@ -32,5 +32,5 @@ pub const fn hash(tuple: &FlowTuple, seed: u32) -> u32 {
 #[inline(always)]
 const fn mix(x: u32, word: u32) -> u32 {
     let y = (x ^ word).wrapping_mul(0x9e37_79b1);
-    (y << 13) | (y >> 19)
+    y.rotate_left(13)
 }

@@ -1,0 +1,86 @@
+//! Keys and values of the maps.
+
+use crate::Addr;
+
+/// Key of OWN in the node's object: this address belongs to that network namespace.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OwnKey {
+    /// netns cookie; never reused within one boot (an inode may be).
+    pub cookie: u64,
+    /// The address.
+    pub addr: Addr,
+}
+
+const _: () = assert!(size_of::<OwnKey>() == 24 && align_of::<OwnKey>() == 8);
+
+/// Key of PROBE_PORTS: a port that a kubelet may probe without the agent.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProbePort {
+    /// Address of the pod.
+    pub addr: Addr,
+    /// Port, host byte order; a whole word, so that no padding can hold stack garbage.
+    pub port: u32,
+}
+
+const _: () = assert!(size_of::<ProbePort>() == 20 && align_of::<ProbePort>() == 4);
+
+/// Key of EXCLUDE, a longest-prefix trie: `prefix_len` bits of `addr` count (an IPv4 prefix adds 96).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PrefixKey {
+    /// 0..=128.
+    pub prefix_len: u32,
+    /// The network.
+    pub addr: Addr,
+}
+
+const _: () = assert!(size_of::<PrefixKey>() == 20 && align_of::<PrefixKey>() == 4);
+
+/// The single value of a pod's CONFIG map.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodConfig {
+    /// Workers that have listeners in the slots; fill the slots before this is raised.
+    pub workers: u32,
+    /// Seed of the slot hash.
+    pub seed: u32,
+}
+
+const _: () = assert!(size_of::<PodConfig>() == 8 && align_of::<PodConfig>() == 4);
+
+/// Where the tracepoint finds what it reads, in bytes. The programs have no CO-RE: user space takes these from the
+/// running kernel's BTF and hands them over as a constant before the verifier looks.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateOffsets {
+    /// `sock.__sk_common.skc_net.net`, a pointer.
+    pub sk_net: u32,
+    /// `net.net_cookie`, u64.
+    pub net_cookie: u32,
+    /// `sock.__sk_common.skc_family`, u16.
+    pub sk_family: u32,
+    /// `sock.__sk_common.skc_daddr`, be32.
+    pub sk_daddr: u32,
+    /// `sock.__sk_common.skc_rcv_saddr`, be32.
+    pub sk_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_v6_daddr`, 16 bytes.
+    pub sk_v6_daddr: u32,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`, 16 bytes.
+    pub sk_v6_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_dport`, be16.
+    pub sk_dport: u32,
+    /// `sock.__sk_common.skc_num`, u16 in host order.
+    pub sk_num: u32,
+    /// `sock.sk_protocol`, u16.
+    pub sk_protocol: u32,
+    /// `tcp_sock.bytes_acked`, u64.
+    pub bytes_acked: u32,
+    /// `tcp_sock.bytes_received`, u64.
+    pub bytes_received: u32,
+    /// `tcp_sock.srtt_us`, u32, eighths of a microsecond.
+    pub srtt_us: u32,
+}
+
+const _: () = assert!(size_of::<StateOffsets>() == 52 && align_of::<StateOffsets>() == 4);

@@ -1,0 +1,11 @@
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//! The node's object: hooks on the pods' cgroup and on the kubelet's. Loaded once per agent.
+
+mod bind;
+mod connect;
+mod kubelet;
+mod maps;
+mod sock_ops;
+mod tuple;
+
+weir_ebpf_programs::object!();
