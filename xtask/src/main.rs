@@ -33,10 +33,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    Setup(setup::SetupArgs),
     Demo(demo::DemoArgs),
     Test(test::TestArgs),
     Bench(bench::BenchArgs),
+    Setup(setup::SetupArgs),
     Lint(lint::LintArgs),
     Deps(deps::DepsArgs),
     BuildEbpf(build_ebpf::BuildEbpfArgs),
@@ -50,10 +50,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
-        Verb::Setup(args) => setup::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Setup(args) => setup::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Deps(args) => deps::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),
