@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::ServerSessionMemoryCache;
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS12;
 use rustls::{
-    CipherSuite, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore, SignatureScheme,
+    CipherSuite, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 
 use super::Mesh;
@@ -35,6 +37,30 @@ fn a_good_pair_agrees_on_the_tunnels_terms() {
         assert_eq!(peer_identity(client.peer_certificates().unwrap()), Ok(id("server")));
         assert_eq!(peer_identity(server.peer_certificates().unwrap()), Ok(id("client")));
     }
+}
+
+/// Each side for itself, because one of them alone would hide what the other does.
+#[test]
+fn neither_side_resumes_with_a_willing_peer() {
+    let mesh = Mesh::new();
+    let client = mesh.client(mesh.root.key(&mesh.leaf("client")), &[&mesh.root], &[id("server")]);
+    let server = mesh.server(mesh.root.key(&mesh.leaf("server")), &[&mesh.root]);
+    let mut willing_server = (*server).clone();
+    willing_server.session_storage = ServerSessionMemoryCache::new(8);
+    willing_server.send_tls13_tickets = 2;
+    let mut willing_client = (*client).clone();
+    willing_client.resumption = Resumption::in_memory_sessions(8);
+    let (willing_client, willing_server) = (Arc::new(willing_client), Arc::new(willing_server));
+    let second = |client: &Arc<ClientConfig>, server: &Arc<ServerConfig>| {
+        handshake(client.clone(), server.clone()).unwrap();
+        let (client, _) = handshake(client.clone(), server.clone()).unwrap();
+        client.handshake_kind().unwrap()
+    };
+    assert_eq!(second(&willing_client, &willing_server), HandshakeKind::Resumed, "two willing ones do");
+    assert_eq!(second(&client, &willing_server), HandshakeKind::Full);
+    assert_eq!(second(&willing_client, &server), HandshakeKind::Full);
+    let (client, _) = handshake(willing_client, server).unwrap();
+    assert_eq!(client.tls13_tickets_received(), 0);
 }
 
 #[test]
