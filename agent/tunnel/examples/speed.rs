@@ -1,0 +1,173 @@
+//! How fast two tunnels in one process are: `cargo run --release -p weir-tunnel --example speed -- [what] [seconds]`.
+//!
+//! Loopback, one worker per node, one thread per application: the ratios to a direct connection are what
+//! counts. `what` is bulk, bulk8, request, request32, connect, idle or all.
+
+#[path = "../tests/world/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+#[allow(clippy::unwrap_used, reason = "shared with the tests")]
+mod world;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use world::World;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let what = args.next().unwrap_or_else(|| "all".into());
+    let seconds = args.next().and_then(|s| s.parse().ok()).unwrap_or(3.0);
+    let time = Duration::from_secs_f64(seconds);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let world = runtime.block_on(World::plain());
+    let tests: [(&str, fn(SocketAddr, Duration) -> f64, fn(TcpListener), &str); 6] = [
+        ("bulk", |a, t| bulk(a, t, 1), sink, "Gbit/s"),
+        ("bulk8", |a, t| bulk(a, t, 8), sink, "Gbit/s"),
+        ("request", |a, t| requests(a, t, 1), echo, "req/s"),
+        ("request32", |a, t| requests(a, t, 32), echo, "req/s"),
+        ("connect", |a, t| connects(a, t, 1), echo, "conn/s"),
+        ("connect16", |a, t| connects(a, t, 16), echo, "conn/s"),
+    ];
+    for (name, run, server, unit) in tests {
+        if what != "all" && what != name {
+            continue;
+        }
+        let (app, vip) = world.service();
+        let direct = app.local_addr().expect("an address");
+        std::thread::spawn(move || server(app));
+        let direct = if what == "all" { run(direct, time) } else { 0.0 };
+        let cpu = cpu_seconds();
+        let tunnel = run(vip, time);
+        let cpu = cpu_seconds() - cpu;
+        println!(
+            "{name:10} direct {direct:10.2} tunnel {tunnel:10.2} {unit:7} ratio {:.3} process CPU {cpu:.2} s",
+            tunnel / direct
+        );
+    }
+    if what == "idle" || what == "all" {
+        idle(&world);
+    }
+}
+
+fn sink(listener: TcpListener) {
+    for socket in listener.incoming().flatten() {
+        std::thread::spawn(move || {
+            let (mut socket, mut buffer) = (socket, vec![0; 128 << 10]);
+            while socket.read(&mut buffer).is_ok_and(|n| n > 0) {
+                COUNT.fetch_add(0, Relaxed);
+            }
+        });
+    }
+}
+
+fn echo(listener: TcpListener) {
+    for socket in listener.incoming().flatten() {
+        std::thread::spawn(move || {
+            let (mut socket, mut buffer) = (socket, [0; 1024]);
+            while let Ok(n @ 1..) = socket.read(&mut buffer) {
+                if socket.write_all(&buffer[..n]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Runs `work` on `threads` threads; it returns what it got done before `stop`.
+fn parallel(threads: usize, time: Duration, work: fn(SocketAddr, &AtomicBool) -> u64, addr: SocketAddr) -> f64 {
+    let stop = Arc::new(AtomicBool::new(false));
+    let start = Instant::now();
+    let running: Vec<_> = (0..threads)
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || work(addr, &stop))
+        })
+        .collect();
+    std::thread::sleep(time);
+    stop.store(true, Relaxed);
+    let done: u64 = running.into_iter().map(|t| t.join().unwrap_or(0)).sum();
+    done as f64 / start.elapsed().as_secs_f64()
+}
+
+fn bulk(addr: SocketAddr, time: Duration, streams: usize) -> f64 {
+    let work = |addr, stop: &AtomicBool| {
+        let (mut socket, data) = (open(addr), vec![7; 128 << 10]);
+        let mut sent = 0;
+        while !stop.load(Relaxed) {
+            socket.write_all(&data).expect("the connection lives");
+            sent += data.len() as u64;
+        }
+        sent
+    };
+    parallel(streams, time, work, addr) * 8.0 / 1e9
+}
+
+fn requests(addr: SocketAddr, time: Duration, connections: usize) -> f64 {
+    let work = |addr, stop: &AtomicBool| {
+        let (mut socket, mut buffer, mut done) = (open(addr), [1; 128], 0);
+        while !stop.load(Relaxed) {
+            socket.write_all(&buffer).expect("the connection lives");
+            socket.read_exact(&mut buffer).expect("an answer");
+            done += 1;
+        }
+        done
+    };
+    parallel(connections, time, work, addr)
+}
+
+fn connects(addr: SocketAddr, time: Duration, in_flight: usize) -> f64 {
+    let work = |addr, stop: &AtomicBool| {
+        let (mut buffer, mut done) = ([1; 64], 0);
+        while !stop.load(Relaxed) {
+            let mut socket = open(addr);
+            socket.write_all(&buffer).expect("the connection lives");
+            socket.read_exact(&mut buffer).expect("an answer");
+            done += 1;
+        }
+        done
+    };
+    parallel(in_flight, time, work, addr)
+}
+
+fn idle(world: &World) {
+    let (app, vip) = world.service();
+    std::thread::spawn(move || {
+        // One thread for all of them: the sockets are the kernel's, not this process's memory.
+        let _kept: Vec<_> = app.incoming().collect();
+    });
+    let mut kept: Vec<TcpStream> = (0..200).map(|_| open(vip)).collect();
+    std::thread::sleep(Duration::from_secs(1));
+    let (before, count) = (rss_kib(), 4000);
+    for _ in 0..count {
+        let mut socket = open(vip);
+        let _ = socket.write_all(b"hello");
+        kept.push(socket);
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let each = (rss_kib() - before) as f64 / count as f64;
+    println!("idle       {count} connections, {each:.2} KiB RSS each, both sides together");
+}
+
+fn open(addr: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(addr).expect("a connection");
+    socket.set_nodelay(true).expect("an option");
+    socket
+}
+
+fn rss_kib() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}

@@ -1,0 +1,31 @@
+//! The last leg: to the pod's own application.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::TcpStream;
+
+use super::tcp;
+use crate::{Config, PodNetwork, TunnelError};
+
+/// Connects to the application at `app`, which sees `client` as its peer.
+///
+/// Over loopback the kernel picks the client's port and may meet an older socket with the same addresses that
+/// swallows the SYN. So the first attempt is short and the second has another port; the second has all the
+/// time, because a full accept queue looks the same.
+///
+/// # Errors
+/// What the last attempt met.
+pub(crate) async fn deliver(
+    net: &dyn PodNetwork,
+    client: IpAddr,
+    app: SocketAddr,
+    config: &Config,
+) -> Result<TcpStream, TunnelError> {
+    let attempt = async |limit| tcp::connect(net.deliver(client, app)?, app, limit).await;
+    let mut result = attempt(config.first_delivery_timeout).await;
+    if matches!(&result, Err(e) if e.kind() == io::ErrorKind::TimedOut) {
+        result = attempt(config.connect_timeout).await;
+    }
+    result.map_err(|source| TunnelError::Connect { addr: app, source })
+}

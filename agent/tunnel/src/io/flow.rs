@@ -1,0 +1,199 @@
+//! One connection as metrics and the access log see it.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use weir_model::Workload;
+
+use super::context::HBONE_PORT;
+use super::outbound::Destination;
+use crate::access::{AccessLog, Direction, Moment, Record};
+use crate::metrics::{CounterCache, Counters, Ends, Metrics, Reporter};
+use crate::{Shared, TunnelError};
+
+/// Where reports go.
+pub(crate) struct Reports {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) counters: CounterCache,
+}
+
+impl Reports {
+    fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    fn log(&self) -> &dyn AccessLog {
+        &*self.shared.access_log
+    }
+}
+
+/// An open connection. Its end is reported when it is dropped: as given up, unless [`Flow::end`] came first.
+pub(crate) struct Flow {
+    reports: Rc<Reports>,
+    line: Line,
+    counters: Rc<Counters>,
+    /// The same connection as the destination's node sees it, if that is this node.
+    other: Option<Box<(Line, Rc<Counters>)>>,
+    up: Cell<u64>,
+    down: Cell<u64>,
+    ended: bool,
+}
+
+/// Who, where from, where to, since when.
+pub(crate) struct Line {
+    pub(crate) ends: Box<Ends>,
+    pub(crate) src_addr: SocketAddr,
+    pub(crate) dst_addr: SocketAddr,
+    pub(crate) hbone_addr: Option<SocketAddr>,
+    pub(crate) since: Instant,
+}
+
+impl Flow {
+    /// Reports a connection as open.
+    pub(crate) fn open(reports: &Rc<Reports>, line: Line, other: Option<Line>) -> Self {
+        let counters = |line: &Line| {
+            let counters = reports.counters.get(reports.metrics(), &line.ends);
+            counters.opened.inc();
+            counters.sockets.inc();
+            if reports.log().wants(Moment::Opened) {
+                reports.log().write(&line.record(Moment::Opened, (0, 0), None));
+            }
+            counters
+        };
+        let first = counters(&line);
+        let other = other.map(|line| {
+            let counters = counters(&line);
+            Box::new((line, counters))
+        });
+        Self {
+            reports: reports.clone(),
+            line,
+            counters: first,
+            other,
+            up: Cell::new(0),
+            down: Cell::new(0),
+            ended: false,
+        }
+    }
+
+    /// Bytes in the direction of the request.
+    pub(crate) fn count_up(&self, n: usize) {
+        self.up.set(self.up.get() + n as u64);
+        self.each(|counters| { counters.received.inc_by(n as u64); });
+    }
+
+    /// Bytes in the direction of the response.
+    pub(crate) fn count_down(&self, n: usize) {
+        self.down.set(self.down.get() + n as u64);
+        self.each(|counters| { counters.sent.inc_by(n as u64); });
+    }
+
+    /// Bytes so far, both directions.
+    pub(crate) fn total(&self) -> u64 {
+        self.up.get() + self.down.get()
+    }
+
+    /// Reports the end.
+    pub(crate) fn end(mut self, error: Option<&TunnelError>) {
+        self.report_end(error);
+    }
+
+    fn report_end(&mut self, error: Option<&TunnelError>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.report_line(&self.line, &self.counters, error);
+        if let Some((line, counters)) = self.other.as_deref() {
+            self.report_line(line, counters, error);
+        }
+    }
+
+    fn report_line(&self, line: &Line, counters: &Counters, error: Option<&TunnelError>) {
+        counters.closed.inc();
+        counters.sockets.dec();
+        let flags = error.map_or("-", TunnelError::flags);
+        if flags != "-" {
+            self.reports.metrics().fail(&line.ends, flags);
+        }
+        let log = self.reports.log();
+        if log.wants(Moment::Complete) {
+            let bytes = (self.up.get(), self.down.get());
+            log.write(&line.record(Moment::Complete, bytes, error));
+        }
+    }
+
+    fn each(&self, count: impl Fn(&Counters)) {
+        count(&self.counters);
+        if let Some((_, counters)) = self.other.as_deref() {
+            count(counters);
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.report_end(Some(&TunnelError::GivenUp));
+    }
+}
+
+impl Line {
+    /// The connection goes to a workload of the mesh.
+    pub(crate) fn aim(&mut self, source: &Workload, to: &Destination) {
+        self.hbone_addr = Some(to.addr);
+        self.dst_addr = SocketAddr::new(to.addr.ip(), HBONE_PORT);
+        let ends = &mut self.ends;
+        ends.source_identity = Some(source.identity());
+        ends.destination_identity = Some(to.workload.identity());
+        ends.destination = Some(to.workload.clone());
+        ends.service = to.service.clone();
+        ends.mutual_tls = true;
+    }
+
+    /// The same connection, reported by the other end.
+    pub(crate) fn seen_by(&self, reporter: Reporter) -> Self {
+        Self { ends: Box::new(Ends { reporter, ..Ends::clone(&self.ends) }), ..*self }
+    }
+
+    /// Reports a connection that never was one.
+    pub(crate) fn fail(&self, reports: &Reports, error: &TunnelError) {
+        reports.metrics().fail(&self.ends, error.flags());
+        if reports.log().wants(Moment::Failed) {
+            reports.log().write(&self.record(Moment::Failed, (0, 0), Some(error)));
+        }
+    }
+
+    fn record<'a>(
+        &'a self,
+        moment: Moment,
+        (up, down): (u64, u64),
+        error: Option<&'a TunnelError>,
+    ) -> Record<'a> {
+        let ends = &self.ends;
+        let proved = |identity| if ends.mutual_tls { identity } else { None };
+        // The local workload sends the request if it is the source and the response if it is not.
+        let (direction, bytes_sent, bytes_recv) = match ends.reporter {
+            Reporter::source => (Direction::Outbound, up, down),
+            Reporter::destination => (Direction::Inbound, down, up),
+        };
+        Record {
+            moment,
+            src_addr: self.src_addr,
+            src: ends.source.as_deref(),
+            src_identity: proved(ends.source_identity.as_ref()),
+            dst_addr: self.dst_addr,
+            hbone_addr: self.hbone_addr,
+            service: ends.service.as_deref(),
+            dst: ends.destination.as_deref(),
+            dst_identity: proved(ends.destination_identity.as_ref()),
+            direction,
+            bytes_sent,
+            bytes_recv,
+            duration: self.since.elapsed(),
+            error,
+        }
+    }
+}

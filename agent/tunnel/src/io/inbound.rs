@@ -1,0 +1,115 @@
+//! Tunnels that other nodes open to a pod.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use weir_identity::peer_identity;
+use weir_model::Identity;
+
+use super::context::{Context, PodContext, canonical};
+use super::driver::{Keepalive, Serving, drive};
+use super::flow::Line;
+use super::settings;
+use super::stream;
+use super::tls::{self, TlsStream};
+use crate::TunnelError;
+use crate::metrics::{Ends, Reporter};
+
+/// Who is at the other end of a tunnel.
+pub(crate) struct Peer {
+    /// Its TCP address.
+    pub(crate) addr: SocketAddr,
+    /// What it proved.
+    pub(crate) identity: Identity,
+    /// The pod's address that it dialled.
+    pub(crate) local: SocketAddr,
+}
+
+/// Serves one tunnel to its end.
+pub(crate) async fn serve(
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    addr: SocketAddr,
+) {
+    let addr = canonical(addr);
+    let Ok(local) = socket.local_addr().map(canonical) else {
+        return;
+    };
+    let accepted = Box::pin(accept(&context, &pod, socket, addr, local)).await;
+    let (peer, tls, mut connection) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => return report(&context, &pod, addr, local, &error),
+    };
+    let keepalive = Keepalive::new(connection.ping_pong(), context.config());
+    let draining = context.draining.clone().cancelled_owned();
+    let on_request = move |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
+        let (context, owner, peer) = (context.clone(), pod.clone(), peer.clone());
+        pod.connections
+            .spawn(move |running| stream::serve(running, context, owner, peer, request, respond));
+    };
+    let serving = Serving { connection, on_request, drain: Some(Box::pin(draining)) };
+    if let Err(lost) = drive(tls, serving, keepalive).await {
+        tracing::debug!(peer = %addr, %local, %lost, "tunnel lost");
+    }
+}
+
+type Accepted = (Rc<Peer>, TlsStream, h2::server::Connection<TlsStream, Bytes>);
+
+async fn accept(
+    context: &Context,
+    pod: &PodContext,
+    socket: TcpStream,
+    addr: SocketAddr,
+    local: SocketAddr,
+) -> Result<Accepted, TunnelError> {
+    // A delivery from the pod's own address would make the application believe that it talks to itself.
+    if pod.pod.net().is_self(addr.ip()) {
+        return Err(TunnelError::OwnAddress(addr.ip()));
+    }
+    let config = context.config();
+    let workload = pod.workload(&context.directory())?;
+    let certificate = context.shared().certificate(&workload.identity())?;
+    let failed = |source| TunnelError::Tls { addr, source };
+    let established = tls::accept(socket, certificate.server_config(), config.tls_timeout)
+        .await
+        .map_err(failed)?;
+    let identity = peer_identity(&established.certificates)?;
+    let tls = TlsStream::new(established).map_err(failed)?;
+    let handshake = settings::server(config).handshake(tls.clone());
+    let connection = timeout(config.tls_timeout, handshake)
+        .await
+        .map_err(|_| TunnelError::NoAnswer { addr, limit: config.tls_timeout })?
+        .map_err(|source| TunnelError::Http2 { addr, source })?;
+    Ok((Rc::new(Peer { addr, identity, local }), tls, connection))
+}
+
+fn report(
+    context: &Context,
+    pod: &PodContext,
+    addr: SocketAddr,
+    local: SocketAddr,
+    error: &TunnelError,
+) {
+    let directory = context.directory();
+    let mut ends = Box::new(Ends::new(Reporter::destination));
+    ends.destination = pod.workload(&directory).ok();
+    if let Some(workload) = &ends.destination {
+        ends.source = directory.workload_by_ip(&workload.network, addr.ip()).map(Arc::clone);
+    }
+    let line = Line {
+        ends,
+        src_addr: addr,
+        dst_addr: local,
+        hbone_addr: None,
+        since: tokio::time::Instant::now(),
+    };
+    line.fail(&context.reports, error);
+}

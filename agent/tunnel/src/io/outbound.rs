@@ -1,0 +1,251 @@
+//! Connections that a pod's applications make.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::ResponseFuture;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use weir_model::{Identity, Route, Service, Workload, route};
+
+use super::context::{Context, HBONE_PORT, PodContext, canonical};
+use super::exchange::{Exchange, join};
+use super::flow::{Flow, Line};
+use super::hand_over::hand_over;
+use super::pool::{Key, Lease};
+use super::pump::{Fault, StreamSource};
+use super::tcp;
+use crate::TunnelError;
+use crate::core::{connect, trace::TraceParent};
+use crate::metrics::{Ends, Reporter};
+
+/// Serves one captured connection to its end.
+pub(crate) async fn serve(
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    client: SocketAddr,
+) {
+    // The way to here is long and needed once: its memory goes before the bytes come.
+    let opened = Box::pin(open(&context, &pod, &socket, client)).await;
+    drop(pod);
+    match opened {
+        // Dropping the socket resets it, which is what a refused connection looks like.
+        Err(()) => {}
+        Ok(Opened::Tunnel(tunnel)) => through(&context, socket, tunnel).await,
+        Ok(Opened::Joined(server, flow)) => {
+            let result = join(&socket, &server, &flow).await;
+            drop((socket, server));
+            finish(flow, result);
+        }
+    }
+}
+
+/// The other side of a connection.
+pub(super) enum Opened {
+    /// A stream, whose answer may still be on its way.
+    Tunnel(Tunnel),
+    /// A socket.
+    Joined(TcpStream, Flow),
+}
+
+/// A stream to another node.
+pub(super) struct Tunnel {
+    addr: SocketAddr,
+    lease: Lease,
+    answer: ResponseFuture,
+    send: SendStream<Bytes>,
+    flow: Flow,
+}
+
+/// Where a tunnel goes.
+pub(crate) struct Destination {
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) service: Option<Arc<Service>>,
+    pub(crate) expected: Vec<Identity>,
+}
+
+async fn open(
+    context: &Rc<Context>,
+    pod: &Rc<PodContext>,
+    socket: &TcpStream,
+    client: SocketAddr,
+) -> Result<Opened, ()> {
+    let client = canonical(client);
+    let Ok(target) = socket.local_addr().map(canonical) else {
+        return Err(());
+    };
+    let mut line = Line {
+        ends: Box::new(Ends::new(Reporter::source)),
+        src_addr: client,
+        dst_addr: target,
+        hbone_addr: None,
+        since: Instant::now(),
+    };
+    match decide(context, pod, client, target, &mut line).await {
+        Ok(Way::Tunnel(lease, answer, send)) => Ok(Opened::Tunnel(Tunnel {
+            addr: line.dst_addr,
+            lease,
+            answer,
+            send,
+            flow: Flow::open(&context.reports, line, None),
+        })),
+        Ok(Way::Joined(server, other)) => {
+            let flow = Flow::open(&context.reports, line, other);
+            Ok(Opened::Joined(server, flow))
+        }
+        Err(error) => {
+            line.fail(&context.reports, &error);
+            Err(())
+        }
+    }
+}
+
+enum Way {
+    Tunnel(Lease, ResponseFuture, SendStream<Bytes>),
+    Joined(TcpStream, Option<Line>),
+}
+
+async fn decide(
+    context: &Rc<Context>,
+    pod: &Rc<PodContext>,
+    client: SocketAddr,
+    target: SocketAddr,
+    line: &mut Line,
+) -> Result<Way, TunnelError> {
+    if pod.pod.net().is_self(target.ip()) {
+        return Err(TunnelError::OwnAddress(target.ip()));
+    }
+    let directory = context.directory();
+    let source = pod.workload(&directory)?;
+    line.ends.source = Some(source.clone());
+    match route(&directory, &source, target, &mut |n| rand::random_range(0..n)) {
+        Route::Tunnel { workload, addr, service, expected } => {
+            let to = Destination { workload, addr, service, expected };
+            line.aim(&source, &to);
+            if let Some(local) = context.shared().pods.get(&to.workload.uid) {
+                let (server, other) =
+                    hand_over(context, pod, &local, &source, &to, line).await?;
+                return Ok(Way::Joined(server, Some(other)));
+            }
+            tunnel(context, pod, client, &source, &to).await
+        }
+        Route::Direct { workload, addr, service } => {
+            line.ends.destination = Some(workload);
+            line.ends.service = service;
+            line.dst_addr = addr;
+            let server = pass_through(context, pod, &source, client, addr).await?;
+            Ok(Way::Joined(server, None))
+        }
+        Route::PassThrough { addr } => {
+            let server = pass_through(context, pod, &source, client, addr).await?;
+            Ok(Way::Joined(server, None))
+        }
+        Route::Refuse(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Opens a stream. Its answer is not waited for: what the application has to say follows the request at
+/// once, and the other side holds it until it has let the connection in.
+async fn tunnel(
+    context: &Rc<Context>,
+    pod: &Rc<PodContext>,
+    client: SocketAddr,
+    source: &Arc<Workload>,
+    to: &Destination,
+) -> Result<Way, TunnelError> {
+    let addr = SocketAddr::new(to.addr.ip(), HBONE_PORT);
+    if pod.pod.net().is_self(addr.ip()) {
+        return Err(TunnelError::PassThroughToSelf(to.addr));
+    }
+    let identity = source.identity();
+    let certificate = context.shared().certificate(&identity)?;
+    let key = Key {
+        pod: pod.pod.uid().clone(),
+        identity,
+        expected: to.expected.clone(),
+        addr,
+        source: pod.source(source, client.ip(), addr.ip()),
+    };
+    let lease = context.pool.open(context, pod, &key, &certificate).await?;
+    let service = to.service.as_ref().map(|s| &*s.key.hostname);
+    let from = SocketAddr::new(key.source, client.port());
+    let http2 = |source| TunnelError::Http2 { addr, source };
+    let request = connect::request(to.addr, source, from, service, TraceParent::random())
+        .map_err(|_| http2(h2::Reason::INTERNAL_ERROR.into()))?;
+    let (answer, send) = lease.send(request).map_err(http2)?;
+    Ok(Way::Tunnel(lease, answer, send))
+}
+
+/// Connects to a destination outside the mesh, in the clear.
+async fn pass_through(
+    context: &Context,
+    pod: &PodContext,
+    source: &Workload,
+    client: SocketAddr,
+    addr: SocketAddr,
+) -> Result<TcpStream, TunnelError> {
+    let net = pod.pod.net();
+    if net.is_self(addr.ip()) {
+        return Err(TunnelError::PassThroughToSelf(addr));
+    }
+    let failed = |source| TunnelError::Connect { addr, source };
+    let dialled = net.dial(addr).map_err(failed)?;
+    // The kernel's choice is the pod's first address; the application may have made another.
+    let ip = pod.source(source, client.ip(), addr.ip());
+    if !source.addresses.contains(&ip) || source.addresses.first() != Some(&ip) {
+        dialled.bind(&SocketAddr::new(ip, 0).into()).map_err(failed)?;
+    }
+    let limit = context.config().connect_timeout;
+    tcp::connect(dialled, addr, limit).await.map_err(failed)
+}
+
+/// Exchanges bytes with the peer until both ends, and says what the end was.
+async fn through(context: &Rc<Context>, socket: TcpStream, tunnel: Tunnel) {
+    let Tunnel { addr, lease, answer, send, flow } = tunnel;
+    let config = context.config();
+    let (limit, bulk) = (config.response_timeout, config.bulk_after);
+    let result = {
+        let mut exchange =
+            Exchange::new(&socket, send, StreamSource::Awaiting(answer), &flow);
+        let first = std::future::poll_fn(|cx| match exchange.poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if exchange.is_answered() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        match timeout(limit, first).await {
+            Err(_) => Err(TunnelError::NoAnswer { addr, limit }),
+            Ok(Some(result)) => result.map_err(|fault| explain(fault, addr)),
+            Ok(None) => std::future::poll_fn(|cx| {
+                let polled = exchange.poll(cx);
+                if flow.total() > bulk {
+                    lease.mark_bulk();
+                }
+                polled
+            })
+            .await
+            .map_err(|fault| explain(fault, addr)),
+        }
+    };
+    drop(socket);
+    flow.end(result.err().as_ref());
+}
+
+pub(super) fn explain(fault: Fault, addr: SocketAddr) -> TunnelError {
+    match fault {
+        Fault::App(error) => TunnelError::App(error),
+        Fault::Peer(error) => TunnelError::Stream(error),
+        Fault::Refused(status) => TunnelError::Refused { addr, status },
+    }
+}
+
+/// Reports the end of two sockets that were joined.
+pub(super) fn finish(flow: Flow, result: Result<(), Fault>) {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    flow.end(result.map_err(|fault| explain(fault, nowhere)).err().as_ref());
+}

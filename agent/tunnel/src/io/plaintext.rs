@@ -1,0 +1,84 @@
+//! Connections that reach a pod in the clear.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use weir_model::{Verdict, admit_plaintext};
+
+use super::context::{Context, PodContext, canonical, is_mesh_port};
+use super::deliver::deliver;
+use super::exchange::join;
+use super::flow::{Flow, Line};
+use super::outbound::finish;
+use crate::TunnelError;
+use crate::metrics::{Ends, Reporter};
+
+/// Serves one connection to its end; refused is reset.
+pub(crate) async fn serve(
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    client: SocketAddr,
+) {
+    let opened = Box::pin(open(&context, &pod, &socket, client)).await;
+    drop(pod);
+    if let Some((server, flow)) = opened {
+        let result = join(&socket, &server, &flow).await;
+        drop((socket, server));
+        finish(flow, result);
+    }
+}
+
+async fn open(
+    context: &Rc<Context>,
+    pod: &PodContext,
+    socket: &TcpStream,
+    client: SocketAddr,
+) -> Option<(TcpStream, Flow)> {
+    let client = canonical(client);
+    let target = canonical(socket.local_addr().ok()?);
+    let mut line = Line {
+        ends: Box::new(Ends::new(Reporter::destination)),
+        src_addr: client,
+        dst_addr: target,
+        hbone_addr: None,
+        since: Instant::now(),
+    };
+    match admit(context, pod, client, target, &mut line).await {
+        Ok(server) => Some((server, Flow::open(&context.reports, line, None))),
+        Err(error) => {
+            line.fail(&context.reports, &error);
+            None
+        }
+    }
+}
+
+async fn admit(
+    context: &Rc<Context>,
+    pod: &PodContext,
+    client: SocketAddr,
+    target: SocketAddr,
+    line: &mut Line,
+) -> Result<TcpStream, TunnelError> {
+    let net = pod.pod.net();
+    if !net.owns(target.ip()) {
+        return Err(TunnelError::NotMine(target.ip()));
+    }
+    if net.is_self(client.ip()) {
+        return Err(TunnelError::OwnAddress(client.ip()));
+    }
+    let directory = context.directory();
+    let workload = pod.workload(&directory)?;
+    line.ends.source = directory.workload_by_ip(&workload.network, client.ip()).map(Arc::clone);
+    line.ends.destination = Some(workload.clone());
+    if is_mesh_port(target.port()) {
+        return Err(TunnelError::IllegalPort(target.port()));
+    }
+    if let Verdict::Deny(denial) = admit_plaintext(&workload, target.port()) {
+        return Err(denial.into());
+    }
+    deliver(net, client.ip(), target, context.config()).await
+}

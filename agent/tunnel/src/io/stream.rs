@@ -1,0 +1,176 @@
+//! One stream of an inbound tunnel: may it come in, and where does it go.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http::{Request, StatusCode};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use weir_model::{Directory, Verdict, Workload, admit_tunnel};
+
+use super::context::{Context, PodContext, is_mesh_port};
+use super::deliver::deliver;
+use super::exchange::Exchange;
+use super::flow::{Flow, Line};
+use super::inbound::Peer;
+use super::outbound::explain;
+use super::pump::StreamSource;
+use super::tasks::Running;
+use crate::TunnelError;
+use crate::core::authority::Authority;
+use crate::core::connect::{Connect, response};
+use crate::metrics::{Ends, Reporter};
+
+/// Serves one stream to its end.
+pub(crate) async fn serve(
+    _running: Running,
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    peer: Rc<Peer>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let opened = Box::pin(open(&context, &pod, &peer, request, respond)).await;
+    drop(pod);
+    let Some((socket, send, receive, flow)) = opened else {
+        return;
+    };
+    let result = {
+        let receive = StreamSource::Open(receive);
+        let mut exchange = Exchange::new(&socket, send, receive, &flow);
+        std::future::poll_fn(|cx| exchange.poll(cx)).await
+    };
+    drop(socket);
+    flow.end(result.map_err(|fault| explain(fault, peer.addr)).err().as_ref());
+}
+
+type Opened = (TcpStream, SendStream<Bytes>, RecvStream, Flow);
+
+async fn open(
+    context: &Rc<Context>,
+    pod: &PodContext,
+    peer: &Peer,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Option<Opened> {
+    let mut line = Line {
+        ends: Box::new(Ends::new(Reporter::destination)),
+        src_addr: peer.addr,
+        dst_addr: peer.local,
+        hbone_addr: None,
+        since: Instant::now(),
+    };
+    line.ends.mutual_tls = true;
+    line.ends.source_identity = Some(peer.identity.clone());
+    let (head, receive) = request.into_parts();
+    let admitted = match Connect::parse(&head) {
+        Ok(connect) => admit(context, pod, peer, &connect, &mut line).await,
+        Err(error) => Err(error.into()),
+    };
+    let workload = line.ends.destination.clone();
+    match admitted {
+        Ok(socket) => {
+            let flow = Flow::open(&context.reports, line, None);
+            let answer = response(StatusCode::OK, workload.as_deref());
+            match respond.send_response(answer, false) {
+                Ok(send) => Some((socket, send, receive, flow)),
+                Err(error) => {
+                    flow.end(Some(&TunnelError::Stream(error)));
+                    None
+                }
+            }
+        }
+        Err(error) => {
+            line.fail(&context.reports, &error);
+            let _ = respond.send_response(response(error.status(), None), true);
+            None
+        }
+    }
+}
+
+/// Decides and connects, in the order of Istio's node proxy: where to, may it, can it.
+async fn admit(
+    context: &Rc<Context>,
+    pod: &PodContext,
+    peer: &Peer,
+    connect: &Connect,
+    line: &mut Line,
+) -> Result<TcpStream, TunnelError> {
+    let directory = context.directory();
+    let workload = pod.workload(&directory)?;
+    let target = target(&workload, peer, &connect.authority)?;
+    line.hbone_addr = Some(target);
+    line.describe(&directory, &workload, connect);
+    if is_mesh_port(target.port()) {
+        return Err(TunnelError::IllegalPort(target.port()));
+    }
+    check_source(&directory, &workload, peer)?;
+    if let Verdict::Deny(denial) = admit_tunnel(&workload, &peer.identity, target) {
+        return Err(denial.into());
+    }
+    deliver(pod.pod.net(), peer.addr.ip(), target, context.config()).await
+}
+
+/// The address is always the one that was dialled, whatever the authority says; the port is the authority's.
+fn target(
+    workload: &Workload,
+    peer: &Peer,
+    authority: &Authority,
+) -> Result<SocketAddr, TunnelError> {
+    let local = peer.local.ip();
+    match authority {
+        Authority::Address(addr) if addr.ip() == local => Ok(*addr),
+        Authority::Address(addr) => {
+            Err(TunnelError::WrongAuthority { authority: *addr, local })
+        }
+        Authority::Name { host, port } => {
+            let served = workload.services.iter().filter(|(key, _)| *key.hostname == **host);
+            let target = served
+                .flat_map(|(_, ports)| ports)
+                .find(|mapping| mapping.service_port == *port && mapping.target_port != 0);
+            let target = target.ok_or_else(|| TunnelError::NoSuchService {
+                pod: workload.uid.clone(),
+                authority: authority.to_string().into(),
+            })?;
+            Ok(SocketAddr::new(local, target.target_port))
+        }
+    }
+}
+
+/// A peer speaks from its own address. If the directory knows the address, it must be that workload's
+/// certificate that came with it: the application will see the address and may trust it.
+fn check_source(
+    directory: &Directory,
+    workload: &Workload,
+    peer: &Peer,
+) -> Result<(), TunnelError> {
+    let ip = peer.addr.ip();
+    let Some(owner) = directory.workload_by_ip(&workload.network, ip) else {
+        return Ok(());
+    };
+    let expected = owner.identity();
+    if expected == peer.identity {
+        return Ok(());
+    }
+    let (proved, owner) = (peer.identity.clone(), owner.uid.clone());
+    Err(TunnelError::SourceMismatch { ip, proved, owner, expected })
+}
+
+impl Line {
+    /// Fills in what the directory knows; the headers only choose among the workload's own services.
+    fn describe(&mut self, directory: &Directory, workload: &Arc<Workload>, connect: &Connect) {
+        let ends = &mut self.ends;
+        ends.destination_identity = Some(workload.identity());
+        ends.destination = Some(workload.clone());
+        let source = directory.workload_by_ip(&workload.network, self.src_addr.ip());
+        let proved = ends.source_identity.clone();
+        ends.source = source.filter(|w| Some(w.identity()) == proved).cloned();
+        let host = connect.service.as_deref();
+        let key = workload.services.keys().find(|key| Some(&*key.hostname) == host);
+        ends.service = key.and_then(|key| directory.service(key)).cloned();
+    }
+}

@@ -1,0 +1,182 @@
+//! The threads of the data path.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::io::context::{Context, PodContext};
+use crate::io::flow::Reports;
+use crate::io::tasks::Tasks;
+use crate::{LocalPod, Shared};
+
+mod listen;
+mod threads;
+
+pub use threads::Workers;
+
+/// What a listener's connections are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// Made by the pod's applications.
+    Outbound,
+    /// Made to the pod in the clear.
+    Plaintext,
+    /// Tunnels to the pod.
+    Hbone,
+}
+
+/// One thread's share of the work. Everything of a connection happens here.
+///
+/// It lives inside a `tokio::runtime::LocalRuntime` (or a `LocalSet`); [`Workers`] makes the threads.
+pub struct Worker {
+    context: Rc<Context>,
+    pods: Rc<RefCell<HashMap<Arc<str>, Rc<PodContext>>>>,
+}
+
+impl Worker {
+    /// A worker without work.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let idle = shared.config.idle_timeout;
+        let reports = Rc::new(Reports { shared, counters: Default::default() });
+        let context = Rc::new(Context {
+            reports,
+            pool: Default::default(),
+            draining: CancellationToken::new(),
+        });
+        tokio::task::spawn_local(sweep(Rc::downgrade(&context), idle));
+        Self { context, pods: Rc::default() }
+    }
+
+    /// Accepts a listener's connections until the pod is aborted or the worker drains.
+    ///
+    /// # Errors
+    /// The listener cannot be registered with the runtime.
+    pub fn serve(
+        &self,
+        pod: Arc<LocalPod>,
+        kind: ListenerKind,
+        listener: TcpListener,
+    ) -> io::Result<()> {
+        prepare(&listener, kind)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let pod = self.pod(pod);
+        let (context, owner) = (self.context.clone(), pod.clone());
+        pod.services
+            .spawn(move |running| listen::accept(running, context, owner, kind, listener));
+        Ok(())
+    }
+
+    /// Open connections of applications.
+    pub fn connections(&self) -> usize {
+        self.pods.borrow().values().map(|pod| pod.connections.count()).sum()
+    }
+
+    /// Tunnels in the pool.
+    pub fn tunnels(&self) -> usize {
+        self.context.pool.count()
+    }
+
+    /// Takes no new work, tells peers so (GOAWAY), waits for open connections until the deadline and resets
+    /// what is left.
+    pub async fn drain(&self, deadline: Duration) {
+        self.context.draining.cancel();
+        let pods: Vec<_> = self.pods.borrow().values().cloned().collect();
+        let finished = async {
+            for pod in &pods {
+                pod.connections.finished().await;
+            }
+        };
+        let _ = timeout(deadline, finished).await;
+        for pod in &pods {
+            pod.connections.abort();
+        }
+        // Tunnels without streams say goodbye by themselves.
+        self.context.pool.clear();
+        let closed = async {
+            for pod in &pods {
+                pod.connections.finished().await;
+                pod.services.finished().await;
+            }
+        };
+        let _ = timeout(GOODBYE, closed).await;
+        for pod in &pods {
+            pod.services.abort();
+        }
+    }
+
+    /// This worker's part of a pod. A pod that came back is another one.
+    fn pod(&self, pod: Arc<LocalPod>) -> Rc<PodContext> {
+        let mut pods = self.pods.borrow_mut();
+        if let Some(known) = pods.get(pod.uid()).filter(|p| Arc::ptr_eq(&p.pod, &pod)) {
+            return known.clone();
+        }
+        let new = Rc::new(PodContext {
+            pod: pod.clone(),
+            connections: Rc::<Tasks>::default(),
+            services: Rc::<Tasks>::default(),
+        });
+        pods.insert(pod.uid().clone(), new.clone());
+        let (pods, context) = (self.pods.clone(), self.context.clone());
+        tokio::task::spawn_local(abort_when_gone(pods, context, new.clone()));
+        new
+    }
+}
+
+/// The pod left the mesh: its sockets are closed with RST before its routes go.
+async fn abort_when_gone(
+    pods: Rc<RefCell<HashMap<Arc<str>, Rc<PodContext>>>>,
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+) {
+    pod.pod.gone().await;
+    pod.connections.abort();
+    pod.services.abort();
+    context.pool.forget(pod.pod.uid());
+    let mut pods = pods.borrow_mut();
+    if pods.get(pod.pod.uid()).is_some_and(|p| Rc::ptr_eq(p, &pod)) {
+        pods.remove(pod.pod.uid());
+    }
+}
+
+async fn sweep(context: std::rc::Weak<Context>, idle: Duration) {
+    let mut ticks = tokio::time::interval(idle.min(SWEEP));
+    loop {
+        ticks.tick().await;
+        match context.upgrade() {
+            Some(context) => context.pool.sweep(idle),
+            None => return,
+        }
+    }
+}
+
+/// Accepted sockets inherit these, which saves the calls per connection.
+fn prepare(listener: &TcpListener, kind: ListenerKind) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let socket = SockRef::from(listener);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE)
+        .with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    if kind != ListenerKind::Hbone {
+        crate::io::abort_on_close(socket);
+    }
+    Ok(())
+}
+
+/// As Istio's node proxy.
+const KEEPALIVE: Duration = Duration::from_secs(180);
+const KEEPALIVE_PROBES: u32 = 9;
+/// How often idle tunnels are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+/// What a tunnel has to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
