@@ -102,7 +102,7 @@ mod tests {
                 vec![package("weir-tunnel", &["aya", "h2"])],
                 "weir-tunnel must not name aya: only the datapath meets the kernel",
             ),
-            (vec![package("weir-datapath", &["aya", "rtnetlink"])], ""),
+            (vec![package("weir-datapath", &["aya", "netlink-packet-route"])], ""),
         ];
         for (packages, want) in cases {
             assert_eq!(faults(&packages).join("; "), want);

@@ -46,7 +46,6 @@ pub(super) const GUARDED: &[Guard] = &[
         reason: "its byte-loop memcpy must not reach a host binary",
     },
     Guard { name: "aya-log-ebpf", users: &["weir-ebpf-programs"], reason: "it is for kernel space" },
-    Guard { name: "rtnetlink", users: &["weir-datapath"], reason: KERNEL },
     Guard { name: "netlink-packet-route", users: &["weir-datapath"], reason: KERNEL },
     Guard { name: "h2", users: &["weir-tunnel"], reason: "HBONE is the tunnel's business" },
     Guard { name: "rcgen", users: &["weir-identity"], reason: "certificates are the identity's business" },
