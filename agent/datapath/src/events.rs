@@ -42,9 +42,10 @@ pub struct Event {
     /// Smoothed round trip time at [`EventKind::Established`] and [`EventKind::Closed`]. A captured connection ends at
     /// the node's agent: its time is the one to there.
     pub rtt: Option<Duration>,
-    /// Bytes that the peer acknowledged; at [`EventKind::Closed`].
+    /// Bytes that the peer acknowledged; at [`EventKind::Closed`]. One too many or too few where the kernel does not
+    /// tell whether SYN and FIN, which it counts as a byte each, are among them (role unknown, end by RST).
     pub bytes_sent: u64,
-    /// Bytes received; at [`EventKind::Closed`].
+    /// Bytes received; at [`EventKind::Closed`], as exact as `bytes_sent`.
     pub bytes_received: u64,
     /// Since connect() or accept; at [`EventKind::Closed`], `None` when the connection is older than the stream.
     pub duration: Option<Duration>,
@@ -142,7 +143,7 @@ impl Event {
                 remote,
             ),
         };
-        let closed = raw.kind == kind::CLOSED;
+        let (bytes_sent, bytes_received) = bytes(raw, role);
         Some(Self {
             kind: EventKind::decode(raw)?,
             time,
@@ -155,8 +156,8 @@ impl Event {
             source,
             destination,
             rtt: (raw.rtt_us != 0).then(|| Duration::from_micros(raw.rtt_us.into())),
-            bytes_sent: if closed { raw.bytes_sent } else { 0 },
-            bytes_received: if closed { raw.bytes_received } else { 0 },
+            bytes_sent,
+            bytes_received,
             duration: (raw.duration_ns != 0).then(|| Duration::from_nanos(raw.duration_ns)),
             lost,
         })
@@ -165,15 +166,15 @@ impl Event {
 
 impl EventKind {
     fn decode(raw: &RawEvent) -> Option<Self> {
-        /// TCP_SYN_SENT and TCP_NEW_SYN_RECV, TCP_SYN_RECV of the kernel's `net/tcp_states.h`.
-        const HANDSHAKE: [u8; 3] = [2, 3, 12];
         Some(match raw.kind {
             kind::CAPTURED => Self::Captured,
             kind::EXEMPT => Self::Exempt(verdict::Exempt::from_number(raw.reason)?.into()),
             kind::REFUSED => Self::Refused,
             kind::CONNECT => Self::Connect,
             kind::ESTABLISHED => Self::Established,
-            kind::CLOSED => Self::Closed { established: !HANDSHAKE.contains(&raw.reason) },
+            kind::CLOSED => {
+                Self::Closed { established: ![SYN_SENT, SYN_RECV, NEW_SYN_RECV].contains(&raw.reason) }
+            }
             kind::OUTSIDE => Self::Outside,
             _ => return None,
         })
@@ -209,6 +210,20 @@ impl ExemptReason {
     }
 }
 
+/// Payload sent and received: without the SYN (which the client's counter has) and without the FINs that the state at
+/// the end says were acknowledged or received.
+fn bytes(raw: &RawEvent, role: Role) -> (u64, u64) {
+    if raw.kind != kind::CLOSED {
+        return (0, 0);
+    }
+    let state = raw.reason;
+    let syn = role == Role::Client && state != SYN_SENT;
+    let fin_acknowledged = [FIN_WAIT2, TIME_WAIT, LAST_ACK, CLOSING].contains(&state);
+    let fin_received = [FIN_WAIT2, TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING].contains(&state);
+    let sent = raw.bytes_sent.saturating_sub(u64::from(syn) + u64::from(fin_acknowledged));
+    (sent, raw.bytes_received.saturating_sub(u64::from(fin_received)))
+}
+
 fn socket(addr: Addr, port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::from(addr), port)
 }
@@ -217,6 +232,16 @@ fn text(comm: &[u8]) -> String {
     let name = comm.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(name).into_owned()
 }
+
+// Of the kernel's `net/tcp_states.h`.
+const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
+const FIN_WAIT2: u8 = 5;
+const TIME_WAIT: u8 = 6;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const CLOSING: u8 = 11;
+const NEW_SYN_RECV: u8 = 12;
 
 #[cfg(test)]
 mod tests {
@@ -258,6 +283,22 @@ mod tests {
             let event = Event::decode(&raw(kind, role, 0), SystemTime::UNIX_EPOCH, 0).unwrap();
             assert_eq!((event.source, event.destination), (source, destination), "kind {kind} role {role}");
             assert_eq!(event.comm, "curl");
+        }
+    }
+
+    #[test]
+    fn syn_and_fin_are_no_payload() {
+        for (role, state, expected) in [
+            (role::CLIENT, LAST_ACK, (8, 19)),
+            (role::CLIENT, CLOSE_WAIT, (9, 19)),
+            (role::CLIENT, FIN_WAIT2, (8, 19)),
+            (role::CLIENT, 1, (9, 20)),
+            (role::CLIENT, SYN_SENT, (10, 20)),
+            (role::SERVER, LAST_ACK, (9, 19)),
+            (role::SERVER, 1, (10, 20)),
+        ] {
+            let event = Event::decode(&raw(kind::CLOSED, role, state), SystemTime::UNIX_EPOCH, 0).unwrap();
+            assert_eq!((event.bytes_sent, event.bytes_received), expected, "role {role} state {state}");
         }
     }
 

@@ -71,8 +71,8 @@ pub struct StateOffsets {
     pub sk_v6_rcv_saddr: u32,
     /// `sock.__sk_common.skc_dport`, be16.
     pub sk_dport: u32,
-    /// `sock.__sk_common.skc_num`, u16 in host order.
-    pub sk_num: u32,
+    /// `inet_sock.inet_sport`, be16; `skc_num` is 0 again when a socket closes.
+    pub inet_sport: u32,
     /// `sock.sk_protocol`, u16.
     pub sk_protocol: u32,
     /// `tcp_sock.bytes_acked`, u64.

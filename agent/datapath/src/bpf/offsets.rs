@@ -28,7 +28,7 @@ pub(super) fn of_this_kernel() -> Result<StateOffsets, BpfError> {
         sk_v6_daddr: common("skc_v6_daddr")?,
         sk_v6_rcv_saddr: common("skc_v6_rcv_saddr")?,
         sk_dport: common("skc_dport")?,
-        sk_num: common("skc_num")?,
+        inet_sport: btf.offset("inet_sock", "inet_sport")?,
         sk_protocol: btf.offset("sock", "sk_protocol")?,
         bytes_acked: btf.offset("tcp_sock", "bytes_acked")?,
         bytes_received: btf.offset("tcp_sock", "bytes_received")?,

@@ -41,10 +41,10 @@ fn bind(ctx: &SockAddrContext) -> i32 {
     let result = unsafe { bpf_setsockopt(ctx.as_ptr(), SOL_SOCKET, SO_REUSEADDR, (&raw mut on).cast(), 4) };
     if result == 0 {
         count(&COUNTERS, Counter::BindReuse);
-        debug!(ctx, "bind port {}: SO_REUSEADDR", port);
+        debug!(ctx, target: crate::LOG, "bind port {}: SO_REUSEADDR", port);
     } else {
         count(&COUNTERS, Counter::BindReuseFailed);
-        warn!(ctx, "bind port {}: SO_REUSEADDR failed with {}", port, result);
+        warn!(ctx, target: crate::LOG, "bind port {}: SO_REUSEADDR failed with {}", port, result);
     }
     ALLOW
 }

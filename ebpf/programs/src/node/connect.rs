@@ -107,7 +107,7 @@ fn capture(call: &Call<'_>) -> i32 {
         return refuse(call);
     }
     count(&COUNTERS, Counter::Captured);
-    debug!(call.ctx, "connect {:i} port {}: captured", octets(&call.destination), call.port);
+    debug!(call.ctx, target: crate::LOG, "connect {:i} port {}: captured", octets(&call.destination), call.port);
     tell(call, kind::CAPTURED, 0, role::CLIENT);
     ALLOW
 }
@@ -118,7 +118,7 @@ fn exempt(call: &Call<'_>, reason: Exempt) -> i32 {
         return refuse(call);
     }
     count(&COUNTERS, reason.counter());
-    debug!(call.ctx, "connect {:i} port {}: exempt {}", octets(&call.destination), call.port, reason as u8);
+    debug!(call.ctx, target: crate::LOG, "connect {:i} port {}: exempt {}", octets(&call.destination), call.port, reason as u8);
     match reason {
         Exempt::NotTcp => {}
         // What the agent does outside of the pods is nobody's traffic.
@@ -132,8 +132,7 @@ fn exempt(call: &Call<'_>, reason: Exempt) -> i32 {
 #[inline(always)]
 fn refuse(call: &Call<'_>) -> i32 {
     count(&COUNTERS, Counter::Refused);
-    error!(
-        call.ctx,
+    error!(call.ctx, target: crate::LOG,
         "connect {:i} port {}: refused, the mark cannot be set",
         octets(&call.destination),
         call.port

@@ -39,5 +39,5 @@ fn announce(ctx: &SockOpsContext) {
         // The agent will treat it as any connection from the node.
         count(&COUNTERS, Counter::ProbeFailed);
     }
-    debug!(ctx, "probe of port {} announced", probe.local_port);
+    debug!(ctx, target: crate::LOG, "probe of port {} announced", probe.local_port);
 }

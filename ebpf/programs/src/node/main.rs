@@ -9,3 +9,6 @@ mod sock_ops;
 mod tuple;
 
 weir_ebpf_programs::object!();
+
+/// Target of the programs' log lines in user space.
+const LOG: &str = "weir_ebpf";

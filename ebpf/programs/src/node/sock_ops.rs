@@ -82,10 +82,10 @@ fn tie_to_lo(ctx: &SockOpsContext) {
         unsafe { bpf_setsockopt(ctx.as_ptr(), SOL_SOCKET, SO_BINDTODEVICE, (&raw mut name).cast(), 3) };
     if result == 0 {
         count(&COUNTERS, Counter::LoBound);
-        debug!(ctx, "accepted on port {}: tied to lo", ctx.local_port());
+        debug!(ctx, target: crate::LOG, "accepted on port {}: tied to lo", ctx.local_port());
     } else {
         count(&COUNTERS, Counter::LoBindFailed);
-        error!(ctx, "accepted on port {}: cannot be tied to lo, error {}", ctx.local_port(), result);
+        error!(ctx, target: crate::LOG, "accepted on port {}: cannot be tied to lo, error {}", ctx.local_port(), result);
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) static OFFSETS: Global<StateOffsets> = Global::new(StateOffsets {
     sk_v6_daddr: 0,
     sk_v6_rcv_saddr: 0,
     sk_dport: 0,
-    sk_num: 0,
+    inet_sport: 0,
     sk_protocol: 0,
     bytes_acked: 0,
     bytes_received: 0,

@@ -118,7 +118,7 @@ fn tell(
         duration_ns: 0,
         local,
         remote,
-        local_port: read(sk, at.sk_num),
+        local_port: u16::from_be(read(sk, at.inet_sport)),
         remote_port: u16::from_be(read(sk, at.sk_dport)),
         pid: 0,
         // The kernel keeps eighths.

@@ -1,0 +1,151 @@
+//! Load, attach, pin, adopt, update in place, repair, detach.
+
+use std::{fs::File, os::fd::AsFd};
+
+use aya::maps::{HashMap, MapData};
+
+use super::stage::{Stage, eventually, on_stage};
+use crate::bpf::{BpfError, Config, Fault, NodePrograms, link::Link, pins, sys};
+
+const PODS_HOOKS: [(&str, u32); 5] = [
+    ("sock_ops", sys::attach::SOCK_OPS),
+    ("bind4", sys::attach::BIND4),
+    ("bind6", sys::attach::BIND6),
+    ("connect4", sys::attach::CONNECT4),
+    ("connect6", sys::attach::CONNECT6),
+];
+
+/// (hook, programs on the pods' cgroup) for every hook.
+fn attached(stage: &Stage) -> Vec<(&'static str, Vec<u32>)> {
+    let dir = File::open(stage.cgroup.join("pods")).unwrap();
+    PODS_HOOKS.map(|(name, kind)| (name, sys::attached_programs(dir.as_fd(), kind).unwrap())).to_vec()
+}
+
+fn link_id(stage: &Stage, hook: &str) -> u32 {
+    Link::open(&pins::link(&stage.root(), hook)).unwrap().unwrap().info().unwrap().id
+}
+
+fn whats(faults: &[Fault]) -> Vec<&'static str> {
+    faults.iter().map(|fault| fault.what).collect()
+}
+
+#[test]
+fn an_agent_takes_over_what_another_left() {
+    on_stage(|stage| {
+        let first = NodePrograms::start(&stage.config()).unwrap();
+        assert_eq!(first.verify(), []);
+        first.enrol(4711).unwrap();
+        drop(first);
+        let before = attached(stage);
+        assert!(before.iter().all(|(_, programs)| programs.len() == 1), "{before:?}");
+        let links = PODS_HOOKS.map(|(name, _)| link_id(stage, name));
+
+        let second = NodePrograms::start(&stage.config()).unwrap();
+        assert_eq!(second.verify(), []);
+        assert!(second.is_enrolled(4711).unwrap(), "state survives the agent");
+        assert_eq!(PODS_HOOKS.map(|(name, _)| link_id(stage, name)), links, "same links");
+        for ((hook, old), (_, new)) in before.iter().zip(attached(stage)) {
+            assert_eq!(new.len(), 1, "{hook}: one program, not two");
+            assert_ne!(*old, new, "{hook}: the new agent's program runs");
+        }
+        second.detach_all().unwrap();
+        assert!(!stage.root().exists(), "no pins are left");
+        assert!(
+            eventually(|| attached(stage).iter().all(|(_, programs)| programs.is_empty())),
+            "{:?}",
+            attached(stage)
+        );
+    });
+}
+
+#[test]
+fn an_unpinned_node_leaves_nothing() {
+    on_stage(|stage| {
+        let node = NodePrograms::start(&Config { pinned: false, ..stage.config() }).unwrap();
+        assert_eq!(node.verify(), []);
+        assert!(attached(stage).iter().all(|(_, programs)| programs.len() == 1));
+        drop(node);
+        assert!(!stage.root().exists());
+        assert!(eventually(|| attached(stage).iter().all(|(_, programs)| programs.is_empty())));
+    });
+}
+
+#[test]
+fn a_pinned_map_of_another_layout_is_refused() {
+    on_stage(|stage| {
+        pins::prepare(&stage.root()).unwrap();
+        let path = stage.root().join("maps/ENROLLED");
+        let foreign: HashMap<MapData, u64, [u64; 4]> = HashMap::create(4096, 0).unwrap();
+        foreign.pin(&path).unwrap();
+        let error = NodePrograms::start(&stage.config()).unwrap_err();
+        assert!(matches!(&error, BpfError::Layout { path: at, .. } if *at == path), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("value 32 B") && text.contains("value 4 B"), "{text}");
+        assert!(attached(stage).iter().all(|(_, programs)| programs.is_empty()), "nothing was attached");
+    });
+}
+
+#[test]
+fn what_is_broken_is_found_and_repaired() {
+    on_stage(|stage| {
+        let node = NodePrograms::start(&stage.config()).unwrap();
+        // Somebody detaches one link and removes the pin of another.
+        Link::open(&pins::link(&stage.root(), "connect4")).unwrap().unwrap().detach("connect4").unwrap();
+        std::fs::remove_file(pins::link(&stage.root(), "bind6")).unwrap();
+        assert_eq!(whats(&node.verify()), ["bind6", "connect4"]);
+        assert_eq!(whats(&node.repair().unwrap()), ["bind6", "connect4"]);
+        assert_eq!(node.verify(), []);
+        assert!(
+            eventually(|| attached(stage).iter().all(|(_, programs)| programs.len() == 1)),
+            "{:?}",
+            attached(stage)
+        );
+
+        // The kubelet restarts and its cgroup is made anew.
+        stage.remove_cgroup("kubelet");
+        assert_eq!(whats(&node.verify()), ["kubelet"]);
+        assert!(node.repair().is_err(), "there is nothing to attach to");
+        stage.make_cgroup("kubelet");
+        assert_eq!(whats(&node.verify()), ["kubelet"]);
+        assert_eq!(whats(&node.repair().unwrap()), ["kubelet"]);
+        assert_eq!(node.verify(), []);
+    });
+}
+
+#[test]
+fn a_link_of_another_attach_type_is_not_adopted() {
+    on_stage(|stage| {
+        drop(NodePrograms::start(&stage.config()).unwrap());
+        // The kernel itself would run the connect4 program at bind4 when told to update this link.
+        let (bind4, connect4) = (pins::link(&stage.root(), "bind4"), pins::link(&stage.root(), "connect4"));
+        std::fs::remove_file(&connect4).unwrap();
+        std::fs::rename(&bind4, &connect4).unwrap();
+        let node = NodePrograms::start(&stage.config()).unwrap();
+        assert_eq!(node.verify(), []);
+        assert!(
+            eventually(|| attached(stage).iter().all(|(_, programs)| programs.len() == 1)),
+            "{:?}",
+            attached(stage)
+        );
+    });
+}
+
+#[test]
+fn a_kubelet_cgroup_that_is_missing_is_no_reason_to_stop() {
+    on_stage(|stage| {
+        let config = Config { kubelet_cgroup: Some(stage.cgroup.join("nobody")), ..stage.config() };
+        let node = NodePrograms::start(&config).unwrap();
+        assert_eq!(whats(&node.verify()), ["kubelet"]);
+    });
+}
+
+#[test]
+fn wrong_directories_are_named() {
+    on_stage(|stage| {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let config = Config { root: elsewhere.path().join("v1"), ..stage.config() };
+        assert!(matches!(NodePrograms::start(&config), Err(BpfError::NotBpffs { .. })));
+        let config = Config { pods_cgroup: elsewhere.path().to_owned(), ..stage.config() };
+        assert!(matches!(NodePrograms::start(&config), Err(BpfError::NotCgroup { .. })));
+    });
+}

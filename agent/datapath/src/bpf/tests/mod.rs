@@ -1,0 +1,12 @@
+//! The programs in the running kernel: each test has a network namespace, a bpffs and a cgroup of its own, and needs root.
+
+mod accept;
+mod attach;
+mod bind;
+mod connect;
+mod events;
+mod log;
+mod lookup;
+mod pods;
+mod probe;
+mod stage;

@@ -1,0 +1,76 @@
+//! sock_ops of the kubelet: which of its connections are announced, and what sk_lookup makes of it.
+
+use std::{
+    net::{IpAddr, SocketAddr, TcpStream},
+    os::fd::AsFd,
+};
+
+use weir_ebpf_common::{Counter, FlowTuple, slots};
+
+use super::stage::{agent_listener, cookie, ip, listen, on_stage};
+use crate::bpf::Pick;
+
+/// The connection as the pod sees it.
+fn tuple(client: &TcpStream) -> FlowTuple {
+    let (from, to) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+    FlowTuple {
+        local: to.ip().into(),
+        remote: from.ip().into(),
+        local_port: to.port(),
+        remote_port: from.port(),
+    }
+}
+
+#[test]
+fn declared_probes_of_the_kubelet_pass() {
+    on_stage(|stage| {
+        let node = stage.enrolled();
+        // Addresses of a pod that are reachable without one: the probes only have to be made.
+        ip("address add 10.9.1.2/32 dev lo");
+        ip("address add fd09::2/128 dev lo nodad");
+        ip("address add 10.9.1.1/32 dev lo");
+        ip("address add fd09::1/128 dev lo nodad");
+        let _app = [listen("10.9.1.2:8080"), listen("[fd09::2]:8080"), listen("10.9.1.2:8081")];
+        for own in super::stage::OWN {
+            node.probe_port_add(own.parse::<IpAddr>().unwrap(), 8080).unwrap();
+        }
+        let pods = node.pods().unwrap();
+        let pod = pods.load("a", stage.netns.as_fd()).unwrap();
+        for own in super::stage::OWN {
+            pod.own_add(own.parse().unwrap()).unwrap();
+        }
+        let agent = agent_listener(61000);
+        pod.set_slot(slots::plaintext(slots::interface_base(0), 0), &agent).unwrap();
+        pod.set_workers(1).unwrap();
+        // A test run has interface 0.
+        pod.set_interface(0, slots::interface_base(0)).unwrap();
+        let to_agent = Pick::Socket(cookie(&agent));
+
+        for (cgroup, from, to, expected) in [
+            ("kubelet", "10.9.1.1:0", "10.9.1.2:8080", Pick::Pass),
+            ("kubelet", "[fd09::1]:0", "[fd09::2]:8080", Pick::Pass),
+            ("kubelet", "[::ffff:10.9.1.1]:0", "[::ffff:10.9.1.2]:8080", Pick::Pass),
+            ("kubelet", "10.9.1.1:0", "10.9.1.2:8081", to_agent),
+            ("pods/agent", "10.9.1.1:0", "10.9.1.2:8080", to_agent),
+        ] {
+            let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
+            let client = stage.within(cgroup, || {
+                let socket = super::stage::socket(to.ip());
+                socket.bind(&from.into()).unwrap();
+                socket.connect(&to.into()).unwrap();
+                TcpStream::from(socket)
+            });
+            assert_eq!(pod.test_run(&tuple(&client)).unwrap(), expected, "{cgroup} {from} to {to}");
+            // The next one from there is somebody else's.
+            let next = FlowTuple { remote_port: tuple(&client).remote_port ^ 1, ..tuple(&client) };
+            assert_eq!(pod.test_run(&next).unwrap(), to_agent, "neighbour of {cgroup} {from} to {to}");
+        }
+        let counters = node.counters().unwrap();
+        assert_eq!((counters.get(Counter::ProbeAnnounced), counters.get(Counter::ProbeFailed)), (3, 0));
+        assert_eq!(counters.get(Counter::LookupProbe), 3);
+
+        node.probe_port_remove("10.9.1.2".parse().unwrap(), 8080).unwrap();
+        stage.within("kubelet", || TcpStream::connect("10.9.1.2:8080").unwrap());
+        assert_eq!(node.counters().unwrap().get(Counter::ProbeAnnounced), 3);
+    });
+}
