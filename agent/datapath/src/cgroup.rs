@@ -75,7 +75,7 @@ pub(crate) fn processes_by_netns() -> HashMap<u64, Vec<Process>> {
 }
 
 fn inspect(directory: &Path, pid: u32) -> Option<(u64, Process)> {
-    let netns = fs::metadata(directory.join("ns/net")).ok()?.ino();
+    let netns = crate::netns::inode_of_process(directory)?;
     let cgroup = parse_cgroup(&fs::read_to_string(directory.join("cgroup")).ok()?)?;
     let name = fs::read_to_string(directory.join("comm")).ok()?.trim().to_owned();
     Some((netns, Process { pid, name, cgroup }))

@@ -155,7 +155,7 @@ impl Pod {
                 }
                 match self.netlink.replace_route(route) {
                     Ok(()) => done.push(route.describe()),
-                    // It only makes the error nicer (ENETUNREACH); without it the guard rule drops just the same.
+                    // It only makes the error nicer; without it the guard rule drops just the same.
                     Err(error) if route.kind == RouteKind::Unreachable => {
                         tracing::debug!(pod = self.spec.uid, %error, "no unreachable route")
                     }

@@ -53,8 +53,8 @@ pub(crate) struct Node {
     pub(crate) states: StateDir,
     /// The agent's own namespace, where worker threads live.
     pub(crate) home: Arc<Netns>,
-    /// Cookie of pid 1's namespace.
-    pub(crate) host: u64,
+    /// Inode number of pid 1's namespace, if the agent may look at pid 1.
+    pub(crate) host: Option<u64>,
     pub(crate) hierarchy: Hierarchy,
     pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
     /// Enrolments go one after the other, so that two of one pod (or of one namespace) cannot pass each other's checks.
@@ -110,8 +110,6 @@ impl Node {
             )));
         }
         let home = Netns::current().map_err(DatapathError::system("read the agent's network namespace"))?;
-        let host = Netns::open(Path::new("/proc/1/ns/net"))
-            .map_err(DatapathError::system("open the host's network namespace /proc/1/ns/net"))?;
         let hierarchy = Hierarchy::of(&config.pods_cgroup).map_err(DatapathError::system(format!(
             "use the pods' cgroup {}",
             config.pods_cgroup.display()
@@ -137,7 +135,7 @@ impl Node {
         programs.set_exclude(&exclude)?;
         let pod_programs = programs.pods()?;
         Ok(Self {
-            host: host.cookie(),
+            host: host_inode(),
             home: Arc::new(home),
             config,
             programs,
@@ -176,6 +174,15 @@ impl Node {
             Context { node: &self.programs, states: &self.states, workers: self.config.workers as u32 };
         in_pod(&netns, || pod.converge(&context))?
     }
+}
+
+/// Inode number of pid 1's namespace, which is never enrolled. The link can be read where the file may not be opened.
+fn host_inode() -> Option<u64> {
+    let number = crate::netns::inode_of_process(Path::new("/proc/1"));
+    if number.is_none() {
+        tracing::warn!("pid 1 cannot be looked at: of the host's namespaces only the agent's own is refused");
+    }
+    number
 }
 
 /// Runs `work` inside a pod's namespace on a thread of its own.

@@ -47,10 +47,12 @@ impl Node {
             Ok(netns) => netns,
             Err(source) => return Err(DatapathError::OpenNetns { uid, path, source }),
         };
-        let whose = match netns.cookie() {
-            cookie if cookie == self.host => "the host",
-            cookie if cookie == self.home.cookie() => "this agent",
-            _ => return self.refuse_shared(spec, netns),
+        let whose = if Some(netns.inode().number) == self.host {
+            "the host"
+        } else if netns.cookie() == self.home.cookie() {
+            "this agent"
+        } else {
+            return self.refuse_shared(spec, netns);
         };
         Err(DatapathError::HostNetns { uid, path, whose })
     }

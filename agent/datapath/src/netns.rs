@@ -105,6 +105,13 @@ impl AsFd for Netns {
     }
 }
 
+/// Inode number of a process's network namespace, from the text of the link `net:[N]` below its directory in /proc. Good for comparing
+/// with a namespace that is alive.
+pub(crate) fn inode_of_process(directory: &Path) -> Option<u64> {
+    let link = std::fs::read_link(directory.join("ns/net")).ok()?;
+    link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
 /// Goes home when dropped, also when the visit panics.
 struct Return<'a> {
     home: BorrowedFd<'a>,

@@ -26,8 +26,7 @@ impl Datapath {
     /// Looks at everything and repairs it. Call it every 30 s and when something happened; changes of addresses are handled without it.
     pub fn reconcile(&self) -> Report {
         let node = self.node();
-        let mut report = Report::default();
-        report.gone = node.release_gone();
+        let mut report = Report { gone: node.release_gone(), ..Report::default() };
         let node_fault = node.repair_programs(&mut report);
         let processes = cgroup::processes_by_netns();
         for pod in node.all_pods() {
@@ -171,7 +170,7 @@ mod tests {
         let pods = std::path::Path::new("/kubepods");
         let (app, visitor) = (process(1, "/kubepods/pod1"), process(2, "/system.slice/sshd"));
         assert_eq!(place(pods, &[]), Placement::default());
-        assert_eq!(place(pods, &[app.clone()]), Placement::default());
+        assert_eq!(place(pods, std::slice::from_ref(&app)), Placement::default());
         let mixed = place(pods, &[app, visitor.clone()]);
         assert!(mixed.outside.is_none() && mixed.strays.len() == 1, "{mixed:?}");
         let outside = place(pods, &[visitor]).outside.unwrap();

@@ -64,9 +64,7 @@ fn converse(node: &Node, scratch: &Scratch, enrolled: &EnrolledPod) -> Result<()
         )
     })?;
     let pairs = scratch.pairs();
-    for (pod, remote) in &pairs {
-        outbound(enrolled, *pod, *remote)?;
-    }
+    outbound(enrolled, &pairs)?;
     for (pod, remote) in &pairs {
         inbound(scratch, enrolled, *pod, *remote)?;
         closed_port(enrolled, *pod, *remote)?;
@@ -81,13 +79,27 @@ fn converse(node: &Node, scratch: &Scratch, enrolled: &EnrolledPod) -> Result<()
     })
 }
 
-/// The app connects to `remote`; the agent's listener gets it with the true addresses at both ends.
-fn outbound(enrolled: &EnrolledPod, pod: IpAddr, remote: IpAddr) -> Result<()> {
+/// The app connects to the remote once per family; the agent's listeners get it with the true addresses at both ends.
+fn outbound(enrolled: &EnrolledPod, pairs: &[(IpAddr, IpAddr)]) -> Result<()> {
     const STEP: &str = "capture a connection that the app opens";
     const LOOK: &str = "connect4/connect6 on the pods' cgroup (is another mesh or a program with BPF_F_PREORDER there?), ip rule 100 and table 22341, sk_lookup";
-    let captured = accept(enrolled, ListenerKind::Outbound).map_err(|error| failed(STEP, &error, LOOK))?;
-    expect(STEP, LOOK, "original destination", captured.local_addr(), remote, Some(REMOTE_PORT))?;
-    expect(STEP, LOOK, "source", captured.peer_addr(), pod, None)
+    let mut captured = Vec::new();
+    for _ in pairs {
+        let connection =
+            accept(enrolled, ListenerKind::Outbound).map_err(|error| failed(STEP, &error, LOOK))?;
+        let family = connection.peer_addr().map(|peer| peer.ip().to_canonical().is_ipv4()).ok();
+        captured.push((family, connection));
+    }
+    // They went to workers by their hash, so they come in any order.
+    for (pod, remote) in pairs {
+        let mut of_family = captured.iter().filter(|(family, _)| *family == Some(pod.is_ipv4()));
+        let (_, connection) = of_family
+            .next()
+            .ok_or_else(|| failed(STEP, &format!("nothing with source {pod} arrived"), LOOK))?;
+        expect(STEP, LOOK, "original destination", connection.local_addr(), *remote, Some(REMOTE_PORT))?;
+        expect(STEP, LOOK, "source", connection.peer_addr(), *pod, None)?;
+    }
+    Ok(())
 }
 
 /// A connection from outside comes to the agent, and from there to the app with the client's address.

@@ -16,7 +16,6 @@ struct Needed {
     /// Without the file: an error, or a kernel without that part (no IPv6).
     optional: bool,
     /// What breaks without it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by people and by a test that no entry lacks it"))]
     why: &'static str,
 }
 
@@ -46,6 +45,7 @@ pub(crate) fn apply() -> Result<Vec<String>, DatapathError> {
     for needed in &NEEDED {
         if let Some(value) = read(needed)?.and_then(|current| needed.want.correction(&current)) {
             write(needed.path, &value)?;
+            tracing::debug!(sysctl = needed.path, value, why = needed.why, "set");
             changed.push(format!("sysctl net/{} = {value}", needed.path));
         }
     }

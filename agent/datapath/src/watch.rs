@@ -3,7 +3,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -17,6 +18,7 @@ use crate::pod::{Phase, Pod};
 #[derive(Debug)]
 pub(crate) struct Watcher {
     shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -35,12 +37,12 @@ impl Watcher {
             source: error.into(),
         });
         let shared = Arc::new(made?);
-        let thread = Arc::clone(&shared);
-        std::thread::Builder::new()
+        let watching = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
             .name("weir-watch".into())
-            .spawn(move || thread.run(&node))
+            .spawn(move || watching.run(&node))
             .map_err(DatapathError::system("start the watching thread"))?;
-        Ok(Self { shared })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Begins to watch a pod. What cannot be watched is left to reconcile, which looks every 30 s.
@@ -58,10 +60,13 @@ impl Watcher {
         }
     }
 
-    /// Asks the thread to end.
+    /// Ends the thread; when this returns, it touches no pod any more.
     pub(crate) fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
         let _ = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) enum RouteKind {
         /// The address that an unbound socket gets.
         source: IpAddr,
     },
-    /// `unreachable default`: the pod has no address of this family, so a marked connect must fail the way it fails without Weir.
+    /// `unreachable default`: the pod has no address of this family. A marked connect then fails as clients expect it (EHOSTUNREACH), not
+    /// with the guard rule's EINVAL.
     Unreachable,
 }
 

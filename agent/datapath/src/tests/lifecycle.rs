@@ -96,7 +96,7 @@ fn a_captured_connection_never_outlives_the_rules() {
     on_stage(|stage| {
         let datapath = stage.datapath();
         let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+        let mut pod = datapath.enrol(spec(&scratch)).unwrap();
         for (_, remote) in scratch.pairs() {
             let mut app = stage.app_connects(&scratch, SocketAddr::new(remote, 80)).unwrap();
             let _forgotten_by_the_agent = agent_accepts(&pod, Outbound).unwrap();
@@ -105,7 +105,7 @@ fn a_captured_connection_never_outlives_the_rules() {
             let error = app.read(&mut [0]).unwrap_err();
             assert!(matches!(error.raw_os_error(), Some(libc::ECONNRESET | libc::ECONNABORTED)), "{error}");
             assert_eq!(traces(&scratch).rules, [""; 0], "the guard rule could go");
-            datapath.enrol(spec(&scratch)).unwrap();
+            pod = datapath.enrol(spec(&scratch)).unwrap();
         }
         datapath.shutdown(Leave::Open).unwrap();
     });
@@ -196,7 +196,9 @@ fn namespaces_that_must_not_be_enrolled_are_refused() {
         let scratch = Scratch::new().unwrap();
         let try_path =
             |path: &str| datapath.enrol(PodSpec { netns: path.into(), ..spec(&scratch) }).unwrap_err();
-        assert!(matches!(try_path("/proc/1/ns/net"), DatapathError::HostNetns { whose: "the host", .. }));
+        if datapath.node().host.is_some() {
+            assert!(matches!(try_path("/proc/1/ns/net"), DatapathError::HostNetns { whose: "the host", .. }));
+        }
         assert!(matches!(
             try_path("/proc/thread-self/ns/net"),
             DatapathError::HostNetns { whose: "this agent", .. }
