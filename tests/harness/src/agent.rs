@@ -174,8 +174,13 @@ impl Agent {
         let dir = self.world.run.dir();
         let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
         let [kubepods, kubelet] = &self.cgroups;
-        let mut args: Vec<String> = Vec::new();
-        let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
+        let own = self.world.agent_args(&self.node);
+        let mut args = vec!["run".to_owned()];
+        let mut flag = |name: &str, value: String| {
+            if !own.iter().any(|arg| arg == name) {
+                args.extend([name.to_owned(), value]);
+            }
+        };
         flag("--node", self.node.clone());
         flag("--mesh-file", path(self.world.mesh_path()));
         flag("--ca-dir", path(dir.join("ca")));
@@ -190,8 +195,7 @@ impl Agent {
         let level = std::env::var("WEIR_AGENT_LOG").unwrap_or_else(|_| "info".into());
         flag("--log", level);
         flag("--log-format", "json".into());
-        args.insert(0, "run".into());
-        args.extend(self.world.agent_args.iter().cloned());
+        args.extend(own);
         args
     }
 

@@ -31,7 +31,7 @@ pub struct Cluster {
 pub struct Builder {
     label: String,
     nodes: usize,
-    agent_args: Vec<String>,
+    agent_args: Vec<(Option<String>, String)>,
     workers: usize,
 }
 
@@ -39,7 +39,7 @@ pub struct Builder {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) run: RunInfo,
-    pub(crate) agent_args: Vec<String>,
+    agent_args: Vec<(Option<String>, String)>,
     pub(crate) workers: usize,
     mesh: Mutex<MeshFile>,
     revision: AtomicU32,
@@ -199,10 +199,17 @@ impl Builder {
         self
     }
 
-    /// More arguments for each agent.
+    /// More arguments for each agent; one that the harness gives, too, replaces the harness's.
     #[must_use]
     pub fn agent_args(mut self, args: &[&str]) -> Self {
-        self.agent_args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self.agent_args.extend(args.iter().map(|arg| (None, (*arg).to_owned())));
+        self
+    }
+
+    /// As [`Builder::agent_args`], for the agent of one node.
+    #[must_use]
+    pub fn node_args(mut self, node: &str, args: &[&str]) -> Self {
+        self.agent_args.extend(args.iter().map(|arg| (Some(node.to_owned()), (*arg).to_owned())));
         self
     }
 
@@ -244,6 +251,12 @@ impl Builder {
 }
 
 impl World {
+    /// The story's own arguments for the agent of a node.
+    pub(crate) fn agent_args(&self, node: &str) -> Vec<String> {
+        let of_node = |of: &Option<String>| of.as_deref().is_none_or(|of| of == node);
+        self.agent_args.iter().filter(|(of, _)| of_node(of)).map(|(_, arg)| arg.clone()).collect()
+    }
+
     pub(crate) fn mesh_path(&self) -> PathBuf {
         self.run.dir().join("mesh.yaml")
     }

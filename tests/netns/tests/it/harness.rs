@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use weir_harness::{Cluster, Family, RunInfo};
 
-use crate::support::stories;
+use crate::support::{stories, strs};
 
 const SECRET: &str = "plain-words-on-the-wire";
 
@@ -55,7 +55,7 @@ stories! {
         let server = c.node("b").pod("server").start()?;
         server.serve(8080, &[])?;
         for (family, args) in crate::support::ways(&client, server.at(Family::V4, 8080)) {
-            client.reach(server.at(family, 8080), &args.iter().map(String::as_str).collect::<Vec<_>>())?;
+            client.reach(server.at(family, 8080), &strs(&args))?;
         }
         let transfer = client.probe(&["bind", "--at", "0.0.0.0:0", "--count", "50"])?;
         assert_eq!(transfer["ports"], 50);

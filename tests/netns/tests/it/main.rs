@@ -4,5 +4,14 @@
 //! a laptop, but never where `CI` is set.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on must fail")]
 
+mod bind;
+mod data;
+mod discovery;
+mod fail_closed;
 mod harness;
+mod identity;
+mod inbound;
+mod lifecycle;
+mod outbound;
+mod security;
 mod support;

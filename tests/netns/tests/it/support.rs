@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use weir_harness::{Family, Pod, require_root};
+use anyhow::Result;
+use weir_harness::{Cluster, Family, Pod, Port, Service, require_root};
 
 /// Whether the story may run; fails where it must and cannot.
 pub(crate) fn privileged() -> bool {
@@ -33,6 +34,57 @@ macro_rules! stories {
     };
 }
 pub(crate) use stories;
+
+/// Mark of a captured socket.
+pub(crate) const MARK: u64 = 0x5745_4952;
+
+/// The pods that most stories need. `a` and `b` are the nodes.
+pub(crate) struct Mesh {
+    /// On `a`, in the mesh.
+    pub(crate) client: Pod,
+    /// On `a`, in the mesh: the same-node server.
+    pub(crate) neighbour: Pod,
+    /// On `b`, in the mesh.
+    pub(crate) server: Pod,
+    /// On `a`, not in the mesh.
+    pub(crate) visitor: Pod,
+    /// On `b`, not in the mesh.
+    pub(crate) outside: Pod,
+}
+
+/// Five pods, whoami servers on port 8080 of all but the visitor, agents running.
+pub(crate) fn mesh(c: &Cluster) -> Result<Mesh> {
+    let (a, b) = (c.node("a"), c.node("b"));
+    let mesh = Mesh {
+        client: a.pod("client").enrolled().start()?,
+        neighbour: a.pod("neighbour").enrolled().start()?,
+        server: b.pod("server").enrolled().probe_ports(&[8080]).start()?,
+        visitor: a.pod("visitor").start()?,
+        outside: b.pod("outside").start()?,
+    };
+    for pod in [&mesh.client, &mesh.neighbour, &mesh.server, &mesh.outside] {
+        pod.serve(8080, &[])?;
+    }
+    c.up()?;
+    Ok(mesh)
+}
+
+/// A service with one port.
+pub(crate) fn service(name: &str, vips: &[&str], port: u16, target: u16, endpoints: &[&Pod]) -> Service {
+    Service {
+        name: name.to_owned(),
+        namespace: "default".to_owned(),
+        hostname: format!("{name}.default.svc.cluster.local"),
+        addresses: vips.iter().map(|vip| vip.parse().unwrap()).collect(),
+        ports: vec![Port { service_port: port, target_port: target }],
+        endpoints: endpoints.iter().map(|pod| pod.name().to_owned()).collect(),
+    }
+}
+
+/// Borrows owned arguments for the probe.
+pub(crate) fn strs(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
 
 /// Arguments of `weir-probe` for every way in which an application may connect, with the version of
 /// the destination address that goes with them. `first` is where `reconnect` goes before.
