@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::alone::Alone;
 use crate::bpf::{self, NodePrograms, PodPrograms};
 use crate::cgroup::Hierarchy;
 use crate::config::Config;
@@ -57,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) host: Option<u64>,
     pub(crate) hierarchy: Hierarchy,
     pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
+    /// Held for life: one agent per runtime directory.
+    _alone: Alone,
     /// Enrolments go one after the other, so that two of one pod (or of one namespace) cannot pass each other's checks.
     pub(crate) enrolling: Mutex<()>,
 }
@@ -109,12 +112,14 @@ impl Node {
                 bpf::slots::MAX_WORKERS
             )));
         }
+        raise_descriptor_limit();
         let home = Netns::current().map_err(DatapathError::system("read the agent's network namespace"))?;
         let hierarchy = Hierarchy::of(&config.pods_cgroup).map_err(DatapathError::system(format!(
             "use the pods' cgroup {}",
             config.pods_cgroup.display()
         )))?;
         let states = StateDir::create(&config.runtime_dir.join("pods"))?;
+        let alone = Alone::claim(&config.runtime_dir)?;
         let programs = NodePrograms::start(&bpf::Config {
             root: config.bpffs.join(weir_ebpf_common::ABI),
             pods_cgroup: config.pods_cgroup.clone(),
@@ -143,6 +148,7 @@ impl Node {
             states,
             hierarchy,
             pods: Mutex::default(),
+            _alone: alone,
             enrolling: Mutex::default(),
         })
     }
@@ -173,6 +179,16 @@ impl Node {
         let context =
             Context { node: &self.programs, states: &self.states, workers: self.config.workers as u32 };
         in_pod(&netns, || pod.converge(&context))?
+    }
+}
+
+/// A pod takes some 24 descriptors and each of its connections two; the usual soft limit of 1024 would end that early.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, soft = ?limit.current, "the limit of open descriptors stays as it is");
     }
 }
 

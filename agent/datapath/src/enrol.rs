@@ -139,10 +139,8 @@ impl Node {
             State { uid: spec.uid.clone(), netns: spec.netns.clone(), cookie: netns.cookie(), port, sysctls };
         self.states.store(&state)?;
         let program = self.pod_programs.load(&pin_name(netns.cookie()), std::os::fd::AsFd::as_fd(&*netns))?;
-        let handle =
-            netns.try_clone().map_err(DatapathError::system("duplicate the namespace's descriptor"))?;
         Ok(Pod {
-            sockets: Arc::new(PodSockets::new(handle, Arc::clone(&self.home))),
+            sockets: Arc::new(PodSockets::new(Arc::clone(&netns), Arc::clone(&self.home))),
             numbers: adopt_numbers(&program.interfaces()?),
             spec,
             netns,

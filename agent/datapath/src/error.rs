@@ -16,6 +16,17 @@ pub enum DatapathError {
     /// The setting is out of range.
     #[error("configuration: {0}")]
     Config(String),
+    /// Two agents would repair each other's work away.
+    #[error(
+        "another agent (pid {pid}) runs with the runtime directory {}; stop it, or give this one a runtime directory and a bpffs of its own",
+        .directory.display()
+    )]
+    Busy {
+        /// The runtime directory.
+        directory: PathBuf,
+        /// What the other one wrote about itself.
+        pid: String,
+    },
     /// The file at `path` is not there or not a network namespace.
     #[error("pod {uid}: cannot enter the network namespace {}: {source}; is the pod running, and does the agent see the host's /run/netns and /proc?", .path.display())]
     OpenNetns {

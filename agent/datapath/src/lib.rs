@@ -17,6 +17,7 @@
 //! What a pod's namespace gets is listed in `layout.rs`; the reasons for the order of things are in `converge.rs` and `unenrol.rs`.
 
 mod address;
+mod alone;
 mod bpf;
 mod cgroup;
 mod config;

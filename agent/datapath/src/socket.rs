@@ -25,8 +25,8 @@ pub struct PodSockets {
 }
 
 impl PodSockets {
-    pub(crate) fn new(netns: Netns, home: Arc<Netns>) -> Self {
-        Self { netns: ArcSwapOption::from_pointee(netns), home, own: ArcSwap::default() }
+    pub(crate) fn new(netns: Arc<Netns>, home: Arc<Netns>) -> Self {
+        Self { netns: ArcSwapOption::new(Some(netns)), home, own: ArcSwap::default() }
     }
 
     /// A socket for a connection from the pod to `remote`, with an address of the pod as its source. It carries no mark: the agent's

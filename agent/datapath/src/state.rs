@@ -93,9 +93,13 @@ impl StateDir {
             .collect()
     }
 
-    /// Removes the directory if it is empty.
+    /// Removes the directory if it is empty, and its parent with the lock file of this agent.
     pub(crate) fn remove_if_empty(&self) {
-        let _ = fs::remove_dir(&self.directory);
+        let removed = fs::remove_dir(&self.directory);
+        if let (Ok(()), Some(parent)) = (removed, self.directory.parent()) {
+            let _ = fs::remove_file(parent.join(crate::alone::FILE));
+            let _ = fs::remove_dir(parent);
+        }
     }
 
     fn file(&self, cookie: u64) -> PathBuf {
