@@ -21,7 +21,10 @@ fn main() {
     let what = args.next().unwrap_or_else(|| "all".into());
     let seconds = args.next().and_then(|s| s.parse().ok()).unwrap_or(3.0);
     let time = Duration::from_secs_f64(seconds);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let world = runtime.block_on(World::plain());
     let tests: [(&str, fn(SocketAddr, Duration) -> f64, fn(TcpListener), &str); 6] = [
         ("bulk", |a, t| bulk(a, t, 1), sink, "Gbit/s"),

@@ -65,7 +65,7 @@ impl Worker {
         kind: ListenerKind,
         listener: TcpListener,
     ) -> io::Result<()> {
-        prepare(&listener, kind)?;
+        prepare(&listener)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let pod = self.pod(pod);
         let (context, owner) = (self.context.clone(), pod.clone());
@@ -157,20 +157,14 @@ async fn sweep(context: std::rc::Weak<Context>, idle: Duration) {
     }
 }
 
-/// Accepted sockets inherit these, which saves the calls per connection.
-fn prepare(listener: &TcpListener, kind: ListenerKind) -> io::Result<()> {
+/// Accepted sockets inherit the keepalive, which saves calls per connection.
+fn prepare(listener: &TcpListener) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let socket = SockRef::from(listener);
-    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE)
         .with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    if kind != ListenerKind::Hbone {
-        crate::io::abort_on_close(socket);
-    }
-    Ok(())
+    SockRef::from(listener).set_tcp_keepalive(&keepalive)
 }
 
 /// As Istio's node proxy.

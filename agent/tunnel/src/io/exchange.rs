@@ -74,13 +74,14 @@ impl<'a> Exchange<'a> {
 
     fn poll_ends(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         let flow = self.flow;
-        if !self.up_ended && self.up.poll(cx, |n| flow.count_up(n))?.is_ready() {
-            self.up_ended = true;
-            self.on(Event::AppEnded);
-        }
-        if !self.down_ended && self.down.poll(cx, |n| flow.count_down(n))?.is_ready() {
+        // The peer first: a refusal explains why it takes no bytes.
+        if !self.down_ended && self.down.poll(cx, |n| flow.count_from_peer(n))?.is_ready() {
             self.down_ended = true;
             self.on(Event::PeerEnded);
+        }
+        if !self.up_ended && self.up.poll(cx, |n| flow.count_from_app(n))?.is_ready() {
+            self.up_ended = true;
+            self.on(Event::AppEnded);
         }
         match (self.up_ended, self.down_ended) {
             (true, false) => self.poll_broken(cx),

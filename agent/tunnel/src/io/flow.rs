@@ -92,6 +92,22 @@ impl Flow {
         self.each(|counters| { counters.sent.inc_by(n as u64); });
     }
 
+    /// Bytes that this node's application sent into a tunnel.
+    pub(crate) fn count_from_app(&self, n: usize) {
+        match self.line.ends.reporter {
+            Reporter::source => self.count_up(n),
+            Reporter::destination => self.count_down(n),
+        }
+    }
+
+    /// Bytes for this node's application that came out of a tunnel.
+    pub(crate) fn count_from_peer(&self, n: usize) {
+        match self.line.ends.reporter {
+            Reporter::source => self.count_down(n),
+            Reporter::destination => self.count_up(n),
+        }
+    }
+
     /// Bytes so far, both directions.
     pub(crate) fn total(&self) -> u64 {
         self.up.get() + self.down.get()

@@ -5,12 +5,13 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::ListenerKind;
 use crate::io::context::{Context, PodContext};
 use crate::io::tasks::Running;
-use crate::io::{inbound, outbound, plaintext};
+use crate::io::{abort_on_close, inbound, outbound, plaintext};
 
 /// Accepts until the worker drains.
 pub(super) async fn accept(
@@ -28,7 +29,15 @@ pub(super) async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => serve(&context, &pod, kind, socket, peer),
+            Ok((socket, peer)) => {
+                let options = SockRef::from(&socket);
+                // Not inherited by what was in the queue before the listener came here.
+                let _ = options.set_tcp_nodelay(true);
+                if kind != ListenerKind::Hbone {
+                    abort_on_close(options);
+                }
+                serve(&context, &pod, kind, socket, peer);
+            }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 // Out of descriptors or memory: what is waiting stays in the kernel's queue.

@@ -1,0 +1,13 @@
+//! Stories of two nodes: applications on loopback, tunnels with real TLS between them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod app;
+mod data;
+mod local;
+mod peers;
+mod pool;
+mod refusals;
+mod shutdown;
