@@ -4,7 +4,7 @@ use aya_ebpf::{
     btf_maps::{Array, RingBuf},
     helpers::generated::bpf_ktime_get_ns,
 };
-use weir_ebpf_common::{Counter, FlowStart, RawEvent};
+use weir_ebpf_common::{Counter, FlowStart, RawEvent, kind};
 
 use crate::{Counters, count};
 
@@ -27,24 +27,26 @@ pub fn switched_on(control: &Control) -> u32 {
 /// Writes one record: `event` with the time, and with what is known of the socket's start. A full ring drops the record
 /// and counts it; the data path never waits for a reader.
 #[inline(always)]
-pub fn report(events: &Events, counters: &Counters, event: &RawEvent, start: *const FlowStart) {
+pub fn report(events: &Events, counters: &Counters, event: &RawEvent, start: Option<&FlowStart>) {
     let Some(mut record) = events.reserve(0) else {
         count(counters, Counter::EventsLost);
         return;
     };
     let slot = record.as_mut_ptr();
     // SAFETY: the reservation is size_of::<RawEvent>() bytes, 8 byte aligned, and ours until submit.
-    unsafe {
+    let slot = unsafe {
         slot.write(*event);
-        (*slot).time_ns = bpf_ktime_get_ns();
-        if !start.is_null() {
-            (*slot).cgroup_id = (*start).cgroup_id;
-            (*slot).pid = (*start).pid;
-            (*slot).role = (*start).role as u8;
-            (*slot).comm = (*start).comm;
-            if event.kind == weir_ebpf_common::kind::CLOSED {
-                (*slot).duration_ns = (*slot).time_ns.wrapping_sub((*start).time_ns);
-            }
+        &mut *slot
+    };
+    // SAFETY: no arguments.
+    slot.time_ns = unsafe { bpf_ktime_get_ns() };
+    if let Some(start) = start {
+        slot.cgroup_id = start.cgroup_id;
+        slot.pid = start.pid;
+        slot.role = start.role as u8;
+        slot.comm = start.comm;
+        if event.kind == kind::CLOSED {
+            slot.duration_ns = slot.time_ns.wrapping_sub(start.time_ns);
         }
     }
     record.submit(0);

@@ -38,27 +38,27 @@ impl<T, const FLAGS: usize> SkStorage<T, FLAGS> {
         }
     }
 
-    /// What is kept with `sk`, or null.
+    /// What is kept with `sk`.
     ///
     /// # Safety
-    /// `sk` is a socket pointer that the verifier knows and that is not null.
+    /// `sk` is a socket pointer that the verifier knows and that is not null. The reference is good until the program
+    /// returns; another CPU may write meanwhile, so the fields are plain integers that may be torn but not invalid.
     #[inline(always)]
-    pub unsafe fn get(&self, sk: *mut c_void) -> *mut T {
+    pub unsafe fn get(&self, sk: *mut c_void) -> Option<&T> {
         // SAFETY: see above; a null value pointer with flags 0 means "look up only".
-        unsafe { bpf_sk_storage_get(self.as_ptr(), sk, core::ptr::null_mut(), 0) }.cast()
+        unsafe { bpf_sk_storage_get(self.as_ptr(), sk, core::ptr::null_mut(), 0).cast::<T>().as_ref() }
     }
 
-    /// What is kept with `sk`, zeroed if it is new; null when there is no memory.
+    /// What is kept with `sk`, zeroed if it is new; nothing when there is no memory.
     ///
     /// # Safety
     /// As `get`.
+    #[expect(clippy::mut_from_ref, reason = "the storage is the kernel's, `self` only names it")]
     #[inline(always)]
-    pub unsafe fn get_or_create(&self, sk: *mut c_void) -> *mut T {
+    pub unsafe fn get_or_create(&self, sk: *mut c_void) -> Option<&mut T> {
+        let create = u64::from(BPF_SK_STORAGE_GET_F_CREATE);
         // SAFETY: see above; a null value pointer means "start with zeroes".
-        unsafe {
-            bpf_sk_storage_get(self.as_ptr(), sk, core::ptr::null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into())
-        }
-        .cast()
+        unsafe { bpf_sk_storage_get(self.as_ptr(), sk, core::ptr::null_mut(), create).cast::<T>().as_mut() }
     }
 
     #[inline(always)]

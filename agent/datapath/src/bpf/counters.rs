@@ -16,6 +16,7 @@ pub(crate) struct Counters(pub(crate) Vec<(&'static str, u64)>);
 
 impl Counters {
     /// One of them.
+    #[cfg(test)]
     pub(crate) fn get(&self, which: Counter) -> u64 {
         self.0.get(which as usize).map_or(0, |(_, value)| *value)
     }

@@ -153,7 +153,7 @@ pub(super) fn open_cgroup(path: &Path) -> Result<File, BpfError> {
         source,
     })?;
     match rustix::fs::fstatfs(&dir) {
-        Ok(fs) if fs.f_type as i64 == CGROUP2_MAGIC => Ok(dir),
+        Ok(fs) if fs.f_type == CGROUP2_MAGIC => Ok(dir),
         _ => Err(BpfError::NotCgroup { path: path.to_owned() }),
     }
 }

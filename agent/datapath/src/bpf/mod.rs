@@ -31,15 +31,15 @@ mod wake;
 
 use std::path::PathBuf;
 
-pub(crate) use counters::{CounterTable, Counters};
+pub(crate) use counters::CounterTable;
 pub(crate) use error::BpfError;
 pub(crate) use node::NodePrograms;
 pub(crate) use object::Pins;
 pub(crate) use pins::{PinnedPod, list_pinned_pods, remove_pinned_pod};
-pub(crate) use pod::{Pick, PodProgram, PodPrograms};
+pub(crate) use pod::{PodProgram, PodPrograms};
 pub(crate) use trace::{Switches, Tracepoint};
 pub(crate) use wake::{Wake, eventfd, signal, wait};
-pub(crate) use weir_ebpf_common::{FlowTuple, slots};
+pub(crate) use weir_ebpf_common::slots;
 
 /// What the node's programs need to know at start.
 #[derive(Debug, Clone)]

@@ -138,6 +138,7 @@ impl NodePrograms {
     }
 
     /// The addresses of one namespace.
+    #[cfg(test)]
     pub(crate) fn own(&self, cookie: u64) -> Result<Vec<IpAddr>> {
         let keys = self.maps.own.keys()?;
         Ok(keys.into_iter().filter(|key| key.cookie == cookie).map(|key| key.addr.into()).collect())
@@ -154,11 +155,6 @@ impl NodePrograms {
     /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured.
     pub(crate) fn exempt_cgroup(&self, id: u64) -> Result<()> {
         self.maps.exempt.set(&id, &PRESENT)
-    }
-
-    /// Absent is fine.
-    pub(crate) fn unexempt_cgroup(&self, id: u64) -> Result<()> {
-        self.maps.exempt.remove(&id).map(drop)
     }
 
     /// Replaces the set of destinations that are never captured, by (address, prefix length). New ones come before old

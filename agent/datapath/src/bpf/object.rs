@@ -16,18 +16,19 @@ use aya::{
 use super::error::BpfError;
 
 /// One of the objects that the build script made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Object {
     pub(super) name: &'static str,
     elf: &'static [u8],
+    layouts: OnceLock<BTreeMap<String, Layout>>,
 }
 
-pub(super) const NODE: Object =
-    Object { name: "node", elf: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/node")) };
-pub(super) const POD: Object =
-    Object { name: "pod", elf: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pod")) };
-pub(super) const TRACE: Object =
-    Object { name: "trace", elf: aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")) };
+pub(super) static NODE: Object =
+    Object::new("node", aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/node")));
+pub(super) static POD: Object =
+    Object::new("pod", aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pod")));
+pub(super) static TRACE: Object =
+    Object::new("trace", aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/trace")));
 
 /// Where each map of an object is pinned. A map that is not named here belongs to the loaded instance alone.
 pub(crate) type Pins = BTreeMap<&'static str, PathBuf>;
@@ -35,14 +36,18 @@ pub(crate) type Pins = BTreeMap<&'static str, PathBuf>;
 /// A loaded object: its maps exist, its programs do not yet.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    object: Object,
+    object: &'static Object,
     pub(super) ebpf: Ebpf,
 }
 
 impl Object {
+    const fn new(name: &'static str, elf: &'static [u8]) -> Self {
+        Self { name, elf, layouts: OnceLock::new() }
+    }
+
     /// Creates the maps, or opens those that are pinned already; then relocates the programs. `prepare` sets globals.
     pub(super) fn load(
-        self,
+        &'static self,
         pins: &Pins,
         prepare: impl FnOnce(&mut EbpfLoader<'static>),
     ) -> Result<Loaded, BpfError> {
@@ -60,7 +65,7 @@ impl Object {
 
     /// aya opens whatever lies at a pin's path and believes the ELF about its sizes; the kernel then copies as many
     /// bytes as *it* believes a value has. So compare before anything is opened.
-    fn check_layouts(self, pins: &Pins) -> Result<(), BpfError> {
+    fn check_layouts(&self, pins: &Pins) -> Result<(), BpfError> {
         let layouts = self.layouts()?;
         for (name, path) in pins {
             let Some(expected) = layouts.get(*name) else {
@@ -89,25 +94,18 @@ impl Object {
         Ok(())
     }
 
-    fn layouts(self) -> Result<BTreeMap<String, Layout>, BpfError> {
+    /// Layouts of the maps; parsed once, because every pod loads the same object.
+    fn layouts(&self) -> Result<&BTreeMap<String, Layout>, BpfError> {
+        if let Some(layouts) = self.layouts.get() {
+            return Ok(layouts);
+        }
         let parsed = aya_obj::Object::parse(self.elf)
             .map_err(|source| BpfError::Object { object: self.name, source: Box::new(source.into()) })?;
-        Ok(parsed
-            .maps
-            .iter()
-            .map(|(name, map)| {
-                let layout = Layout {
-                    kind: map.map_type(),
-                    key: map.key_size(),
-                    value: map.value_size(),
-                    entries: map.max_entries(),
-                };
-                (name.clone(), layout)
-            })
-            .collect())
+        let layouts = parsed.maps.iter().map(|(name, map)| (name.clone(), Layout::of(map)));
+        Ok(self.layouts.get_or_init(|| layouts.collect()))
     }
 
-    fn missing(self, what: &'static str, name: &str) -> BpfError {
+    fn missing(&self, what: &'static str, name: &str) -> BpfError {
         BpfError::Missing { object: self.name, what, name: name.to_owned() }
     }
 }
@@ -161,6 +159,17 @@ struct Layout {
     entries: u32,
 }
 
+impl Layout {
+    fn of(map: &aya_obj::Map) -> Self {
+        Self {
+            kind: map.map_type(),
+            key: map.key_size(),
+            value: map.value_size(),
+            entries: map.max_entries(),
+        }
+    }
+}
+
 impl std::fmt::Display for Layout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "type {}, key {} B, value {} B, {} entries", self.kind, self.key, self.value, self.entries)
@@ -176,4 +185,59 @@ fn loader() -> &'static Mutex<EbpfLoader<'static>> {
         loader.btf(None);
         Mutex::new(loader)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of the pod's object whose program begins with a load far outside of its context.
+    fn damaged() -> &'static [u8] {
+        let mut words: Vec<u64> = vec![0; POD.elf.len().div_ceil(8)];
+        for (word, bytes) in words.iter_mut().zip(POD.elf.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_ne_bytes(whole);
+        }
+        let start = section(POD.elf, b"sk_lookup").unwrap();
+        assert_eq!(start % 8, 0, "instructions are 8 byte aligned");
+        // r0 = *(u64 *)(r1 + 0x7000), of linux/bpf.h: BPF_LDX | BPF_DW | BPF_MEM.
+        words[start / 8] = u64::from_le_bytes([0x79, 0x10, 0x00, 0x70, 0, 0, 0, 0]);
+        // What was there may have been two words long: r0 = 0.
+        words[start / 8 + 1] = u64::from_le_bytes([0xb7, 0, 0, 0, 0, 0, 0, 0]);
+        let words: &'static [u64] = words.leak();
+        // SAFETY: the same memory as bytes, not longer than before.
+        unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), POD.elf.len()) }
+    }
+
+    /// File offset of a section of a little-endian ELF64 file.
+    fn section(elf: &[u8], wanted: &[u8]) -> Option<usize> {
+        let number = |at: usize, bytes: usize| {
+            elf[at..at + bytes].iter().rev().fold(0_usize, |value, byte| (value << 8) | usize::from(*byte))
+        };
+        let (table, size, count) = (number(0x28, 8), number(0x3a, 2), number(0x3c, 2));
+        let offset = |index: usize| number(table + index * size + 0x18, 8);
+        let names = offset(number(0x3e, 2));
+        (0..count)
+            .find(|index| elf[names + number(table + index * size, 4)..].starts_with(wanted))
+            .map(offset)
+    }
+
+    #[test]
+    fn a_refused_program_shows_the_verifiers_log() {
+        if !rustix::process::geteuid().is_root() {
+            assert_ne!(
+                std::env::var("CI").as_deref(),
+                Ok("true"),
+                "this test needs root, and CI=true forbids to skip it"
+            );
+            eprintln!("skipped: this test needs root");
+            return;
+        }
+        let object: &'static Object = Box::leak(Box::new(Object::new("damaged", damaged())));
+        let error = object.load(&Pins::new(), |_| {}).unwrap().program("weir_lookup").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("`weir_lookup` of object `damaged`"), "{text}");
+        assert!(text.contains("invalid bpf_context access off=28672 size=8"), "{text}");
+    }
 }

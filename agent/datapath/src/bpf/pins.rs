@@ -102,9 +102,7 @@ pub(super) fn remove_tree(dir: &Path) -> Result<(), BpfError> {
 /// The directory, or the nearest parent that exists, is on a BPF file system.
 fn on_bpffs(path: &Path) -> bool {
     const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
-    path.ancestors()
-        .find_map(|dir| rustix::fs::statfs(dir).ok())
-        .is_some_and(|fs| fs.f_type as i64 == BPF_FS_MAGIC)
+    path.ancestors().find_map(|dir| rustix::fs::statfs(dir).ok()).is_some_and(|fs| fs.f_type == BPF_FS_MAGIC)
 }
 
 /// A host without systemd has nothing at /sys/fs/bpf. Mount it there, but only in the host's own mount namespace: in a

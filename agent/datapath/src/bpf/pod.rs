@@ -8,14 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use weir_ebpf_common::{Addr, FlowTuple, PodConfig};
+use weir_ebpf_common::{Addr, PodConfig};
 
 use super::{
-    error::{BpfError, Context},
+    error::BpfError,
     link::{Link, inode},
     object::{self, Loaded, Pins},
     pins, stray,
-    sys::{self, LinkTarget, attach},
+    sys::{LinkTarget, attach},
     table::{SockTable, Table},
 };
 
@@ -40,17 +40,6 @@ pub(crate) struct PodProgram {
     own: Table<Addr, u32>,
     interfaces: Table<u32, u32>,
     config: Table<u32, PodConfig>,
-}
-
-/// Answer of `PodProgram::test_run`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pick {
-    /// SK_PASS without a socket: the kernel looks for the app's listener.
-    Pass,
-    /// SK_DROP.
-    Drop,
-    /// Handed to the socket with this SO_COOKIE.
-    Socket(u64),
 }
 
 const FUNCTION: &str = "weir_lookup";
@@ -197,16 +186,10 @@ impl PodProgram {
         Ok(info.target == self.target && pinned.is_some_and(|pinned| pinned.id == info.id))
     }
 
-    /// What the program answers for a packet that arrives with interface index 0, without any traffic: the kernel does
-    /// not take another index here, so inbound packets show as `Drop` unless interface 0 was set.
-    pub(crate) fn test_run(&self, tuple: &FlowTuple) -> Result<Pick> {
-        let (result, cookie) = sys::run_sk_lookup(self.program.as_fd(), &context(tuple))
-            .on(|| format!("testing {}", self.dir.display()))?;
-        Ok(match (result, cookie) {
-            (0, _) => Pick::Drop,
-            (_, 0) => Pick::Pass,
-            (_, cookie) => Pick::Socket(cookie),
-        })
+    /// The loaded program.
+    #[cfg(test)]
+    pub(super) fn program(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
     }
 
     fn take(
@@ -240,26 +223,4 @@ impl PodProgram {
         let seed = (RandomState::new().hash_one(self.dir.as_path()) as u32).max(1);
         self.config.set(&0, &PodConfig { seed, ..config })
     }
-}
-
-/// `struct bpf_sk_lookup` as 18 words: cookie 2, family, protocol, remote_ip4, remote_ip6 4, remote_port, local_ip4,
-/// local_ip6 4, local_port, ingress_ifindex (must be 0).
-fn context(tuple: &FlowTuple) -> [u32; 18] {
-    const AF_INET: u32 = 2;
-    const AF_INET6: u32 = 10;
-    let mut words = [0; 18];
-    words[3] = weir_ebpf_common::TCP;
-    if IpAddr::from(tuple.local).is_ipv4() && IpAddr::from(tuple.remote).is_ipv4() {
-        words[2] = AF_INET;
-        words[4] = tuple.remote.words[3];
-        words[10] = tuple.local.words[3];
-    } else {
-        words[2] = AF_INET6;
-        words[5..9].copy_from_slice(&tuple.remote.words);
-        words[11..15].copy_from_slice(&tuple.local.words);
-    }
-    let [high, low] = tuple.remote_port.to_be_bytes();
-    words[9] = u32::from_ne_bytes([high, low, 0, 0]);
-    words[15] = u32::from(tuple.local_port);
-    words
 }

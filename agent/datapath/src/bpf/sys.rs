@@ -1,4 +1,4 @@
-//! The bpf(2) calls that aya does not make: links by fd, program queries, sk_lookup test runs, raw map access.
+//! The bpf(2) calls that aya does not make: links by fd, program queries, raw map access.
 //!
 //! Each command has its own request type with the fields of `union bpf_attr` (include/uapi/linux/bpf.h) that it reads;
 //! the kernel takes the missing rest as zero.
@@ -202,6 +202,7 @@ pub(super) fn tracepoint_open(program: BorrowedFd<'_>) -> Result<OwnedFd> {
 }
 
 /// BPF_PROG_TEST_RUN of a sk_lookup program: its return value, and the cookie of the socket that it assigned (0: none).
+#[cfg(test)]
 pub(super) fn run_sk_lookup(program: BorrowedFd<'_>, context: &[u32; 18]) -> Result<(u32, u64)> {
     #[repr(C)]
     struct Request {

@@ -170,10 +170,9 @@ fn tell(call: &Call<'_>, kind: u8, reason: u8, role: u8) {
     }
     let sk = field!(call.ctx.sock_addr, __bindgen_anon_1.sk);
     // SAFETY: a sock_addr context always has a socket.
-    let start = unsafe { FLOWS.get_or_create(sk.cast()) };
-    if !start.is_null() {
-        // SAFETY: not null, and the socket's own storage.
-        unsafe { fill(&mut *start, role) };
+    let mut start = unsafe { FLOWS.get_or_create(sk.cast()) };
+    if let Some(start) = &mut start {
+        fill(start, role);
     }
     let event = RawEvent {
         time_ns: 0,
@@ -196,7 +195,7 @@ fn tell(call: &Call<'_>, kind: u8, reason: u8, role: u8) {
         pad: 0,
         comm: [0; 16],
     };
-    report(&EVENTS, &COUNTERS, &event, start);
+    report(&EVENTS, &COUNTERS, &event, start.as_deref());
 }
 
 #[inline(always)]

@@ -12,9 +12,9 @@ use weir_ebpf_programs::{CLONED, Control, Counters, Events, SkStorage};
 #[btf_map]
 pub(crate) static ENROLLED: HashMap<u64, u32, 4096> = HashMap::new();
 
-/// cgroups whose processes are the agent.
+/// cgroups whose processes are the agent. A restarted container has a new one, so there is room for many.
 #[btf_map]
-pub(crate) static EXEMPT: HashMap<u64, u32, 64> = HashMap::new();
+pub(crate) static EXEMPT: HashMap<u64, u32, 1024> = HashMap::new();
 
 /// Addresses of the enrolled namespaces.
 #[btf_map]

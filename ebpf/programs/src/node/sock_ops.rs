@@ -53,7 +53,7 @@ fn passive(ctx: &SockOpsContext) {
         return;
     }
     // SAFETY: not null, checked above.
-    let agents = unsafe { !AGENT_SOCKETS.get(sk.cast()).is_null() };
+    let agents = unsafe { AGENT_SOCKETS.get(sk.cast()) }.is_some();
     let accepted =
         Accepted { enrolled: true, mark: field!(sk, mark), agents, device: field!(sk, bound_dev_if) };
     if verdict::accept(&accepted, WEIR_MARK.load()) {
@@ -61,16 +61,14 @@ fn passive(ctx: &SockOpsContext) {
     }
     if !agents && switched_on(&CONTROL) & control::EVENTS != 0 {
         // SAFETY: not null, checked above.
-        let start = unsafe { FLOWS.get_or_create(sk.cast()) };
-        if !start.is_null() {
-            // SAFETY: not null, and the socket's own storage.
-            unsafe {
-                (*start).time_ns = bpf_ktime_get_ns();
-                (*start).role = u32::from(role::SERVER);
-            }
+        let mut start = unsafe { FLOWS.get_or_create(sk.cast()) };
+        if let Some(start) = &mut start {
+            // SAFETY: no arguments.
+            start.time_ns = unsafe { bpf_ktime_get_ns() };
+            start.role = u32::from(role::SERVER);
         }
         watch_state(ctx);
-        tell(ctx, netns, kind::ESTABLISHED, 0, start);
+        tell(ctx, netns, kind::ESTABLISHED, 0, start.as_deref());
     }
 }
 
@@ -93,14 +91,14 @@ fn tie_to_lo(ctx: &SockOpsContext) {
 fn connecting(ctx: &SockOpsContext) {
     if let Some((netns, start)) = reported(ctx) {
         watch_state(ctx);
-        tell(ctx, netns, kind::CONNECT, 0, start);
+        tell(ctx, netns, kind::CONNECT, 0, Some(start));
     }
 }
 
 #[inline(always)]
 fn active(ctx: &SockOpsContext) {
     if let Some((netns, start)) = reported(ctx) {
-        tell(ctx, netns, kind::ESTABLISHED, 0, start);
+        tell(ctx, netns, kind::ESTABLISHED, 0, Some(start));
     }
 }
 
@@ -112,13 +110,13 @@ fn state(ctx: &SockOpsContext) {
         return;
     }
     if let Some((netns, start)) = reported(ctx) {
-        tell(ctx, netns, kind::CLOSED, before as u8, start);
+        tell(ctx, netns, kind::CLOSED, before as u8, Some(start));
     }
 }
 
 /// Events are on and the socket is one that connect() or accept() announced: its namespace and start.
 #[inline(always)]
-fn reported(ctx: &SockOpsContext) -> Option<(u64, *const FlowStart)> {
+fn reported(ctx: &SockOpsContext) -> Option<(u64, &'static FlowStart)> {
     if switched_on(&CONTROL) & control::EVENTS == 0 {
         return None;
     }
@@ -127,9 +125,8 @@ fn reported(ctx: &SockOpsContext) -> Option<(u64, *const FlowStart)> {
         return None;
     }
     // SAFETY: not null, checked above.
-    let start = unsafe { FLOWS.get(sk.cast()) };
-    // SAFETY: not null when read.
-    if start.is_null() || unsafe { (*start).role } == u32::from(role::AGENT) {
+    let start = unsafe { FLOWS.get(sk.cast()) }?;
+    if start.role == u32::from(role::AGENT) {
         return None;
     }
     // SAFETY: the context is the hook's own.
@@ -144,7 +141,7 @@ fn watch_state(ctx: &SockOpsContext) {
 }
 
 #[inline(always)]
-fn tell(ctx: &SockOpsContext, netns_cookie: u64, kind: u8, reason: u8, start: *const FlowStart) {
+fn tell(ctx: &SockOpsContext, netns_cookie: u64, kind: u8, reason: u8, start: Option<&FlowStart>) {
     let tuple = tuple::of(ctx);
     let event = RawEvent {
         time_ns: 0,

@@ -10,7 +10,7 @@ pub(crate) static ENROLLED: HashMap<u64, u32, 4096> = HashMap::new();
 
 /// The agent's cgroups.
 #[btf_map]
-pub(crate) static EXEMPT: HashMap<u64, u32, 64> = HashMap::new();
+pub(crate) static EXEMPT: HashMap<u64, u32, 1024> = HashMap::new();
 
 /// The agent's listeners and their children.
 #[btf_map]

@@ -54,40 +54,38 @@ fn observe(sk: *mut c_void, before: i32, opens: bool) {
 #[inline(always)]
 fn opened(sk: *mut c_void, netns: u64, at: &StateOffsets) {
     // SAFETY: the tracepoint's own socket, never null.
-    if unsafe { !FLOWS.get(sk).is_null() } {
+    if unsafe { FLOWS.get(sk) }.is_some() {
         return;
     }
     // SAFETY: as above.
-    let start = unsafe { FLOWS.get_or_create(sk) };
-    if start.is_null() {
+    let Some(start) = (unsafe { FLOWS.get_or_create(sk) }) else {
         return;
-    }
-    // SAFETY: not null, and the socket's own storage; helpers write what their types say.
-    let role = unsafe {
-        let cgroup = bpf_get_current_cgroup_id();
-        let role = if EXEMPT.get_ptr(cgroup).is_some() { role::AGENT } else { role::CLIENT };
-        (*start).time_ns = bpf_ktime_get_ns();
-        (*start).cgroup_id = cgroup;
-        (*start).pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-        (*start).role = u32::from(role);
-        bpf_get_current_comm((&raw mut (*start).comm).cast(), 16);
-        role
     };
+    // SAFETY: no arguments.
+    let cgroup = unsafe { bpf_get_current_cgroup_id() };
+    let role = if EXEMPT.get_ptr(cgroup).is_some() { role::AGENT } else { role::CLIENT };
+    start.role = u32::from(role);
+    start.cgroup_id = cgroup;
+    // SAFETY: helpers without arguments, and one that writes exactly the 16 bytes of `comm`.
+    unsafe {
+        start.time_ns = bpf_ktime_get_ns();
+        start.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+        bpf_get_current_comm((&raw mut start.comm).cast(), 16);
+    }
     if role != role::AGENT {
-        tell(sk, netns, kind::OUTSIDE, 0, start, at);
+        tell(sk, netns, kind::OUTSIDE, 0, Some(start), at);
     }
 }
 
 #[inline(always)]
 fn closed(sk: *mut c_void, netns: u64, before: i32, at: &StateOffsets) {
     // SAFETY: the tracepoint's own socket, never null.
-    if unsafe { !AGENT_SOCKETS.get(sk).is_null() } {
+    if unsafe { AGENT_SOCKETS.get(sk) }.is_some() {
         return;
     }
     // SAFETY: as above.
     let start = unsafe { FLOWS.get(sk) };
-    // SAFETY: read only when it is not null.
-    if !start.is_null() && unsafe { (*start).role } == u32::from(role::AGENT) {
+    if start.is_some_and(|start| start.role == u32::from(role::AGENT)) {
         return;
     }
     tell(sk, netns, kind::CLOSED, before as u8, start, at);
@@ -99,7 +97,7 @@ fn tell(
     netns_cookie: u64,
     kind: u8,
     reason: u8,
-    start: *const FlowStart,
+    start: Option<&FlowStart>,
     at: &StateOffsets,
 ) {
     let (local, remote) = if read::<u16>(sk, at.sk_family) == AF_INET {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::mount::{MountFlags, mount};
+
 use super::stage::{Stage, eventually, ip, listen, on_stage};
 use crate::{
     bpf::NodePrograms,
@@ -156,6 +158,36 @@ fn the_tracepoint_sees_what_the_cgroup_hooks_do_not() {
         let outside = next(&mut stream, |event| event.kind == EventKind::Outside);
         assert_eq!((outside.destination, outside.pid), (at, Some(std::process::id())));
         assert_eq!(outside.source, None, "the port is not chosen yet");
+    });
+}
+
+/// A kernel without BTF: no tracepoint, and sock_ops tells of the end.
+#[test]
+fn without_the_tracepoint_sock_ops_reports_the_end() {
+    on_stage(|stage| {
+        let node = pod(stage);
+        // The stage's own mount namespace; the reader's thread inherits it.
+        mount("tmpfs", "/sys/kernel/btf", "tmpfs", MountFlags::empty(), None).unwrap();
+        let mut stream = node.events().unwrap();
+        let listener = listen("[::]:8080");
+        ip("address add fd09::3/128 dev lo nodad");
+        for to in ["10.9.1.3:8080", "[fd09::3]:8080", "[::ffff:10.9.1.3]:8080"] {
+            let at: SocketAddr = to.parse().unwrap();
+            stage.within("pods/app", || {
+                let mut client = TcpStream::connect(at).unwrap();
+                client.write_all(&[1; 1000]).unwrap();
+                let (mut server, _) = listener.accept().unwrap();
+                server.read_exact(&mut [0; 1000]).unwrap();
+                server.write_all(&[2; 500]).unwrap();
+                client.read_exact(&mut [0; 500]).unwrap();
+                drop(server);
+                let _ = client.read(&mut [0; 1]);
+            });
+            let closed = next(&mut stream, |event| matches!(event.kind, EventKind::Closed { .. }));
+            let canonical = SocketAddr::new(at.ip().to_canonical(), at.port());
+            assert_eq!((closed.role, closed.destination), (Role::Client, canonical), "{to}");
+            assert_eq!((closed.bytes_sent, closed.bytes_received), (1000, 500), "{to}");
+        }
     });
 }
 

@@ -7,8 +7,9 @@ use std::{
 
 use weir_ebpf_common::{Counter, FlowTuple, HBONE_PORT, slots};
 
+use super::pick::{Pick, pick};
 use super::stage::{OWN, Stage, agent_listener, cookie, on_stage};
-use crate::bpf::{NodePrograms, Pick, PodProgram};
+use crate::bpf::{NodePrograms, PodProgram};
 
 fn packet(from: &str, to: &str, port: u16) -> FlowTuple {
     let ip = |text: &str| text.parse::<IpAddr>().unwrap().into();
@@ -56,14 +57,10 @@ fn verdicts_of_the_program_are_those_of_the_table() {
             ("loopback v6", packet("::1", "::1", 80), Pick::Pass),
             ("from loopback to itself", packet("127.0.0.1", "10.9.1.2", 80), Pick::Pass),
         ] {
-            assert_eq!(pod.test_run(&packet).unwrap(), expected, "{name}");
+            assert_eq!(pick(&pod, &packet), expected, "{name}");
         }
         pod.remove_interface(0).unwrap();
-        assert_eq!(
-            pod.test_run(&packet("10.9.1.3", "10.9.1.2", 80)).unwrap(),
-            Pick::Drop,
-            "no listeners there"
-        );
+        assert_eq!(pick(&pod, &packet("10.9.1.3", "10.9.1.2", 80)), Pick::Drop, "no listeners there");
         let counters = node.counters().unwrap();
         for (counter, expected) in [
             (Counter::LookupOutbound, 4),
@@ -93,15 +90,15 @@ fn no_listener_means_drop() {
             (packet("10.9.1.3", "10.9.1.2", 80), "plaintext"),
             (packet("10.9.1.3", "10.9.1.2", HBONE_PORT), "tunnel"),
         ] {
-            assert_eq!(pod.test_run(&packet).unwrap(), Pick::Drop, "{name}");
+            assert_eq!(pick(&pod, &packet), Pick::Drop, "{name}");
         }
         assert_eq!(node.counters().unwrap().get(Counter::DropNoListener), 3);
         let next = agent_listener(61003);
         pod.set_slot(0, &next).unwrap();
-        assert_eq!(pod.test_run(&outbound).unwrap(), Pick::Socket(cookie(&next)));
+        assert_eq!(pick(&pod, &outbound), Pick::Socket(cookie(&next)));
         pod.clear_slot(0).unwrap();
         pod.clear_slot(0).unwrap();
-        assert_eq!(pod.test_run(&outbound).unwrap(), Pick::Drop);
+        assert_eq!(pick(&pod, &outbound), Pick::Drop);
     });
 }
 
@@ -121,11 +118,11 @@ fn the_slot_of_a_reuseport_group_is_final() {
         let mut hits = [0; 4];
         for remote_port in 30_000..30_400 {
             let tuple = FlowTuple { remote_port, ..packet("10.9.1.2", "10.96.0.10", 80) };
-            let Pick::Socket(picked) = pod.test_run(&tuple).unwrap() else { panic!("not assigned") };
+            let Pick::Socket(picked) = pick(&pod, &tuple) else { panic!("not assigned") };
             let worker = group.iter().position(|listener| cookie(listener) == picked).unwrap();
             hits[worker] += 1;
             // Every time the same.
-            assert_eq!(pod.test_run(&tuple).unwrap(), Pick::Socket(picked));
+            assert_eq!(pick(&pod, &tuple), Pick::Socket(picked));
         }
         assert!(hits.iter().all(|n| *n > 50), "{hits:?}");
     });

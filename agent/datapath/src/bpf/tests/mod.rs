@@ -7,6 +7,7 @@ mod connect;
 mod events;
 mod log;
 mod lookup;
+mod pick;
 mod pods;
 mod probe;
 mod stage;

@@ -6,10 +6,11 @@ use std::{
     os::fd::AsFd,
 };
 
-use weir_ebpf_common::slots;
+use weir_ebpf_common::{FlowTuple, slots};
 
+use super::pick::{Pick, pick};
 use super::stage::{OWN, Stage, agent_listener, cookie, eventually, ip, on_stage};
-use crate::bpf::{FlowTuple, NodePrograms, Pick, PinnedPod, list_pinned_pods, remove_pinned_pod, sys};
+use crate::bpf::{NodePrograms, PinnedPod, list_pinned_pods, remove_pinned_pod, sys};
 
 fn attached(stage: &Stage) -> Vec<u32> {
     sys::attached_programs(stage.netns.as_fd(), sys::attach::SK_LOOKUP).unwrap()
@@ -44,7 +45,7 @@ fn a_restarted_agent_adopts_its_pods() {
         let after = attached(stage);
         assert!(after.len() == 1 && after != before, "one program, the new agent's: {before:?} {after:?}");
         assert_eq!(second.own().unwrap(), [OWN[0].parse::<IpAddr>().unwrap()]);
-        assert_eq!(second.test_run(&outbound()).unwrap(), Pick::Socket(cookie(&listener)), "slots survive");
+        assert_eq!(pick(&second, &outbound()), Pick::Socket(cookie(&listener)), "slots survive");
         second.detach_and_unpin().unwrap();
         assert!(attached(stage).is_empty() && !second.alive());
         assert_eq!(list_pinned_pods(&stage.root()).unwrap(), []);

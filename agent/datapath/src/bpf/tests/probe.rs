@@ -7,8 +7,8 @@ use std::{
 
 use weir_ebpf_common::{Counter, FlowTuple, slots};
 
+use super::pick::{Pick, pick};
 use super::stage::{agent_listener, cookie, ip, listen, on_stage};
-use crate::bpf::Pick;
 
 /// The connection as the pod sees it.
 fn tuple(client: &TcpStream) -> FlowTuple {
@@ -60,10 +60,10 @@ fn declared_probes_of_the_kubelet_pass() {
                 socket.connect(&to.into()).unwrap();
                 TcpStream::from(socket)
             });
-            assert_eq!(pod.test_run(&tuple(&client)).unwrap(), expected, "{cgroup} {from} to {to}");
+            assert_eq!(pick(&pod, &tuple(&client)), expected, "{cgroup} {from} to {to}");
             // The next one from there is somebody else's.
             let next = FlowTuple { remote_port: tuple(&client).remote_port ^ 1, ..tuple(&client) };
-            assert_eq!(pod.test_run(&next).unwrap(), to_agent, "neighbour of {cgroup} {from} to {to}");
+            assert_eq!(pick(&pod, &next), to_agent, "neighbour of {cgroup} {from} to {to}");
         }
         let counters = node.counters().unwrap();
         assert_eq!((counters.get(Counter::ProbeAnnounced), counters.get(Counter::ProbeFailed)), (3, 0));
