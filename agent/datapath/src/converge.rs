@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use crate::bpf::{NodePrograms, slots};
 use crate::error::{DatapathError, Result};
+use crate::holder::Holder;
 use crate::listener::{self, Place};
 use crate::netlink::{Family, RouteKind, Rule, RuleKind};
 use crate::pod::{Held, Pod, Seat};
@@ -20,6 +21,7 @@ pub(crate) struct Context<'a> {
     pub(crate) node: &'a NodePrograms,
     pub(crate) states: &'a StateDir,
     pub(crate) workers: u32,
+    pub(crate) holder: Option<&'a Holder>,
 }
 
 impl Pod {
@@ -28,7 +30,7 @@ impl Pod {
         let mut done = Vec::new();
         self.snapshot = self.netlink.snapshot().map_err(DatapathError::system("list the pod's addresses"))?;
         self.forget_addresses(context, &mut done)?;
-        self.forget_interfaces(&mut done)?;
+        self.forget_interfaces(context, &mut done)?;
         self.trouble = self.number_interfaces();
 
         self.sysctls(context, &mut done)?;
@@ -71,7 +73,7 @@ impl Pod {
     }
 
     /// Interfaces that are gone, down, or without an address.
-    fn forget_interfaces(&mut self, done: &mut Vec<String>) -> Result<()> {
+    fn forget_interfaces(&mut self, context: &Context<'_>, done: &mut Vec<String>) -> Result<()> {
         let captured: BTreeSet<u32> = self.snapshot.captured().into_keys().collect();
         for (index, _) in self.program.interfaces()? {
             if !captured.contains(&index) {
@@ -84,11 +86,16 @@ impl Pod {
                 continue;
             }
             self.numbers.release(index);
-            for held in
-                self.listeners.extract_if(.., |held| held.seat.interface.is_some_and(|(of, _)| of == index))
-            {
+            let of_interface = |held: &mut Held| held.seat.interface.is_some_and(|(of, _)| of == index);
+            let gone: Vec<Held> = self.listeners.extract_if(.., of_interface).collect();
+            for held in &gone {
                 listener::end(&held.socket);
                 self.program.clear_slot(held.seat.slot())?;
+            }
+            if let Some(holder) = context.holder
+                && !gone.is_empty()
+            {
+                holder.forget(self.netns.cookie(), gone.iter().map(|held| held.seat.slot()).collect());
             }
         }
         Ok(())
@@ -187,6 +194,7 @@ impl Pod {
     /// Makes the listeners that are missing or have ended.
     fn open_listeners(&mut self, context: &Context<'_>, done: &mut Vec<String>) -> Result<()> {
         self.listeners.retain(|held| listener::is_listening(&held.socket));
+        let known = self.listeners.len();
         for seat in Seat::all(context.workers, &self.numbers) {
             if self.listeners.iter().any(|held| held.seat == seat) {
                 continue;
@@ -209,6 +217,11 @@ impl Pod {
             let _ = self.fresh.send(handed);
             self.listeners.push(held);
             done.push(format!("{:?} listener of worker {}", seat.kind, seat.worker));
+        }
+        if let Some(holder) = context.holder {
+            let new: Vec<_> =
+                self.listeners.iter().skip(known).map(|held| (held.seat.slot(), &held.socket)).collect();
+            holder.keep(self.netns.cookie(), &new);
         }
         Ok(())
     }

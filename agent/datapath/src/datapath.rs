@@ -12,6 +12,7 @@ use crate::cgroup::Hierarchy;
 use crate::config::Config;
 use crate::converge::Context;
 use crate::error::{DatapathError, Result};
+use crate::holder::Holder;
 use crate::layout::MARK;
 use crate::netns::Netns;
 use crate::pod::Pod;
@@ -58,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) host: Option<u64>,
     pub(crate) hierarchy: Hierarchy,
     pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
+    /// Keeps the listeners over a restart of the agent.
+    pub(crate) holder: Option<Holder>,
     /// Held for life: one agent per runtime directory.
     _alone: Alone,
     /// Enrolments go one after the other, so that two of one pod (or of one namespace) cannot pass each other's checks.
@@ -142,14 +145,15 @@ impl Node {
         Ok(Self {
             host: host_inode(),
             home: Arc::new(home),
-            config,
             programs,
             pod_programs,
             states,
             hierarchy,
             pods: Mutex::default(),
+            holder: config.holder.as_deref().map(Holder::new),
             _alone: alone,
             enrolling: Mutex::default(),
+            config,
         })
     }
 
@@ -176,8 +180,12 @@ impl Node {
     /// Brings a pod to what it should be, inside its namespace.
     pub(crate) fn converge(&self, pod: &mut Pod) -> Result<Vec<String>> {
         let netns = Arc::clone(&pod.netns);
-        let context =
-            Context { node: &self.programs, states: &self.states, workers: self.config.workers as u32 };
+        let context = Context {
+            node: &self.programs,
+            states: &self.states,
+            workers: self.config.workers as u32,
+            holder: self.holder.as_ref(),
+        };
         in_pod(&netns, || pod.converge(&context))?
     }
 }

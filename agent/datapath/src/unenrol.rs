@@ -53,6 +53,10 @@ impl Datapath {
                 self.node().dismantle(&mut pod)
             }
             Leave::Closed => {
+                // With a holder the next agent takes over the sockets and what queues in them meanwhile.
+                if self.node().holder.is_none() {
+                    pod.end_listeners();
+                }
                 pod.let_go();
                 Ok(())
             }
@@ -120,7 +124,9 @@ impl Node {
 
     /// Everything of a stopped pod that is left; all steps are tried, the first error is returned.
     fn dismantle(&self, pod: &mut Pod) -> Result<()> {
+        pod.end_listeners();
         pod.let_go();
+        self.forget_held(pod.netns.cookie());
         let netns = std::sync::Arc::clone(&pod.netns);
         let cleaned =
             in_pod(&netns, || clean_namespace(&pod.state, &mut pod.netlink)).and_then(|result| result);
@@ -144,12 +150,20 @@ impl Node {
         let mut pod = lock(&pod);
         let cookie = pod.netns.cookie();
         let stopped = self.stop(&mut pod);
+        pod.end_listeners();
         pod.let_go();
+        self.forget_held(cookie);
         let cleared = self.programs.own_clear(cookie).map_err(DatapathError::from);
         if let Err(error) = stopped.and(cleared).and_then(|()| self.states.remove(cookie)) {
             tracing::warn!(pod = uid, %error, "could not remove all of a deleted pod");
         }
         tracing::info!(pod = uid, netns = cookie, "pod released: its network namespace is gone");
+    }
+
+    fn forget_held(&self, cookie: u64) {
+        if let Some(holder) = &self.holder {
+            holder.forget(cookie, Vec::new());
+        }
     }
 
     fn release_unclaimed(&self) -> Vec<String> {
@@ -180,6 +194,7 @@ impl Node {
     /// A pod that only the state file knows: its sockets died with the earlier agent.
     fn release_leftover(&self, state: &State) -> Result<()> {
         self.programs.unenrol(state.cookie)?;
+        self.forget_held(state.cookie);
         bpf::remove_pinned_pod(&self.pin_root(), &pin_name(state.cookie))?;
         self.programs.own_clear(state.cookie)?;
         if let Some(netns) = open_if(&state.netns, state.cookie) {
@@ -204,11 +219,16 @@ impl Node {
 }
 
 impl Pod {
-    /// Ends what this process holds open in the namespace. The agent's duplicates of the listeners end with it, and its channel.
-    fn let_go(&mut self) {
-        for held in self.listeners.drain(..) {
+    /// Ends the listeners for everybody who has a duplicate.
+    fn end_listeners(&mut self) {
+        for held in &self.listeners {
             listener::end(&held.socket);
         }
+    }
+
+    /// Drops what this process holds open in the namespace, and ends the agent's channel.
+    fn let_go(&mut self) {
+        self.listeners.clear();
         self.sockets.release();
         self.fresh = tokio::sync::mpsc::unbounded_channel().0;
     }

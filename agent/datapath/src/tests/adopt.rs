@@ -109,3 +109,36 @@ fn shutdown_closed_keeps_the_pods_captured() {
         assert!(!stage.directory.path().join("bpf/v1").exists(), "all pins are gone");
     });
 }
+
+#[test]
+fn with_a_holder_connections_wait_for_the_next_agent() {
+    on_stage(|stage| {
+        let path = stage.directory.path().join("holder.sock");
+        let socket = path.clone();
+        // It has no end of its own; it ends with the test's process.
+        std::thread::spawn(move || crate::hold(&socket));
+        assert!(eventually(|| path.exists()));
+        let config = crate::Config { holder: Some(path), ..stage.config() };
+        let scratch = Scratch::new().unwrap();
+        let first = crate::Datapath::start(config.clone()).unwrap();
+        let pod = first.enrol(spec(&scratch)).unwrap();
+        drop((first, pod));
+        let mut waiting = Vec::new();
+        for (own, remote) in scratch.pairs() {
+            waiting.push(stage.app_connects(&scratch, SocketAddr::new(remote, 7000)).expect("queued"));
+            waiting.push(remote_connects(&scratch, SocketAddr::new(own, 8080)).expect("queued"));
+        }
+        let second = crate::Datapath::start(config).unwrap();
+        let pod = second.enrol(spec(&scratch)).unwrap();
+        for _ in scratch.pairs() {
+            assert!(agent_accepts(&pod, Outbound).is_some());
+            assert!(agent_accepts(&pod, Plaintext).is_some());
+        }
+        second.unenrol(&pod.uid, Leave::Open).unwrap();
+        assert!(
+            remote_connects(&scratch, SocketAddr::new(scratch.addresses()[0], 8080)).is_err(),
+            "the holder let go"
+        );
+        second.shutdown(Leave::Open).unwrap();
+    });
+}

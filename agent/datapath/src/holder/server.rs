@@ -1,0 +1,107 @@
+//! The holder's process: one thread, one poll loop.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::socket_peercred;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::message::{self, CHUNK, Message};
+use super::store::{Answer, Store};
+use crate::error::{DatapathError, Result};
+
+/// Serves agents on the Unix socket `path` until the process is ended; what it holds is closed with it.
+pub fn hold(path: &Path) -> Result<()> {
+    let listener = listen(path).map_err(DatapathError::system(format!("listen on {}", path.display())))?;
+    tracing::info!(socket = %path.display(), "holding listeners for agents");
+    serve(&listener, FORGET_AFTER, || false).map_err(DatapathError::system("serve agents"))
+}
+
+/// The loop of [`hold`]. `forget_after` without an agent all is let go; it ends when `stop` says so (tests).
+pub(super) fn serve(listener: &Socket, forget_after: Duration, stop: impl Fn() -> bool) -> io::Result<()> {
+    let mut store = Store::default();
+    let mut agents: Vec<Socket> = Vec::new();
+    let mut alone_since = Some(Instant::now());
+    while !stop() {
+        let ready = wait(listener, &agents)?;
+        if ready.first() == Some(&true)
+            && let Ok((agent, _)) = listener.accept()
+            && is_us(&agent)
+        {
+            agents.push(agent);
+        }
+        let mut speaks = ready.into_iter().skip(1);
+        agents.retain(|agent| !speaks.next().unwrap_or(false) || answer(agent, &mut store));
+        alone_since = if agents.is_empty() { alone_since.or_else(|| Some(Instant::now())) } else { None };
+        if alone_since.is_some_and(|since| since.elapsed() >= forget_after) {
+            let pods = store.clear();
+            if pods > 0 {
+                tracing::warn!(
+                    pods,
+                    "no agent has come for {forget_after:?}: letting the pods' listeners go"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the socket, in place of one whose holder is gone. Only our own user may connect.
+pub(super) fn listen(path: &Path) -> io::Result<Socket> {
+    use std::os::unix::fs::PermissionsExt;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let address = SockAddr::unix(path)?;
+    if Socket::new(Domain::UNIX, Type::SEQPACKET, None)?.connect(&address).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another holder serves there"));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+    listener.bind(&address)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    listener.listen(16)?;
+    Ok(listener)
+}
+
+/// Which of listener and agents have something, after at most a second.
+fn wait(listener: &Socket, agents: &[Socket]) -> io::Result<Vec<bool>> {
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let mut polled: Vec<PollFd<'_>> =
+        std::iter::once(listener).chain(agents).map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+    match poll(&mut polled, Some(&second)) {
+        Err(rustix::io::Errno::INTR) => Ok(vec![false; polled.len()]),
+        other => {
+            other?;
+            Ok(polled.iter().map(|poll| !poll.revents().is_empty()).collect())
+        }
+    }
+}
+
+fn is_us(agent: &Socket) -> bool {
+    socket_peercred(agent).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+}
+
+/// Answers one message; false if the agent is gone or does not speak the protocol.
+fn answer(agent: &Socket, store: &mut Store<OwnedFd>) -> bool {
+    let Ok(Some((message, descriptors))) = message::receive(agent) else { return false };
+    let answered = match store.apply(message, descriptors) {
+        Answer::HangUp => return false,
+        Answer::Ok => Ok(()),
+        Answer::Held(held) => held.chunks(CHUNK).try_for_each(|portion| {
+            let slots = portion.iter().map(|(slot, _)| *slot).collect();
+            let descriptors: Vec<_> = portion.iter().map(|(_, descriptor)| descriptor.as_fd()).collect();
+            message::send(agent, &Message::Held { slots }, &descriptors)
+        }),
+    };
+    answered.and_then(|()| message::send(agent, &Message::Ok, &[])).is_ok()
+}
+
+/// A held listener keeps a deleted pod's namespace alive, so this is not for ever.
+const FORGET_AFTER: Duration = Duration::from_secs(120);
