@@ -7,12 +7,14 @@ use crate::preflight;
 use crate::setup::{self, Part};
 use crate::shell;
 
+mod fuzz;
+
 /// Run the tests: unit tests, then the eBPF programs in this kernel, then the stories in network namespaces
 #[derive(Args)]
 pub(crate) struct TestArgs {
     /// Only this suite; all of them if left out
     suite: Option<Suite>,
-    /// Passed on to cargo nextest, for example a part of a test's name
+    /// Passed on to cargo nextest, for example a part of a test's name (to libFuzzer for `fuzz`)
     #[arg(last = true)]
     nextest: Vec<String>,
 }
@@ -25,6 +27,8 @@ enum Suite {
     Kernel,
     /// Clusters of network namespaces with real agents and real programs (root)
     Netns,
+    /// Parsers of what strangers send, fed with noise for some seconds each (nightly compiler; not part of "all")
+    Fuzz,
 }
 
 impl Suite {
@@ -35,6 +39,7 @@ impl Suite {
             Self::Unit => "unit",
             Self::Kernel => "kernel",
             Self::Netns => "netns",
+            Self::Fuzz => "fuzz",
         }
     }
 
@@ -44,12 +49,16 @@ impl Suite {
             Self::Unit => "not (package(weir-netns) or (package(weir-datapath) and kind(test)))",
             Self::Kernel => "package(weir-datapath) and kind(test)",
             Self::Netns => "package(weir-netns)",
+            Self::Fuzz => "none()",
         }
     }
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &TestArgs) -> Result<()> {
+    if args.suite == Some(Suite::Fuzz) {
+        return fuzz::run(&args.nextest);
+    }
     let suites = args.suite.map_or(Suite::ALL.to_vec(), |suite| vec![suite]);
     if suites != [Suite::Unit] {
         preflight::check("test")?;
