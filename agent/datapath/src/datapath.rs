@@ -74,8 +74,11 @@ impl Datapath {
     /// Pods of an earlier agent stay captured (and closed) until they are enrolled again or [`Datapath::release_unclaimed`] is called.
     pub fn start(config: Config) -> Result<Arc<Self>> {
         let node = Arc::new(Node::start(config)?);
-        if node.config.self_test {
-            selftest::run(&node)?;
+        if node.config.self_test
+            && let Err(error) = selftest::run(&node)
+        {
+            node.leave_unused();
+            return Err(error);
         }
         let watcher = Watcher::start(Arc::downgrade(&node))?;
         Ok(Arc::new(Self { node, watcher }))
@@ -129,7 +132,6 @@ impl Node {
             kubelet_cgroup: config.kubelet_cgroup.clone(),
             mark: MARK,
             log_level: config.ebpf_log_level,
-            pinned: true,
         })?;
         match hierarchy.own_id() {
             Some(id) => programs.exempt_cgroup(id)?,
@@ -155,6 +157,15 @@ impl Node {
             enrolling: Mutex::default(),
             config,
         })
+    }
+
+    /// After a failed start: takes the programs out again, unless pods of an earlier agent depend on them (those stay closed).
+    fn leave_unused(&self) {
+        if self.programs.enrolled().is_ok_and(|cookies| cookies.is_empty())
+            && let Err(error) = self.programs.detach_all()
+        {
+            tracing::warn!(%error, "the kernel programs are left behind");
+        }
     }
 
     /// The directory that everything is pinned below.

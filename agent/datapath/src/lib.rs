@@ -33,6 +33,7 @@ mod netlink;
 mod netns;
 mod pod;
 mod reconcile;
+mod release;
 mod scratch;
 mod selftest;
 mod sockdiag;

@@ -12,7 +12,7 @@ use crate::address::{InterfaceNumbers, Snapshot};
 use crate::bpf::{PodProgram, slots};
 use crate::listener::{ListenerKind, PodListener};
 use crate::netlink::{Netlink, Subscription};
-use crate::netns::Netns;
+use crate::netns::{Inode, Netns};
 use crate::socket::PodSockets;
 use crate::state::State;
 
@@ -152,7 +152,13 @@ impl Pod {
 
     /// True if the pod's namespace is no longer what lies at its path: the pod was deleted, or made anew under the same name.
     pub(crate) fn is_gone(&self) -> bool {
-        crate::netns::Inode::at(&self.spec.netns).ok() != Some(self.netns.inode())
+        match Inode::at(&self.spec.netns) {
+            Ok(found) => found != self.netns.inode(),
+            // A process that ended while its directory was looked at says ESRCH. Any other error says nothing about the pod.
+            Err(error) => {
+                error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+            }
+        }
     }
 }
 

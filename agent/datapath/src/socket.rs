@@ -1,6 +1,7 @@
 //! Sockets that the workers make inside a pod's namespace: to the outside, and to the app.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
@@ -77,6 +78,7 @@ impl PodSockets {
             }
             socket.set_mark(MARK)?;
             socket.bind_device(Some(b"lo"))?;
+            keep_out_of_step(socket)?;
             bind(socket, client)
         })
     }
@@ -174,10 +176,43 @@ fn choose_port_in_connect(socket: &Socket) -> io::Result<()> {
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// IP_LOCAL_PORT_RANGE with half of the default range, beginning anywhere in its lower half.
+///
+/// A plaintext client on this kernel and its delivery leg connect from the same address to the same address and port. The kernel's
+/// choice of a port begins at a hash of these three plus a counter that all namespaces share, so concurrent handshakes of the two would often get one
+/// number. While the app's side is a request socket it is bound to no device yet, and a SYN or ACK of the other leg that
+/// falls into these microseconds is answered with RST. A range of its own takes the leg out of step.
+///
+/// Kernel 6.3; an older one keeps its common range. The kernel ignores bounds outside of the namespace's range.
+fn keep_out_of_step(socket: &Socket) -> io::Result<()> {
+    const HALF: u32 = 14_116;
+    // std's per-map random keys are random enough for this and cost no system call.
+    let random = (RandomState::new().build_hasher().finish() % u64::from(HALF)) as u32;
+    let low = 32_768 + random;
+    let range: u32 = (low + HALF - 1) << 16 | low;
+    // SAFETY: the option reads one u32 from `range`, whose size is given; both live through the call.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_IP,
+            IP_LOCAL_PORT_RANGE,
+            (&raw const range).cast(),
+            size_of::<u32>() as libc::socklen_t,
+        )
+    };
+    match io::Error::last_os_error() {
+        _ if status == 0 => Ok(()),
+        error if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+        error => Err(error),
+    }
+}
+
 fn refuse(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
+/// include/uapi/linux/in.h
+const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
 const KEEPALIVE: Duration = Duration::from_secs(180);
 const KEEPALIVE_PROBES: u32 = 9;
 

@@ -3,19 +3,15 @@
 //! Leaving open is the dangerous direction: a captured connection that is still there when the rules go would continue in plaintext. So
 //! capture stops first, the agent aborts its connections, and only then rules, routes and sysctls go; the guard rule is the last.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::bpf;
 use crate::converge::families;
 use crate::datapath::{Datapath, Node, in_pod, lock};
 use crate::error::{DatapathError, Result};
 use crate::listener;
 use crate::netlink::{Netlink, Rule, RuleKind};
-use crate::netns::Netns;
-use crate::pod::{Phase, Pod, pin_name};
+use crate::pod::{Phase, Pod};
 use crate::sockdiag;
 use crate::state::State;
 use crate::sysctl;
@@ -102,7 +98,7 @@ impl Datapath {
 
 impl Node {
     /// The cookie first, then the link: no new connection is marked for a program that is not there.
-    fn stop(&self, pod: &mut Pod) -> Result<()> {
+    pub(crate) fn stop(&self, pod: &mut Pod) -> Result<()> {
         if matches!(pod.phase, Phase::Stopped(_)) {
             return Ok(());
         }
@@ -142,92 +138,27 @@ impl Node {
         }
     }
 
-    /// Lets a deleted pod go at once: its namespace (and the veth in the node) lives until the last socket in it is closed.
-    pub(crate) fn release(&self, uid: &str) {
-        let Some(pod) = self.pods().remove(uid) else {
-            return;
-        };
-        let mut pod = lock(&pod);
-        let cookie = pod.netns.cookie();
-        let stopped = self.stop(&mut pod);
-        pod.end_listeners();
-        pod.let_go();
-        self.forget_held(cookie);
-        let cleared = self.programs.own_clear(cookie).map_err(DatapathError::from);
-        if let Err(error) = stopped.and(cleared).and_then(|()| self.states.remove(cookie)) {
-            tracing::warn!(pod = uid, %error, "could not remove all of a deleted pod");
-        }
-        tracing::info!(pod = uid, netns = cookie, "pod released: its network namespace is gone");
-    }
-
-    fn forget_held(&self, cookie: u64) {
+    pub(crate) fn forget_held(&self, cookie: u64) {
         if let Some(holder) = &self.holder {
             holder.forget(cookie, Vec::new());
         }
-    }
-
-    fn release_unclaimed(&self) -> Vec<String> {
-        let claimed: BTreeSet<u64> = self.all_pods().iter().map(|pod| lock(pod).netns.cookie()).collect();
-        let mut released = Vec::new();
-        for state in self.states.all() {
-            if claimed.contains(&state.cookie) {
-                continue;
-            }
-            match self.release_leftover(&state) {
-                Ok(()) => released.push(format!("pod {} of an earlier agent", state.uid)),
-                Err(error) => {
-                    tracing::warn!(pod = state.uid, %error, "could not remove what an earlier agent left")
-                }
-            }
-        }
-        released.extend(
-            self.remove_pins(|pinned| !claimed.iter().any(|cookie| pinned.name == pin_name(*cookie))),
-        );
-        for cookie in self.programs.enrolled().unwrap_or_default() {
-            if !claimed.contains(&cookie) && self.programs.unenrol(cookie).is_ok() {
-                released.push(format!("cookie {cookie}"));
-            }
-        }
-        released
-    }
-
-    /// A pod that only the state file knows: its sockets died with the earlier agent.
-    fn release_leftover(&self, state: &State) -> Result<()> {
-        self.programs.unenrol(state.cookie)?;
-        self.forget_held(state.cookie);
-        bpf::remove_pinned_pod(&self.pin_root(), &pin_name(state.cookie))?;
-        self.programs.own_clear(state.cookie)?;
-        if let Some(netns) = open_if(&state.netns, state.cookie) {
-            in_pod(&netns, || {
-                let mut netlink =
-                    Netlink::new().map_err(DatapathError::system("open a netlink socket in the pod"))?;
-                clean_namespace(state, &mut netlink)
-            })??;
-        }
-        self.states.remove(state.cookie)
-    }
-
-    /// Removes the pins of pods that `unwanted` says; a line for each.
-    pub(crate) fn remove_pins(&self, unwanted: impl Fn(&bpf::PinnedPod) -> bool) -> Vec<String> {
-        let root = self.pin_root();
-        let pinned = bpf::list_pinned_pods(&root).unwrap_or_default();
-        let removed = pinned
-            .into_iter()
-            .filter(|pod| unwanted(pod) && bpf::remove_pinned_pod(&root, &pod.name).is_ok());
-        removed.map(|pod| format!("pins of {}", pod.name)).collect()
     }
 }
 
 impl Pod {
     /// Ends the listeners for everybody who has a duplicate.
-    fn end_listeners(&mut self) {
+    pub(crate) fn end_listeners(&mut self) {
         for held in &self.listeners {
             listener::end(&held.socket);
         }
     }
 
-    /// Drops what this process holds open in the namespace, and ends the agent's channel.
-    fn let_go(&mut self) {
+    /// Drops what this process holds open in the namespace, and ends the agent's channel. Nobody repairs the pod any more, not even a
+    /// watcher that has been waiting for its lock.
+    pub(crate) fn let_go(&mut self) {
+        if self.phase == Phase::Captured {
+            self.phase = Phase::Stopped(Instant::now());
+        }
         self.listeners.clear();
         self.sockets.release();
         self.fresh = tokio::sync::mpsc::unbounded_channel().0;
@@ -236,7 +167,7 @@ impl Pod {
 
 /// Takes rules, routes and sysctls out of the calling thread's namespace. If captured connections cannot be destroyed the guard rule
 /// stays, because without it they would go on in plaintext.
-fn clean_namespace(state: &State, netlink: &mut Netlink) -> Result<()> {
+pub(crate) fn clean_namespace(state: &State, netlink: &mut Netlink) -> Result<()> {
     let survivors = sockdiag::destroy_marked();
     for family in families() {
         netlink
@@ -264,11 +195,6 @@ fn clean_namespace(state: &State, netlink: &mut Netlink) -> Result<()> {
         }
     }
     sysctl::restore(&state.sysctls)
-}
-
-/// The namespace at `path` if it is still the one with this cookie.
-fn open_if(path: &Path, cookie: u64) -> Option<Netns> {
-    Netns::open(path).ok().filter(|netns| netns.cookie() == cookie)
 }
 
 /// SYNs that were routed to the agent before capture stopped still find a listener for this long.
