@@ -45,7 +45,6 @@ fn run() -> Result<()> {
     for input in ["ebpf/common", "ebpf/programs", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
-    println!("cargo::rerun-if-env-changed=PATH");
     require_rust_src()?;
     let linker = find_linker()?;
     // One for check, clippy, test and release: the objects do not depend on the host's profile.

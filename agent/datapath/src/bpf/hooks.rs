@@ -50,14 +50,14 @@ pub(super) struct Attachment {
     hook: Hook,
     program: OwnedFd,
     cgroup: PathBuf,
-    pin: Option<PathBuf>,
+    pin: PathBuf,
     link: Option<Link>,
 }
 
 impl Attachment {
-    /// `root`: where links are pinned, nothing for links that end with this value.
-    pub(super) fn new(hook: Hook, program: OwnedFd, cgroup: &Path, root: Option<&Path>) -> Self {
-        let pin = root.map(|root| pins::link(root, hook.name));
+    /// `root`: below it links are pinned.
+    pub(super) fn new(hook: Hook, program: OwnedFd, cgroup: &Path, root: &Path) -> Self {
+        let pin = pins::link(root, hook.name);
         Self { hook, program, cgroup: cgroup.to_owned(), pin, link: None }
     }
 
@@ -74,8 +74,7 @@ impl Attachment {
     /// before the old one goes.
     pub(super) fn attach(&mut self) -> Result<(), BpfError> {
         let (dir, target) = self.target()?;
-        if let Some(pin) = &self.pin
-            && let Some(link) = Link::open(pin)?
+        if let Some(link) = Link::open(&self.pin)?
             && link.is_on(target)?
         {
             link.update(self.hook.name, self.program.as_fd())?;
@@ -85,9 +84,7 @@ impl Attachment {
         }
         let what = format!("{} to cgroup {}", self.hook.name, self.cgroup.display());
         let link = Link::create(&what, self.program.as_fd(), dir.as_fd(), self.hook.attach_type)?;
-        if let Some(pin) = &self.pin {
-            link.pin(pin)?;
-        }
+        link.pin(&self.pin)?;
         self.link = Some(link);
         Ok(())
     }
@@ -112,13 +109,10 @@ impl Attachment {
                 _ => format!("the cgroup {} was made anew", self.cgroup.display()),
             }));
         }
-        let Some(pin) = &self.pin else {
-            return Ok(None);
-        };
-        Ok(match Link::open(pin)? {
-            None => Some(format!("the pin {} is gone", pin.display())),
+        Ok(match Link::open(&self.pin)? {
+            None => Some(format!("the pin {} is gone", self.pin.display())),
             Some(pinned) if pinned.info()?.id != info.id => {
-                Some(format!("{} is another link", pin.display()))
+                Some(format!("{} is another link", self.pin.display()))
             }
             Some(_) => None,
         })
@@ -129,9 +123,9 @@ impl Attachment {
         if let Some(link) = self.link.take() {
             link.detach(self.hook.name)?;
         }
-        match self.pin.as_deref().map(std::fs::remove_file) {
-            Some(Err(source)) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(BpfError::File { action: "remove", path: self.pin.clone().unwrap_or_default(), source })
+        match std::fs::remove_file(&self.pin) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(BpfError::File { action: "remove", path: self.pin.clone(), source })
             }
             _ => Ok(()),
         }

@@ -43,7 +43,7 @@ impl LogReader {
 
 impl Drop for LogReader {
     fn drop(&mut self) {
-        wake::signal(&self.wake);
+        wake::wake_up(&self.wake);
         if let Some(thread) = self.thread.take() {
             // A panic of that thread lost log lines, which is no reason for another one here.
             let _ = thread.join();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  NodePrograms ── hooks ── link ─┐            pins: <root>/{maps,links,pods}
-//!      │  └─ maps (table)         ├── sys: bpf(2)
+//!      │  └─ members (table)      ├── sys: bpf(2)
 //!      ├─ pods() ── PodPrograms ──┤
 //!      │               └─ PodProgram (one per pod) ── stray
 //!      ├─ events() ── crate::events (ring buffer, tracepoint)
@@ -16,6 +16,7 @@ mod error;
 mod hooks;
 mod link;
 mod log;
+mod members;
 mod node;
 mod object;
 mod offsets;
@@ -38,7 +39,7 @@ pub(crate) use object::Pins;
 pub(crate) use pins::{PinnedPod, list_pinned_pods, remove_pinned_pod};
 pub(crate) use pod::{PodProgram, PodPrograms};
 pub(crate) use trace::{Switches, Tracepoint};
-pub(crate) use wake::{Wake, eventfd, signal, wait};
+pub(crate) use wake::{Wake, eventfd, wait, wake_up};
 pub(crate) use weir_ebpf_common::slots;
 
 /// What the node's programs need to know at start.
@@ -54,8 +55,6 @@ pub(crate) struct Config {
     pub(crate) mark: u32,
     /// 0 off, 1 error .. 5 trace: compiled into the programs when they are loaded.
     pub(crate) log_level: u8,
-    /// `false`: links are held by this value alone and the maps' pins go with it (self-test).
-    pub(crate) pinned: bool,
 }
 
 /// Something of ours that is not in the kernel as it should be.

@@ -1,26 +1,23 @@
 //! The node's programs and maps: one of these per agent.
 
 use std::{
-    net::IpAddr,
-    os::fd::{AsFd, AsRawFd},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use aya::{EbpfLoader, programs::ProgramType, sys::is_helper_supported};
 use aya_obj::generated::bpf_func_id;
-use weir_ebpf_common::{Addr, OwnKey, PrefixKey, ProbePort};
 
 use super::{
     Config, Fault,
-    counters::{CounterTable, Counters},
+    counters::Counters,
     error::BpfError,
     hooks::{Attachment, HOOKS, Place},
     log::LogReader,
+    members::Maps,
     object::{self, Loaded},
     pins,
     pod::PodPrograms,
-    table::Table,
     trace::Switches,
 };
 use crate::events::{EventStream, Hub};
@@ -31,8 +28,7 @@ type Result<T> = std::result::Result<T, BpfError>;
 #[derive(Debug)]
 pub(crate) struct NodePrograms {
     root: PathBuf,
-    pinned: bool,
-    maps: Maps,
+    pub(super) maps: Maps,
     attachments: Mutex<Vec<Attachment>>,
     events: Arc<Hub>,
     _log: Option<LogReader>,
@@ -53,20 +49,6 @@ const MAPS: [&str; 11] = [
     "EVENTS",
 ];
 
-#[derive(Debug)]
-struct Maps {
-    enrolled: Table<u64, u32>,
-    exempt: Table<u64, u32>,
-    own: Table<OwnKey, u32>,
-    exclude: Table<PrefixKey, u32>,
-    probe_ports: Table<ProbePort, u32>,
-    agent_sockets: Table<i32, u32>,
-    counters: Arc<CounterTable>,
-}
-
-/// Value of maps that are sets.
-const PRESENT: u32 = 1;
-
 impl NodePrograms {
     /// Loads the programs, adopts pinned maps (layout checked) and links (updated in place), attaches what is missing.
     ///
@@ -74,9 +56,6 @@ impl NodePrograms {
     /// Everything that keeps pods from being captured. A kubelet cgroup that is not there is only logged and found by
     /// `verify`: probes then go through the agent.
     pub(crate) fn start(config: &Config) -> Result<Self> {
-        if !config.pinned {
-            pins::remove_tree(&config.root)?;
-        }
         pins::prepare(&config.root)?;
         let pins = pins::node_maps(&config.root, &MAPS);
         let mut loaded = object::NODE.load(&pins, |loader| set_globals(loader, config))?;
@@ -97,95 +76,7 @@ impl NodePrograms {
                 (result, _) => result?,
             }
         }
-        Ok(Self {
-            root: config.root.clone(),
-            pinned: config.pinned,
-            maps,
-            attachments: Mutex::new(attachments),
-            events,
-            _log: log,
-        })
-    }
-
-    /// From now on connections of this network namespace are captured. Call it last.
-    pub(crate) fn enrol(&self, netns_cookie: u64) -> Result<()> {
-        self.maps.enrolled.set(&netns_cookie, &PRESENT)
-    }
-
-    /// No connection of this namespace is captured any more. Absent is fine.
-    pub(crate) fn unenrol(&self, netns_cookie: u64) -> Result<()> {
-        self.maps.enrolled.remove(&netns_cookie).map(drop)
-    }
-
-    /// Whether connections of this namespace are captured.
-    pub(crate) fn is_enrolled(&self, netns_cookie: u64) -> Result<bool> {
-        Ok(self.maps.enrolled.get(&netns_cookie)?.is_some())
-    }
-
-    /// Cookies of all enrolled namespaces, those of a dead agent included.
-    pub(crate) fn enrolled(&self) -> Result<Vec<u64>> {
-        self.maps.enrolled.keys()
-    }
-
-    /// An address of the namespace itself: connections to it are not captured.
-    pub(crate) fn own_add(&self, cookie: u64, ip: IpAddr) -> Result<()> {
-        self.maps.own.set(&OwnKey { cookie, addr: ip.into() }, &PRESENT)
-    }
-
-    /// Absent is fine.
-    pub(crate) fn own_remove(&self, cookie: u64, ip: IpAddr) -> Result<()> {
-        self.maps.own.remove(&OwnKey { cookie, addr: ip.into() }).map(drop)
-    }
-
-    /// The addresses of one namespace.
-    #[cfg(test)]
-    pub(crate) fn own(&self, cookie: u64) -> Result<Vec<IpAddr>> {
-        let keys = self.maps.own.keys()?;
-        Ok(keys.into_iter().filter(|key| key.cookie == cookie).map(|key| key.addr.into()).collect())
-    }
-
-    /// Forgets all addresses of a namespace.
-    pub(crate) fn own_clear(&self, cookie: u64) -> Result<()> {
-        for key in self.maps.own.keys()?.into_iter().filter(|key| key.cookie == cookie) {
-            self.maps.own.remove(&key)?;
-        }
-        Ok(())
-    }
-
-    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured.
-    pub(crate) fn exempt_cgroup(&self, id: u64) -> Result<()> {
-        self.maps.exempt.set(&id, &PRESENT)
-    }
-
-    /// Replaces the set of destinations that are never captured, by (address, prefix length). New ones come before old
-    /// ones go; host bits are ignored.
-    pub(crate) fn set_exclude(&self, networks: &[(IpAddr, u8)]) -> Result<()> {
-        let wanted: Vec<PrefixKey> = networks.iter().map(|(ip, bits)| prefix(*ip, *bits)).collect();
-        for key in &wanted {
-            self.maps.exclude.set(key, &PRESENT)?;
-        }
-        for key in self.maps.exclude.keys()? {
-            if !wanted.contains(&key) {
-                self.maps.exclude.remove(&key)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The kubelet may reach this port of a pod without the agent.
-    pub(crate) fn probe_port_add(&self, ip: IpAddr, port: u16) -> Result<()> {
-        self.maps.probe_ports.set(&probe_port(ip, port), &PRESENT)
-    }
-
-    /// Absent is fine.
-    pub(crate) fn probe_port_remove(&self, ip: IpAddr, port: u16) -> Result<()> {
-        self.maps.probe_ports.remove(&probe_port(ip, port)).map(drop)
-    }
-
-    /// Marks a listener as the agent's; what it accepts inherits that, and sock_ops leaves it alone (C5). Before
-    /// `PodProgram::set_slot`.
-    pub(crate) fn tag_listener(&self, listener: &impl AsFd) -> Result<()> {
-        self.maps.agent_sockets.set(&listener.as_fd().as_raw_fd(), &PRESENT)
+        Ok(Self { root: config.root.clone(), maps, attachments: Mutex::new(attachments), events, _log: log })
     }
 
     /// What is not as it should be: each link alive, of its type, on the cgroup that now has the path, and pinned.
@@ -243,30 +134,11 @@ impl NodePrograms {
 
 impl Drop for NodePrograms {
     fn drop(&mut self) {
-        if !self.pinned
-            && let Err(error) = pins::remove_tree(&self.root)
-        {
-            tracing::warn!(%error, "temporary pins are left behind");
-        }
-    }
-}
-
-impl Maps {
-    fn take(loaded: &mut Loaded) -> Result<Self> {
-        Ok(Self {
-            enrolled: Table::new("ENROLLED", &loaded.map("ENROLLED")?)?,
-            exempt: Table::new("EXEMPT", &loaded.map("EXEMPT")?)?,
-            own: Table::new("OWN", &loaded.map("OWN")?)?,
-            exclude: Table::new("EXCLUDE", &loaded.map("EXCLUDE")?)?,
-            probe_ports: Table::new("PROBE_PORTS", &loaded.map("PROBE_PORTS")?)?,
-            agent_sockets: Table::new("AGENT_SOCKETS", &loaded.map("AGENT_SOCKETS")?)?,
-            counters: Arc::new(CounterTable::new(&loaded.map("COUNTERS")?)?),
-        })
+        self.events.close();
     }
 }
 
 fn load_hooks(loaded: &mut Loaded, config: &Config) -> Result<Vec<Attachment>> {
-    let root = config.pinned.then_some(config.root.as_path());
     let mut attachments = Vec::new();
     for hook in HOOKS {
         let cgroup = match (hook.place, &config.kubelet_cgroup) {
@@ -275,7 +147,7 @@ fn load_hooks(loaded: &mut Loaded, config: &Config) -> Result<Vec<Attachment>> {
             (Place::Kubelet, None) => continue,
         };
         let program = loaded.program(hook.function)?;
-        attachments.push(Attachment::new(hook, program, cgroup, root));
+        attachments.push(Attachment::new(hook, program, cgroup, &config.root));
     }
     Ok(attachments)
 }
@@ -296,40 +168,4 @@ fn knows_current_task() -> bool {
     [bpf_func_id::BPF_FUNC_get_current_pid_tgid, bpf_func_id::BPF_FUNC_get_current_comm]
         .into_iter()
         .all(|helper| is_helper_supported(ProgramType::CgroupSockAddr, helper).unwrap_or(false))
-}
-
-fn probe_port(ip: IpAddr, port: u16) -> ProbePort {
-    ProbePort { addr: ip.into(), port: u32::from(port) }
-}
-
-/// The key of a network in the trie, with its host bits cleared, so that one network is one key.
-fn prefix(ip: IpAddr, bits: u8) -> PrefixKey {
-    let (bits, v6) = match ip {
-        IpAddr::V4(v4) => (96 + u32::from(bits.min(32)), v4.to_ipv6_mapped()),
-        IpAddr::V6(v6) => (u32::from(bits.min(128)), v6),
-    };
-    let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-    let network = std::net::Ipv6Addr::from(u128::from(v6) & mask);
-    PrefixKey { prefix_len: bits, addr: Addr::from(IpAddr::V6(network)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_become_trie_keys() {
-        for (ip, bits, expected_ip, expected_bits) in [
-            ("10.1.2.3", 8, "10.0.0.0", 104),
-            ("10.1.2.3", 32, "10.1.2.3", 128),
-            ("0.0.0.0", 0, "0.0.0.0", 96),
-            ("fd09::1:2", 64, "fd09::", 64),
-            ("::", 0, "::", 0),
-            ("fe80::1", 128, "fe80::1", 128),
-        ] {
-            let key = prefix(ip.parse().unwrap(), bits);
-            let expected: IpAddr = expected_ip.parse().unwrap();
-            assert_eq!((key.prefix_len, key.addr), (expected_bits, Addr::from(expected)), "{ip}/{bits}");
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! One reader of the ring, any number of streams.
 
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 use weir_ebpf_common::{Counter, RawEvent, control};
 
 use super::{Event, EventStream};
-use crate::bpf::{BpfError, CounterTable, Pins, Switches, Tracepoint, Wake, eventfd, signal, wait};
+use crate::bpf::{BpfError, CounterTable, Pins, Switches, Tracepoint, Wake, eventfd, wait, wake_up};
 
 /// Maps that reading and the tracepoint share with the node's programs.
 pub(crate) const MAPS: [&str; 6] = ["ENROLLED", "EXEMPT", "AGENT_SOCKETS", "FLOWS", "COUNTERS", "EVENTS"];
@@ -36,6 +35,14 @@ struct State {
     reader: Option<Reader>,
 }
 
+/// The thread, while there is one. It ends itself when it finds no stream, so nobody waits for it.
+#[derive(Debug)]
+struct Reader {
+    wake: Arc<OwnedFd>,
+    /// Switches that fit what it has attached.
+    switches: u32,
+}
+
 #[derive(Debug)]
 struct Stream {
     id: u64,
@@ -43,12 +50,6 @@ struct Stream {
     /// Value of the kernel's counter when the stream began.
     lost_before: u64,
     overflow: u64,
-}
-
-#[derive(Debug)]
-struct Reader {
-    stop: Arc<OwnedFd>,
-    thread: JoinHandle<()>,
 }
 
 /// Takes its stream out of the hub when it is dropped.
@@ -72,8 +73,10 @@ impl Hub {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let lost_before = self.counters.get(Counter::EventsLost)?;
         let mut state = self.state();
-        if state.reader.is_none() {
-            state.reader = Some(self.start_reader()?);
+        match &state.reader {
+            // It may be about to end: then it sees the new stream and stays.
+            Some(reader) => self.switches.set(reader.switches)?,
+            None => state.reader = Some(self.start_reader()?),
         }
         let id = state.next_id;
         state.next_id += 1;
@@ -81,17 +84,43 @@ impl Hub {
         Ok(EventStream { receiver, _subscription: Subscription { hub: Arc::clone(self), id } })
     }
 
+    /// Ends all streams.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.streams.clear();
+        self.leave_to_reader(&state);
+    }
+
+    fn unsubscribe(&self, id: u64) {
+        let mut state = self.state();
+        state.streams.retain(|stream| stream.id != id);
+        self.leave_to_reader(&state);
+    }
+
+    fn leave_to_reader(&self, state: &State) {
+        if !state.streams.is_empty() {
+            return;
+        }
+        if let Some(reader) = &state.reader {
+            if let Err(error) = self.switches.set(0) {
+                tracing::warn!(%error, "connection events stay switched on, which costs time per connection");
+            }
+            wake_up(&reader.wake);
+        }
+    }
+
     fn start_reader(self: &Arc<Self>) -> Result<Reader, BpfError> {
         let file = |source| BpfError::File { action: "start the reader of", path: "EVENTS".into(), source };
         let ring = self.open_ring()?;
-        let stop = Arc::new(eventfd().map_err(file)?);
-        self.switches.set(control::EVENTS)?;
-        let (hub, wake) = (Arc::clone(self), Arc::clone(&stop));
-        let thread = std::thread::Builder::new()
+        let wake = Arc::new(eventfd().map_err(file)?);
+        let switches = control::EVENTS;
+        self.switches.set(switches)?;
+        let (hub, own_wake) = (Arc::clone(self), Arc::clone(&wake));
+        std::thread::Builder::new()
             .name("weir-events".to_owned())
-            .spawn(move || hub.read(ring, &wake))
+            .spawn(move || hub.read(ring, &own_wake))
             .map_err(file)?;
-        Ok(Reader { stop, thread })
+        Ok(Reader { wake, switches })
     }
 
     fn open_ring(&self) -> Result<RingBuf<MapData>, BpfError> {
@@ -102,21 +131,49 @@ impl Hub {
     }
 
     /// The thread. The tracepoint lives exactly as long as it reads.
-    fn read(&self, mut ring: RingBuf<MapData>, stop: &OwnedFd) {
-        let tracepoint = Tracepoint::attach(&self.pins)
-            .inspect_err(|error| tracing::warn!(%error, "no tracepoint: connections older than the trace and processes outside of the pods' cgroup are not reported"))
-            .ok();
-        if tracepoint.is_some()
-            && let Err(error) = self.switches.set(control::EVENTS | control::TRACEPOINT)
-        {
-            tracing::warn!(%error, "closed connections are reported twice");
-        }
+    fn read(&self, mut ring: RingBuf<MapData>, wake: &OwnedFd) {
+        let _tracepoint = self.attach_tracepoint();
         loop {
             self.drain(&mut ring);
-            if wait(std::os::fd::AsFd::as_fd(&ring), stop) == Wake::Stop {
-                return;
+            match wait(ring.as_fd(), wake) {
+                Wake::Readable => {}
+                Wake::Called => {
+                    let mut state = self.state();
+                    if state.streams.is_empty() {
+                        state.reader = None;
+                        return;
+                    }
+                }
+                Wake::Failed => {
+                    let mut state = self.state();
+                    state.streams.clear();
+                    state.reader = None;
+                    return;
+                }
             }
         }
+    }
+
+    fn attach_tracepoint(&self) -> Option<Tracepoint> {
+        let tracepoint = Tracepoint::attach(&self.pins)
+            .inspect_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "no tracepoint: connections older than the trace and processes outside of the pods' cgroup are \
+                     not reported"
+                );
+            })
+            .ok()?;
+        let mut state = self.state();
+        // From here on sock_ops leaves closed sockets to the tracepoint.
+        let switches = control::EVENTS | control::TRACEPOINT;
+        let on = if state.streams.is_empty() { 0 } else { switches };
+        if let Err(error) = self.switches.set(on) {
+            tracing::warn!(%error, "closed connections are reported twice");
+        } else if let Some(reader) = &mut state.reader {
+            reader.switches = switches;
+        }
+        Some(tracepoint)
     }
 
     fn drain(&self, ring: &mut RingBuf<MapData>) {
@@ -132,21 +189,6 @@ impl Hub {
             if let Some(event) = Event::decode(&raw, clock.wall(raw.time_ns), 0) {
                 self.state().publish(&event, lost);
             }
-        }
-    }
-
-    fn unsubscribe(&self, id: u64) {
-        let mut state = self.state();
-        state.streams.retain(|stream| stream.id != id);
-        let reader = if state.streams.is_empty() { state.reader.take() } else { None };
-        if let Some(reader) = reader {
-            if let Err(error) = self.switches.set(0) {
-                tracing::warn!(%error, "connection events stay switched on, which costs time per connection");
-            }
-            // The reader takes the lock to publish: let it finish. Whoever subscribes next starts a new one.
-            drop(state);
-            signal(&reader.stop);
-            let _ = reader.thread.join();
         }
     }
 

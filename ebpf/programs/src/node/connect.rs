@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::{debug, error};
 use weir_ebpf_common::{
-    Addr, Counter, FlowStart, OwnKey, RawEvent, control, kind, role,
+    Addr, Counter, FlowStart, OwnKey, RawEvent, TCP, control, kind, role,
     verdict::{self, Connect, ConnectFacts, Exempt},
 };
 use weir_ebpf_programs::{address, count, field, report, switched_on};
@@ -108,7 +108,9 @@ fn capture(call: &Call<'_>) -> i32 {
     }
     count(&COUNTERS, Counter::Captured);
     debug!(call.ctx, target: crate::LOG, "connect {:i} port {}: captured", octets(&call.destination), call.port);
-    tell(call, kind::CAPTURED, 0, role::CLIENT);
+    if reporting() {
+        tell(call, kind::CAPTURED, 0, role::CLIENT);
+    }
     ALLOW
 }
 
@@ -119,12 +121,14 @@ fn exempt(call: &Call<'_>, reason: Exempt) -> i32 {
     }
     count(&COUNTERS, reason.counter());
     debug!(call.ctx, target: crate::LOG, "connect {:i} port {}: exempt {}", octets(&call.destination), call.port, reason as u8);
-    match reason {
-        Exempt::NotTcp => {}
-        // What the agent does outside of the pods is nobody's traffic.
-        Exempt::NotEnrolled if call.protocol != weir_ebpf_common::TCP || call.exempt_cgroup() => {}
-        Exempt::Agent => tell(call, kind::EXEMPT, reason as u8, role::AGENT),
-        _ => tell(call, kind::EXEMPT, reason as u8, role::CLIENT),
+    if reporting() {
+        match reason {
+            Exempt::NotTcp => {}
+            // What the agent does outside of the pods is nobody's traffic.
+            Exempt::NotEnrolled if call.protocol != TCP || call.exempt_cgroup() => {}
+            Exempt::Agent => tell(call, kind::EXEMPT, reason as u8, role::AGENT),
+            _ => tell(call, kind::EXEMPT, reason as u8, role::CLIENT),
+        }
     }
     ALLOW
 }
@@ -137,7 +141,9 @@ fn refuse(call: &Call<'_>) -> i32 {
         octets(&call.destination),
         call.port
     );
-    tell(call, kind::REFUSED, 0, role::CLIENT);
+    if reporting() {
+        tell(call, kind::REFUSED, 0, role::CLIENT);
+    }
     REFUSE
 }
 
@@ -162,12 +168,15 @@ fn set_mark(call: &Call<'_>, mut mark: u32) -> bool {
     result == 0
 }
 
+/// Somebody reads events.
+#[inline(always)]
+fn reporting() -> bool {
+    switched_on(&CONTROL) & control::EVENTS != 0
+}
+
 /// Reports the decision, and keeps with the socket who made it for the events that follow.
 #[inline(always)]
 fn tell(call: &Call<'_>, kind: u8, reason: u8, role: u8) {
-    if switched_on(&CONTROL) & control::EVENTS == 0 {
-        return;
-    }
     let sk = field!(call.ctx.sock_addr, __bindgen_anon_1.sk);
     // SAFETY: a sock_addr context always has a socket.
     let mut start = unsafe { FLOWS.get_or_create(sk.cast()) };

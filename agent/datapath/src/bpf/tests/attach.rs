@@ -59,18 +59,6 @@ fn an_agent_takes_over_what_another_left() {
 }
 
 #[test]
-fn an_unpinned_node_leaves_nothing() {
-    on_stage(|stage| {
-        let node = NodePrograms::start(&Config { pinned: false, ..stage.config() }).unwrap();
-        assert_eq!(node.verify(), []);
-        assert!(attached(stage).iter().all(|(_, programs)| programs.len() == 1));
-        drop(node);
-        assert!(!stage.root().exists());
-        assert!(eventually(|| attached(stage).iter().all(|(_, programs)| programs.is_empty())));
-    });
-}
-
-#[test]
 fn a_pinned_map_of_another_layout_is_refused() {
     on_stage(|stage| {
         pins::prepare(&stage.root()).unwrap();

@@ -11,3 +11,4 @@ mod pick;
 mod pods;
 mod probe;
 mod stage;
+mod verifier;

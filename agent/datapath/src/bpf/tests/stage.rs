@@ -99,7 +99,6 @@ impl Stage {
             kubelet_cgroup: Some(self.cgroup.join("kubelet")),
             mark: weir_ebpf_common::MARK,
             log_level: 0,
-            pinned: true,
         }
     }
 
