@@ -55,7 +55,7 @@ pub(crate) struct Node {
     pub(crate) states: StateDir,
     /// The agent's own namespace, where worker threads live.
     pub(crate) home: Arc<Netns>,
-    /// Inode number of pid 1's namespace, if the agent may look at pid 1.
+    /// Inode number of the host's namespace, if the agent may look at it.
     pub(crate) host: Option<u64>,
     pub(crate) hierarchy: Hierarchy,
     pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
@@ -211,11 +211,17 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Inode number of pid 1's namespace, which is never enrolled. The link can be read where the file may not be opened.
+/// Inode number of the host's namespace, which is never enrolled: that of pid 1, or (where pid 1 may not be looked at) that of the
+/// kernel's own threads.
 fn host_inode() -> Option<u64> {
+    let kernel = Path::new("/proc/2");
+    let is_kernel = std::fs::read_to_string(kernel.join("comm")).is_ok_and(|name| name.trim() == "kthreadd");
     let number = crate::netns::inode_of_process(Path::new("/proc/1"));
+    let number = number.or_else(|| crate::netns::inode_of_process(kernel).filter(|_| is_kernel));
     if number.is_none() {
-        tracing::warn!("pid 1 cannot be looked at: of the host's namespaces only the agent's own is refused");
+        tracing::warn!(
+            "pid 1 cannot be looked at (hostPID? CAP_SYS_PTRACE?): of the host's namespaces only the agent's own is refused"
+        );
     }
     number
 }

@@ -35,11 +35,7 @@ impl Datapath {
                 node.look_at(&mut pod, node_fault.as_deref(), &processes, &mut report);
             }
         }
-        let ours: BTreeSet<String> =
-            node.all_pods().iter().map(|pod| pin_name(lock(pod).netns.cookie())).collect();
-        report
-            .repaired
-            .extend(node.remove_pins(|pinned| pinned.netns_ino == 0 && !ours.contains(&pinned.name)));
+        report.repaired.extend(node.collect_pins());
         report
     }
 }
@@ -51,6 +47,14 @@ impl Node {
             self.pods().iter().map(|(uid, pod)| (uid.clone(), std::sync::Arc::clone(pod))).collect();
         let gone = pods.into_iter().filter(|(_, pod)| lock(pod).is_gone()).map(|(uid, _)| uid);
         gone.inspect(|uid| self.release(uid)).collect()
+    }
+
+    /// Removes the pins of dead pods. Not while a pod is being enrolled: its pins look like that for a moment.
+    fn collect_pins(&self) -> Vec<String> {
+        let _nobody_enrols = lock(&self.enrolling);
+        let ours: BTreeSet<String> =
+            self.all_pods().iter().map(|pod| pin_name(lock(pod).netns.cookie())).collect();
+        self.remove_pins(|pinned| pinned.netns_ino == 0 && !ours.contains(&pinned.name))
     }
 
     /// Repairs a pod and remembers what is wrong with it.

@@ -33,6 +33,7 @@ impl Node {
 
     /// See [`crate::Datapath::release_unclaimed`].
     pub(crate) fn release_unclaimed(&self) -> Vec<String> {
+        let _nobody_enrols = lock(&self.enrolling);
         let claimed: BTreeSet<u64> = self.all_pods().iter().map(|pod| lock(pod).netns.cookie()).collect();
         let mut released = Vec::new();
         for state in self.states.all() {

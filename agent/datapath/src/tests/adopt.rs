@@ -142,3 +142,25 @@ fn with_a_holder_connections_wait_for_the_next_agent() {
         second.shutdown(Leave::Open).unwrap();
     });
 }
+
+#[test]
+fn cleaning_up_does_not_touch_a_pod_that_is_being_enrolled() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratches: Vec<Scratch> = (0..10).map(|_| Scratch::new().unwrap()).collect();
+        let enrolled = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enrolled.load(std::sync::atomic::Ordering::Acquire) {
+                    assert_eq!(datapath.reconcile().repaired, [""; 0]);
+                }
+            });
+            for (number, scratch) in scratches.iter().enumerate() {
+                datapath.enrol(PodSpec { uid: number.to_string(), ..spec(scratch) }).unwrap();
+            }
+            enrolled.store(true, std::sync::atomic::Ordering::Release);
+        });
+        assert_eq!((stage.pod_pins().len(), datapath.reconcile().protected), (10, 10));
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
