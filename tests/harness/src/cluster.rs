@@ -167,7 +167,7 @@ impl Cluster {
         }
         for node in &self.nodes {
             if let Some(log) = node.agent().log_text() {
-                eprintln!("--- agent of node {}, end of its log ---\n{}", node.name(), tail(&log, 40));
+                eprintln!("--- agent of node {}, end of its log ---\n{}", node.name(), tail(&log, 12));
             }
         }
     }
