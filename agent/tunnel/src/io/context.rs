@@ -52,10 +52,11 @@ impl PodContext {
     }
 
     /// The pod's address that a connection to `target` comes from: the one that the application chose, if
-    /// it is one of the pod's and of the right family, else the pod's first.
+    /// it is one of the pod's and of the right family, else the pod's first. An application that is bound to
+    /// 127.0.0.1 gets out too, but nobody outside can answer that address.
     pub(crate) fn source(&self, workload: &Workload, client: IpAddr, target: IpAddr) -> IpAddr {
         let fits = |ip: IpAddr| ip.is_ipv4() == target.is_ipv4();
-        if fits(client) && self.pod.net().owns(client) {
+        if fits(client) && !client.is_loopback() && self.pod.net().owns(client) {
             return client;
         }
         let first = workload.addresses.iter().copied().find(|ip| fits(*ip));

@@ -12,7 +12,8 @@ use crate::{Config, PodNetwork, TunnelError};
 ///
 /// Over loopback the kernel picks the client's port and may meet an older socket with the same addresses that
 /// swallows the SYN. So the first attempt is short and the second has another port; the second has all the
-/// time, because a full accept queue looks the same.
+/// time, because a full accept queue looks the same. Each socket chooses among a part of the ports, so one that
+/// finds none free is replaced, too.
 ///
 /// # Errors
 /// What the last attempt met.
@@ -24,7 +25,8 @@ pub(crate) async fn deliver(
 ) -> Result<TcpStream, TunnelError> {
     let attempt = async |limit| tcp::connect(net.deliver(client, app)?, app, limit).await;
     let mut result = attempt(config.first_delivery_timeout).await;
-    if matches!(&result, Err(e) if e.kind() == io::ErrorKind::TimedOut) {
+    let again = [io::ErrorKind::TimedOut, io::ErrorKind::AddrNotAvailable];
+    if matches!(&result, Err(e) if again.contains(&e.kind())) {
         result = attempt(config.connect_timeout).await;
     }
     result.map_err(|source| TunnelError::Connect { addr: app, source })
