@@ -1,13 +1,13 @@
 //! Compiles the eBPF programs and puts the objects into OUT_DIR for `include_bytes_aligned!`.
 //!
 //! The kernel's side is a different target with a `core` of its own, so a second cargo does it: the same pinned stable
-//! toolchain, `core` built from rust-src (RUSTC_BOOTSTRAP=1 lets stable take `-Z build-std`), linked by bpf-linker.
+//! toolchain, `core` built from rust-src (RUSTC_BOOTSTRAP=1 lets stable take `-Z build-std`) or ready in Debian's, linked by bpf-linker.
 //! `WEIR_BPF_OBJECTS=dir` takes ready objects instead, for machines without the toolchain.
 
 use std::{
     env,
     error::Error,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -45,11 +45,11 @@ fn run() -> Result<()> {
     for input in ["ebpf/common", "ebpf/programs", "Cargo.lock", "rust-toolchain.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
-    require_rust_src()?;
+    let core = Core::find()?;
     let linker = find_linker()?;
     // One for check, clippy, test and release: the objects do not depend on the host's profile.
     let target_dir = root.join("target/bpf");
-    compile(&root, &target_dir, &linker)?;
+    compile(&root, &target_dir, &linker, &core)?;
     copy_objects(&target_dir.join(TARGET).join("bpf"), &out)
 }
 
@@ -61,7 +61,7 @@ fn copy_objects(from: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn compile(root: &Path, target_dir: &Path, linker: &Path) -> Result<()> {
+fn compile(root: &Path, target_dir: &Path, linker: &Path, core: &Core) -> Result<()> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
     let flags = [
         "-Cdebuginfo=2".to_owned(),
@@ -73,17 +73,7 @@ fn compile(root: &Path, target_dir: &Path, linker: &Path) -> Result<()> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root)
-        .args([
-            "build",
-            "--locked",
-            "--quiet",
-            "--profile",
-            "bpf",
-            "--target",
-            TARGET,
-            "-Z",
-            "build-std=core",
-        ])
+        .args(["build", "--locked", "--quiet", "--profile", "bpf", "--target", TARGET])
         .args(["--package", "weir-ebpf-programs", "--bins", "--target-dir"])
         .arg(target_dir)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -95,6 +85,10 @@ fn compile(root: &Path, target_dir: &Path, linker: &Path) -> Result<()> {
         .env_remove("CARGO_MAKEFLAGS")
         .env_remove("CARGO_TARGET_DIR")
         .stdin(Stdio::null());
+    match core {
+        Core::Sources => cargo.args(["-Z", "build-std=core"]),
+        Core::Ready(rustc) => cargo.env("RUSTC", rustc),
+    };
     let output = cargo.output().map_err(|e| format!("cannot start cargo for the eBPF programs: {e}"))?;
     if output.status.success() {
         return Ok(());
@@ -107,21 +101,35 @@ fn compile(root: &Path, target_dir: &Path, linker: &Path) -> Result<()> {
     .into())
 }
 
-/// `core` for the BPF target is compiled from the toolchain's own sources.
-fn require_rust_src() -> Result<()> {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(&rustc).args(["--print", "sysroot"]).output()?;
-    let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    let source = sysroot.join("lib/rustlib/src/rust/library/core/src/lib.rs");
-    if source.is_file() {
-        return Ok(());
+/// Where `core` for the BPF target comes from; `cargo xtask setup` knows the same two ways.
+enum Core {
+    /// Compiled from the pinned toolchain's own sources (component rust-src).
+    Sources,
+    /// Ready, with Debian's rustc-web and libstd-rust-web-dev-bpf, whose compiler this is.
+    Ready(&'static str),
+}
+
+impl Core {
+    fn find() -> Result<Self> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        if sysroot(&rustc)?.join("lib/rustlib/src/rust/library/core/src/lib.rs").is_file() {
+            return Ok(Self::Sources);
+        }
+        let debian = "/usr/bin/rustc";
+        if sysroot(debian.as_ref()).is_ok_and(|root| root.join("lib/rustlib").join(TARGET).is_dir()) {
+            return Ok(Self::Ready(debian));
+        }
+        Err(format!(
+            "the eBPF programs need `core` for {TARGET}, and this toolchain has no sources of it.\n\
+             Run `cargo xtask setup` (it adds the rust-src component), or set {OVERRIDE} to a directory with ready objects."
+        )
+        .into())
     }
-    Err(format!(
-        "the eBPF programs need the sources of `core`, and {} is not there.\n\
-         Run `cargo xtask setup` (it adds the rust-src component), or set {OVERRIDE} to a directory with ready objects.",
-        source.display()
-    )
-    .into())
+}
+
+fn sysroot(rustc: &OsStr) -> Result<PathBuf> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output()?;
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 fn find_linker() -> Result<PathBuf> {
