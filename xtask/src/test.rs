@@ -23,7 +23,7 @@ pub(crate) struct TestArgs {
 enum Suite {
     /// Pure code: no root, no kernel features, seconds
     Unit,
-    /// eBPF programs loaded and run in this kernel (root)
+    /// The datapath: eBPF programs, routes and sockets in this kernel (root)
     Kernel,
     /// Clusters of network namespaces with real agents and real programs (root)
     Netns,
@@ -46,8 +46,8 @@ impl Suite {
     /// What nextest calls the tests of this suite.
     fn filter(self) -> &'static str {
         match self {
-            Self::Unit => "not (package(weir-netns) or (package(weir-datapath) and kind(test)))",
-            Self::Kernel => "package(weir-datapath) and kind(test)",
+            Self::Unit => "not (package(weir-netns) or package(weir-datapath))",
+            Self::Kernel => "package(weir-datapath)",
             Self::Netns => "package(weir-netns)",
             Self::Fuzz => "none()",
         }
