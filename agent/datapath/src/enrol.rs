@@ -33,6 +33,13 @@ impl Datapath {
             node.release(&spec.uid);
         }
         let (pod, enrolled) = node.enrol_new(spec, netns)?;
+        tracing::info!(
+            pod = pod.spec.uid,
+            netns = pod.netns.cookie(),
+            adopted = pod.program.adopted(),
+            port = pod.state.port,
+            "pod captured"
+        );
         self.watcher().watch(&pod);
         node.pods().insert(pod.spec.uid.clone(), Arc::new(Mutex::new(pod)));
         Ok(enrolled)
@@ -85,14 +92,6 @@ impl Node {
         let mut pod = in_pod(&netns, || self.prepare(spec, Arc::clone(&netns), fresh))??;
         let adopted = pod.program.adopted();
         let enrolled = self.converge(&mut pod).and_then(|done| {
-            tracing::info!(
-                pod = pod.spec.uid,
-                netns = pod.netns.cookie(),
-                adopted,
-                steps = done.len(),
-                port = pod.state.port,
-                "pod enrolled"
-            );
             tracing::debug!(pod = pod.spec.uid, ?done, "enrolment steps");
             pod.hand_out(drop_sent(new_listeners))
                 .map_err(DatapathError::system("duplicate the pod's listeners"))

@@ -7,7 +7,7 @@ use super::stage::*;
 use crate::ListenerKind::{Hbone, Outbound, Plaintext};
 use crate::netlink::Netlink;
 use crate::scratch::Scratch;
-use crate::{EnrolledPod, Leave};
+use crate::{EnrolledPod, Leave, PodSpec};
 
 const SECOND_POD: &str = "198.51.100.2";
 const SECOND_REMOTE: &str = "198.51.100.1";
@@ -192,6 +192,60 @@ fn a_family_without_an_address_is_unreachable() {
         let _pod = datapath.enrol(spec(&scratch)).unwrap();
         let error = stage.app_connects(&scratch, SocketAddr::new(ip("2001:db8:7::7"), 80)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EHOSTUNREACH), "{error}");
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn a_pod_with_ipv6_alone_is_captured() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratch = Scratch::new().unwrap();
+        let [(v4, remote_v4), (v6, remote_v6)] = scratch.pairs()[..] else { panic!("both families") };
+        scratch
+            .pod
+            .run(|| {
+                let mut netlink = Netlink::new().unwrap();
+                let eth0 = netlink.index_of("eth0").unwrap();
+                netlink.remove_address(eth0, v4, 24).unwrap();
+            })
+            .unwrap();
+        let pod = datapath.enrol(PodSpec { addresses: vec![v6], ..spec(&scratch) }).unwrap();
+        let _app = stage.app_connects(&scratch, SocketAddr::new(remote_v6, 80)).unwrap();
+        assert!(agent_accepts(&pod, Outbound).is_some());
+        let error = stage.app_connects(&scratch, SocketAddr::new(remote_v4, 80)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EHOSTUNREACH), "{error}");
+        assert_eq!(datapath.reconcile().protected, 1);
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn an_address_still_under_duplicate_detection_is_captured_when_it_is_ready() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratch = Scratch::new().unwrap();
+        let pod = datapath.enrol(spec(&scratch)).unwrap();
+        // Through the kernel's own duplicate detection, which takes about a second.
+        let status = scratch
+            .pod
+            .run(|| {
+                std::process::Command::new("ip")
+                    .args(["addr", "add", "2001:db8:5::99/64", "dev", "eth0"])
+                    .status()
+            })
+            .unwrap();
+        assert!(status.unwrap().success());
+        let added = ip("2001:db8:5::99");
+        assert!(eventually(|| pod.sockets.owns(added)), "own from the start");
+        let usable = || {
+            let snapshot = scratch.pod.run(|| Netlink::new().unwrap().snapshot().unwrap()).unwrap();
+            let mut addresses = snapshot.interfaces.into_values().flat_map(|interface| interface.addresses);
+            addresses.any(|address| address.ip == added && address.usable)
+        };
+        assert!(eventually(usable) || eventually(usable), "detection ends");
+        let _client = remote_connects(&scratch, SocketAddr::new(added, 8080)).unwrap();
+        assert!(agent_accepts(&pod, Plaintext).is_some());
         datapath.shutdown(Leave::Open).unwrap();
     });
 }
