@@ -50,15 +50,21 @@ impl Link {
         sys::link_detach(self.0.as_fd()).on(|| format!("detaching {what}"))
     }
 
-    /// Pins it at `path`, over what may be pinned there: the other link stays attached until then.
+    /// Pins it at `path`. A link that is pinned there already stays until the moment of the change, and an agent killed
+    /// in between leaves one of the two.
     pub(super) fn pin(&self, path: &Path) -> Result<(), BpfError> {
-        match std::fs::remove_file(path) {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push("_new");
+        let new = path.with_file_name(name);
+        let file = |action, path: &Path, source| BpfError::File { action, path: path.to_owned(), source };
+        match std::fs::remove_file(&new) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(BpfError::File { action: "remove", path: path.to_owned(), source });
+                return Err(file("remove", &new, source));
             }
             _ => {}
         }
-        sys::pin(self.0.as_fd(), path).on(|| format!("pinning {}", path.display()))
+        sys::pin(self.0.as_fd(), &new).on(|| format!("pinning {}", new.display()))?;
+        std::fs::rename(&new, path).map_err(|source| file("replace", path, source))
     }
 
     pub(super) fn is_on(&self, target: LinkTarget) -> Result<bool, BpfError> {

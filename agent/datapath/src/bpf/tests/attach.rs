@@ -1,10 +1,15 @@
 //! Load, attach, pin, adopt, update in place, repair, detach.
 
-use std::{fs::File, os::fd::AsFd};
+use std::{
+    fs::File,
+    net::SocketAddr,
+    os::fd::AsFd,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+};
 
 use aya::maps::{HashMap, MapData};
 
-use super::stage::{Stage, eventually, on_stage};
+use super::stage::{Stage, eventually, on_stage, socket, try_connect};
 use crate::bpf::{BpfError, Config, Fault, NodePrograms, link::Link, pins, sys};
 
 const PODS_HOOKS: [(&str, u32); 5] = [
@@ -133,7 +138,43 @@ fn wrong_directories_are_named() {
         let elsewhere = tempfile::tempdir().unwrap();
         let config = Config { root: elsewhere.path().join("v1"), ..stage.config() };
         assert!(matches!(NodePrograms::start(&config), Err(BpfError::NotBpffs { .. })));
+        // A mount in a namespace of our own would end with us, and so would capture.
+        let _ = rustix::mount::unmount("/sys/fs/bpf", rustix::mount::UnmountFlags::DETACH);
+        let config = Config { root: "/sys/fs/bpf/weir-kernel-test/v1".into(), ..stage.config() };
+        assert!(matches!(NodePrograms::start(&config), Err(BpfError::NotBpffs { .. })));
         let config = Config { pods_cgroup: elsewhere.path().to_owned(), ..stage.config() };
         assert!(matches!(NodePrograms::start(&config), Err(BpfError::NotCgroup { .. })));
+    });
+}
+
+/// Agents come and go; every single connect() of the pod is marked.
+#[test]
+fn no_connection_escapes_while_agents_change() {
+    on_stage(|stage| {
+        drop(stage.enrolled());
+        let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            let app = scope.spawn(|| {
+                stage.within("pods/app", || {
+                    for destination in ["10.9.1.3:80", "[fd09::3]:80"].iter().cycle() {
+                        let destination: SocketAddr = destination.parse().unwrap();
+                        let socket = socket(destination.ip());
+                        let _ = try_connect(&socket, destination);
+                        assert_eq!(socket.mark().unwrap(), weir_ebpf_common::MARK, "{destination}");
+                        count.fetch_add(1, Ordering::Relaxed);
+                        if stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                    }
+                });
+            });
+            for _ in 0..10 {
+                let node = NodePrograms::start(&stage.config()).unwrap();
+                assert_eq!(node.verify(), []);
+            }
+            stop.store(true, Ordering::Relaxed);
+            app.join().unwrap();
+        });
+        assert!(count.load(Ordering::Relaxed) > 100, "{count:?} connections");
     });
 }

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::mount::{MountFlags, mount};
 
-use super::stage::{Stage, eventually, ip, listen, on_stage};
+use super::stage::{Stage, add_address, eventually, listen, on_stage};
 use crate::{
     bpf::NodePrograms,
     events::{Event, EventKind, EventStream, ExemptReason, Role},
@@ -16,8 +16,8 @@ use crate::{
 
 /// A pod whose own addresses are reachable, so that connections come up without an agent.
 fn pod(stage: &Stage) -> NodePrograms {
-    ip("address add 10.9.1.2/32 dev lo");
-    ip("address add 10.9.1.3/32 dev lo");
+    add_address("10.9.1.2");
+    add_address("10.9.1.3");
     stage.enrolled()
 }
 
@@ -170,7 +170,7 @@ fn without_the_tracepoint_sock_ops_reports_the_end() {
         mount("tmpfs", "/sys/kernel/btf", "tmpfs", MountFlags::empty(), None).unwrap();
         let mut stream = node.events().unwrap();
         let listener = listen("[::]:8080");
-        ip("address add fd09::3/128 dev lo nodad");
+        add_address("fd09::3");
         for to in ["10.9.1.3:8080", "[fd09::3]:8080", "[::ffff:10.9.1.3]:8080"] {
             let at: SocketAddr = to.parse().unwrap();
             stage.within("pods/app", || {
@@ -212,5 +212,15 @@ fn nothing_is_reported_when_nobody_reads() {
         assert!(later.time > event.time);
         assert_eq!(node.counters().unwrap().get(weir_ebpf_common::Counter::Captured), 4);
         drop(listener);
+    });
+}
+
+#[test]
+fn streams_end_with_the_node() {
+    on_stage(|stage| {
+        let node = pod(stage);
+        let mut stream = node.events().unwrap();
+        drop(node);
+        assert_eq!(stream.blocking_next(), None);
     });
 }

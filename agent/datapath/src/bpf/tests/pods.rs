@@ -2,15 +2,17 @@
 
 use std::{
     io::{Read, Write},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsFd,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use weir_ebpf_common::{FlowTuple, slots};
 
 use super::pick::{Pick, pick};
-use super::stage::{OWN, Stage, agent_listener, cookie, eventually, ip, on_stage};
-use crate::bpf::{NodePrograms, PinnedPod, list_pinned_pods, remove_pinned_pod, sys};
+use super::stage::{OWN, Stage, add_address, agent_listener, cookie, eventually, ip, on_stage, sysctl};
+use crate::bpf::{NodePrograms, PinnedPod, PodProgram, list_pinned_pods, remove_pinned_pod, sys};
 
 fn attached(stage: &Stage) -> Vec<u32> {
     sys::attached_programs(stage.netns.as_fd(), sys::attach::SK_LOOKUP).unwrap()
@@ -127,27 +129,89 @@ fn pins_of_deleted_namespaces_can_be_found() {
     });
 }
 
-/// The whole outbound way in one namespace: mark, rule, local route, sk_lookup, transparent listener.
+/// Routes for the whole outbound way in one namespace: mark, rule, local route, sk_lookup, transparent listener.
+fn routes() {
+    add_address("10.9.1.2");
+    add_address("fd09::2");
+    for family in ["", "-6 "] {
+        ip(&format!("{family}rule add pref 100 fwmark 0x57454952 lookup 22341"));
+    }
+    ip("route add local default dev lo src 10.9.1.2 metric 100 table 22341");
+    ip("-6 route add local default dev lo src fd09::2 metric 100 table 22341");
+}
+
+/// A pod with one worker whose outbound listener is this one.
+fn outbound_pod(stage: &Stage, node: &NodePrograms, listener: &TcpListener) -> PodProgram {
+    let pod = node.pods().unwrap().load("a", stage.netns.as_fd()).unwrap();
+    for ip in OWN {
+        pod.own_add(ip.parse().unwrap()).unwrap();
+    }
+    node.tag_listener(listener).unwrap();
+    pod.set_slot(slots::outbound(0), listener).unwrap();
+    pod.set_workers(1).unwrap();
+    pod
+}
+
+/// The program of a pod is replaced by adoption and the listener by another, under load.
+#[test]
+fn no_connection_fails_while_programs_and_listeners_change() {
+    on_stage(|stage| {
+        routes();
+        let node = stage.enrolled();
+        sysctl("net/ipv4/tcp_migrate_req", "1");
+        let mut listener = agent_listener(61000);
+        outbound_pod(stage, &node, &listener).attach().unwrap();
+        let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            let app = scope.spawn(|| {
+                stage.within("pods/app", || {
+                    for destination in ["10.96.0.10:80", "[fd96::10]:80"].iter().cycle() {
+                        let at: SocketAddr = destination.parse().unwrap();
+                        let client = TcpStream::connect_timeout(&at, Duration::from_secs(2)).unwrap();
+                        // The agent writes one byte to what it accepts; a reset would be a lost connection.
+                        (&client).read_exact(&mut [0; 1]).unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                        if stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                    }
+                });
+            });
+            let accept = |listener: &TcpListener| {
+                listener.set_nonblocking(true).unwrap();
+                let until = Instant::now() + Duration::from_millis(20);
+                while Instant::now() < until {
+                    if let Ok((mut stream, _)) = listener.accept() {
+                        stream.write_all(b"x").unwrap();
+                    }
+                }
+            };
+            for _ in 0..20 {
+                accept(&listener);
+                let next = agent_listener(61000);
+                let pod = outbound_pod(stage, &node, &next);
+                assert!(pod.adopted() && pod.alive());
+                // What waits in the old one's queue moves to the new one.
+                listener = next;
+            }
+            stop.store(true, Ordering::Relaxed);
+            while !app.is_finished() {
+                accept(&listener);
+            }
+            app.join().unwrap();
+        });
+        assert!(count.load(Ordering::Relaxed) > 100, "{count:?} connections");
+        assert_eq!(attached(stage).len(), 1);
+    });
+}
+
 #[test]
 fn a_captured_connection_reaches_the_agent_with_its_destination() {
     on_stage(|stage| {
+        routes();
         let node = stage.enrolled();
-        ip("address add 10.9.1.2/32 dev lo");
-        ip("address add fd09::2/128 dev lo nodad");
-        for family in ["", "-6 "] {
-            ip(&format!("{family}rule add pref 100 fwmark 0x57454952 lookup 22341"));
-        }
-        ip("route add local default dev lo src 10.9.1.2 metric 100 table 22341");
-        ip("-6 route add local default dev lo src fd09::2 metric 100 table 22341");
-        let mut pod = node.pods().unwrap().load("a", stage.netns.as_fd()).unwrap();
-        for ip in OWN {
-            pod.own_add(ip.parse().unwrap()).unwrap();
-        }
         let listener = agent_listener(61000);
-        node.tag_listener(&listener).unwrap();
-        pod.set_slot(slots::outbound(0), &listener).unwrap();
-        pod.set_workers(1).unwrap();
-        pod.attach().unwrap();
+        outbound_pod(stage, &node, &listener).attach().unwrap();
         for destination in ["10.96.0.10:80", "[fd96::10]:443", "[::ffff:10.96.0.11]:80"] {
             let destination: SocketAddr = destination.parse().unwrap();
             stage.within("pods/app", || {

@@ -8,7 +8,7 @@ use std::{
 use weir_ebpf_common::{Counter, FlowTuple, slots};
 
 use super::pick::{Pick, pick};
-use super::stage::{agent_listener, cookie, ip, listen, on_stage};
+use super::stage::{add_address, agent_listener, cookie, listen, on_stage};
 
 /// The connection as the pod sees it.
 fn tuple(client: &TcpStream) -> FlowTuple {
@@ -26,10 +26,10 @@ fn declared_probes_of_the_kubelet_pass() {
     on_stage(|stage| {
         let node = stage.enrolled();
         // Addresses of a pod that are reachable without one: the probes only have to be made.
-        ip("address add 10.9.1.2/32 dev lo");
-        ip("address add fd09::2/128 dev lo nodad");
-        ip("address add 10.9.1.1/32 dev lo");
-        ip("address add fd09::1/128 dev lo nodad");
+        add_address("10.9.1.2");
+        add_address("fd09::2");
+        add_address("10.9.1.1");
+        add_address("fd09::1");
         let _app = [listen("10.9.1.2:8080"), listen("[fd09::2]:8080"), listen("10.9.1.2:8081")];
         for own in super::stage::OWN {
             node.probe_port_add(own.parse::<IpAddr>().unwrap(), 8080).unwrap();

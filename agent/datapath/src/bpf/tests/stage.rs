@@ -9,7 +9,7 @@
 
 use std::{
     fs, io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
     os::{fd::AsFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
     process::Command,
@@ -155,6 +155,16 @@ pub(super) const OWN: [&str; 2] = ["10.9.1.2", "fd09::2"];
 pub(super) fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Gives the namespace an address, and waits until it has the route to it: for IPv6 the kernel adds that later.
+pub(super) fn add_address(address: &str) {
+    let address: IpAddr = address.parse().unwrap();
+    let (length, option) = if address.is_ipv4() { (32, "") } else { (128, "nodad") };
+    ip(&format!("address add {address}/{length} dev lo {option}"));
+    let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let probe = UdpSocket::bind(any).unwrap();
+    assert!(eventually(|| probe.connect((address, 9)).is_ok()), "no route to {address}");
 }
 
 /// Writes a sysctl of this thread's namespace.
