@@ -1,6 +1,6 @@
 //! Where processes are in the cgroup v2 tree: the agent's own place, and whether a pod's processes are where the connect hook sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -57,8 +57,9 @@ pub(crate) struct Process {
     pub(crate) cgroup: PathBuf,
 }
 
-/// All processes by the inode number of their network namespace. Processes that end meanwhile are left out.
-pub(crate) fn processes_by_netns() -> HashMap<u64, Vec<Process>> {
+/// The processes of these network namespaces, by inode number. Processes that end meanwhile are left out, and so are those that the
+/// agent may not look at.
+pub(crate) fn processes_of(namespaces: &BTreeSet<u64>) -> HashMap<u64, Vec<Process>> {
     let mut found: HashMap<u64, Vec<Process>> = HashMap::new();
     let Ok(entries) = fs::read_dir("/proc") else {
         return found;
@@ -67,18 +68,20 @@ pub(crate) fn processes_by_netns() -> HashMap<u64, Vec<Process>> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        if let Some((netns, process)) = inspect(&entry.path(), pid) {
+        let directory = entry.path();
+        // Most processes of a node are in other namespaces: one readlink each, no more.
+        let netns = crate::netns::inode_of_process(&directory).filter(|netns| namespaces.contains(netns));
+        if let Some((netns, process)) = netns.and_then(|netns| Some((netns, inspect(&directory, pid)?))) {
             found.entry(netns).or_default().push(process);
         }
     }
     found
 }
 
-fn inspect(directory: &Path, pid: u32) -> Option<(u64, Process)> {
-    let netns = crate::netns::inode_of_process(directory)?;
+fn inspect(directory: &Path, pid: u32) -> Option<Process> {
     let cgroup = parse_cgroup(&fs::read_to_string(directory.join("cgroup")).ok()?)?;
     let name = fs::read_to_string(directory.join("comm")).ok()?.trim().to_owned();
-    Some((netns, Process { pid, name, cgroup }))
+    Some(Process { pid, name, cgroup })
 }
 
 /// The cgroup v2 line of `/proc/<pid>/cgroup`.
@@ -146,7 +149,8 @@ mod tests {
     #[test]
     fn this_process_is_found() {
         let number = fs::metadata("/proc/self/ns/net").unwrap().ino();
-        let all = processes_by_netns();
-        assert!(all[&number].iter().any(|process| process.pid == std::process::id()));
+        let found = processes_of(&[number].into());
+        assert!(found[&number].iter().any(|process| process.pid == std::process::id()));
+        assert!(processes_of(&BTreeSet::new()).is_empty());
     }
 }

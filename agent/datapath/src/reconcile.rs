@@ -28,7 +28,8 @@ impl Datapath {
         let node = self.node();
         let mut report = Report { gone: node.release_gone(), ..Report::default() };
         let node_fault = node.repair_programs(&mut report);
-        let processes = cgroup::processes_by_netns();
+        let namespaces = node.all_pods().iter().map(|pod| lock(pod).netns.inode().number).collect();
+        let processes = cgroup::processes_of(&namespaces);
         for pod in node.all_pods() {
             let mut pod = lock(&pod);
             if pod.phase == Phase::Captured {
