@@ -172,3 +172,23 @@ fn a_ninth_interface_is_said_to_be_refused() {
         datapath.shutdown(Leave::Open).unwrap();
     });
 }
+
+#[test]
+fn a_pod_whose_processes_the_hooks_do_not_see_is_unprotected() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratch = Scratch::new().unwrap();
+        let pod = datapath.enrol(spec(&scratch)).unwrap();
+        let mut process =
+            scratch.pod.run(|| std::process::Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
+        let outside = datapath.reconcile();
+        std::fs::write(stage.pods_cgroup.join("cgroup.procs"), process.id().to_string()).unwrap();
+        let inside = datapath.reconcile();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let (uid, why) = &outside.unprotected[0];
+        assert!(*uid == pod.uid && why.contains("(sleep)") && why.contains("outside"), "{outside:?}");
+        assert_eq!((inside.protected, inside.unprotected.len()), (1, 0), "{inside:?}");
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
