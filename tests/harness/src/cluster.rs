@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cgroup::Cgroup;
 use crate::cleanup::lock;
 use crate::mesh::{MeshFile, Mode, PeerAuthentication, Service, TunnelProtocol, Workload};
 use crate::node::Node;
@@ -283,8 +284,11 @@ impl World {
         if found { Ok(()) } else { bail!("no workload {name} in the mesh file") }
     }
 
-    pub(crate) fn hint(&self, who: &str, netns: &str) {
-        lock(&self.hints).push(format!("{who}: ip netns exec {netns} bash"));
+    /// Remembers how to get a shell there. It joins the cgroup, too: only what runs in a pod's cgroup is captured.
+    pub(crate) fn hint(&self, who: &str, netns: &str, cgroup: &Cgroup) {
+        let procs = cgroup.path().join("cgroup.procs");
+        let shell = format!("sh -c 'echo $$ > {}; exec ip netns exec {netns} bash'", procs.display());
+        lock(&self.hints).push(format!("{who}: {shell}"));
     }
 
     pub(crate) fn settle(&self, nodes: &[Node]) -> Result<()> {

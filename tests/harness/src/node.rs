@@ -35,7 +35,6 @@ impl Node {
     pub(crate) fn create(world: &Arc<World>, name: &str, index: u8) -> Result<Self> {
         let id = format!("{}-{name}", world.run.id);
         let netns = NetNs::create(&id, true)?;
-        world.hint(&format!("node {name}"), &id);
         let root = Cgroup::create(&format!("{}/{name}", world.run.id))?;
         let kubepods = root.child("kubepods")?;
         let place = |what: &str, cgroup: Cgroup| Place {
@@ -45,6 +44,7 @@ impl Node {
             dir: world.run.dir(),
         };
         let host = place("host", root.child("system")?);
+        world.hint(&format!("node {name}"), &id, &host.cgroup);
         let kubelet = place("kubelet", root.child("kubelet")?);
         let agent =
             Agent::new(world, name, place("agent", kubepods.child("agent")?), &kubepods, &kubelet.cgroup);

@@ -106,9 +106,9 @@ impl PodBuilder {
         let number = self.node.next_pod()?;
         let id = format!("{}-{}", self.node.netns().name(), self.name);
         let netns = NetNs::create(&id, false)?;
-        self.world.hint(&format!("pod {} on node {}", self.name, self.node.name()), &id);
         let cgroup = self.node.kubepods().child(&format!("pod{}-{}", self.namespace, self.name))?;
         let name = format!("{}-{}", self.node.name(), self.name);
+        self.world.hint(&format!("pod {} on node {}", self.name, self.node.name()), &id, &cgroup);
         let pod = Pod {
             place: Place { name, netns, cgroup, dir: self.world.run.dir() },
             data: Arc::new(Data {

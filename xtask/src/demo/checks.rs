@@ -150,10 +150,15 @@ fn plaintext(stage: &Stage) -> Finding {
 fn strict(stage: &Stage, url: &str) -> Finding {
     let refused = stage.visitor.output("curl", &["-sS", "--max-time", "5", url])?;
     ensure!(!refused.status.success(), "STRICT answered the visitor {:?}", refused.stdout);
-    let reason = refused.stderr.trim().trim_start_matches("curl: ").to_owned();
+    let denied = [("src.workload", "visitor"), ("dst.workload", "nginx"), ("error", "")];
+    let line = stage.cluster.node("b").agent().wait_access_log(&denied)?;
+    let reason = line.get("fields").unwrap_or(&line)["error"].as_str().unwrap_or("?").to_owned();
     let member = stage.curl.curl(url).context("STRICT refused a member of the mesh")?;
     ensure!(member.status == 200, "STRICT answered a member {}", member.status);
-    Ok(format!("STRICT: the visitor gets {reason:?}, pod curl still gets 200"))
+    let exit = refused.status.code().unwrap_or(-1);
+    Ok(format!(
+        "STRICT: the visitor is refused (curl exit {exit}; node b logged {reason:?}), pod curl still gets 200"
+    ))
 }
 
 /// Sets and reads a value over one connection, and asks redis whom it sees.

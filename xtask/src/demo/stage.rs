@@ -62,25 +62,16 @@ impl Stage {
             text += &format!("  {hint}\n");
         }
         text += &format!(
-            "A process must also be in the pod's cgroup to be captured, as every process of a container is.\n\
-             A shell in the pod `curl`:\n  {}\n\
-             From there, for example:\n  curl {}\n  curl http://{VIP}/\n  redis-cli -h {}\n\
+            "Each shell joins the pod's cgroup, as every process of a container does: only what runs there is captured.\n\
+             In the pod `curl`, for example:\n  curl {}\n  curl http://{VIP}/\n  redis-cli -h {}\n\
+             On a node, to see the connections of its pods as they come and go:\n  {} trace\n\
              Files (agents' logs, mesh file, captures): {}\n\
              To remove all of it: cargo xtask demo --down\n",
-            enter(&self.curl),
             self.nginx.url(weir_harness::Family::V4, 80),
             self.redis.v4(),
+            weir_harness::binary("weir-agent").unwrap_or_default().display(),
             self.cluster.dir().display(),
         );
         text
     }
-}
-
-/// A shell in a pod's namespace and cgroup, as a line to paste.
-fn enter(pod: &Pod) -> String {
-    format!(
-        "sh -c 'echo $$ > {}/cgroup.procs; exec ip netns exec {} bash'",
-        pod.place().cgroup.path().display(),
-        pod.netns().name()
-    )
 }

@@ -152,10 +152,14 @@ fn converse(stream: &mut TcpStream, peer: SocketAddr, mode: Mode) -> io::Result<
     stream.set_nodelay(true)?;
     match mode {
         Mode::Stuck => Ok(()),
-        Mode::RstNow => Ok(dial::reset(stream)),
+        Mode::RstNow => {
+            dial::reset(stream);
+            Ok(())
+        }
         Mode::Rst => {
             dial::line_of(stream)?;
-            Ok(dial::reset(stream))
+            dial::reset(stream);
+            Ok(())
         }
         Mode::Fin => dial::line_of(stream).map(drop),
         Mode::Transfer => transfer::serve(stream),
