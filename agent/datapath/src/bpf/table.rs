@@ -19,6 +19,8 @@ use super::{
 pub(super) struct Table<K, V> {
     fd: OwnedFd,
     name: &'static str,
+    /// Keys after which a listing ends, whatever the kernel says.
+    limit: usize,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -40,7 +42,8 @@ impl<K: Pod, V: Pod> Table<K, V> {
             path: name.into(),
             source,
         })?;
-        Ok(Self { fd, name, types: PhantomData })
+        let limit = 2 * info.max_entries() as usize;
+        Ok(Self { fd, name, limit, types: PhantomData })
     }
 
     pub(super) fn get(&self, key: &K) -> Result<Option<V>, BpfError> {
@@ -65,10 +68,11 @@ impl<K: Pod, V: Pod> Table<K, V> {
         unsafe { sys::map_delete(element) }.on(|| format!("writing map {}", self.name))
     }
 
-    /// All keys; entries that come or go meanwhile may be missed or doubled.
+    /// All keys; entries that come or go meanwhile may be missed or doubled, because the kernel starts again when the key
+    /// that it goes on from was removed.
     pub(super) fn keys(&self) -> Result<Vec<K>, BpfError> {
         let mut keys: Vec<K> = Vec::new();
-        loop {
+        while keys.len() <= self.limit {
             let mut next = MaybeUninit::<K>::zeroed();
             let last = keys.last().map_or(std::ptr::null(), bytes);
             let element = Element::new(self.fd.as_fd(), last, next.as_mut_ptr().cast());
@@ -79,6 +83,7 @@ impl<K: Pod, V: Pod> Table<K, V> {
             // SAFETY: filled by the kernel; `Pod` takes any bits.
             keys.push(unsafe { next.assume_init() });
         }
+        Ok(keys)
     }
 
     pub(super) fn entries(&self) -> Result<Vec<(K, V)>, BpfError> {
