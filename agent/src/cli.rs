@@ -1,0 +1,148 @@
+//! The command line. Values stay text here: `config` reads flags, environment and file by one door
+//! and reports all that is wrong with them at once.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+/// Parses the process's arguments; on `--help` or a usage error, the exit code to leave with.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    match Cli::try_parse() {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => {
+            let _ = error.print();
+            Err(match error.use_stderr() {
+                true => ExitCode::from(crate::EXIT_USAGE),
+                false => ExitCode::SUCCESS,
+            })
+        }
+    }
+}
+
+/// Weir's node agent: captures the traffic of this node's pods with eBPF and carries it in mTLS.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Every flag of `run` can also be an environment variable (WEIR_ and the flag's name in capitals)\n\
+or a line of the YAML file named by --config; a flag wins over the environment, the environment over the file."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the agent of one node until SIGTERM.
+    Run(Box<RunOptions>),
+    /// Show the connections of this node's pods as the kernel sees them, live.
+    Trace(TraceOptions),
+    /// Hold the pods' listening sockets while the agent restarts, so that no new connection fails.
+    Hold(HoldOptions),
+}
+
+/// Options of `weir-agent run`.
+#[derive(Args)]
+pub(crate) struct RunOptions {
+    /// YAML file with any of the settings below, by their names in camelCase.
+    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// What can be set by flag, environment or file. `None` means the default that the help names.
+#[derive(Args, Deserialize, Default, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Name of this node, as workloads name it in their `node` field. [required]
+    #[arg(long, env = "WEIR_NODE", value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Workloads and services, as one YAML file that is watched. [required]
+    #[arg(long, env = "WEIR_MESH_FILE", value_name = "FILE")]
+    pub(crate) mesh_file: Option<String>,
+    /// Directory of the certificate authority; made with a new root if it is empty. [required]
+    #[arg(long, env = "WEIR_CA_DIR", value_name = "DIR")]
+    pub(crate) ca_dir: Option<String>,
+    /// How long certificates are valid; they are renewed at half of it. [default: 24h]
+    #[arg(long, env = "WEIR_CERT_LIFETIME", value_name = "DURATION")]
+    pub(crate) cert_lifetime: Option<String>,
+    /// Certificate revocation list (PEM), read again when it changes. [default: none]
+    #[arg(long, env = "WEIR_CRL", value_name = "FILE")]
+    pub(crate) crl: Option<String>,
+    /// cgroup2 directory below which all pods run; the hooks are attached here. [required]
+    #[arg(long, env = "WEIR_PODS_CGROUP", value_name = "DIR")]
+    pub(crate) pods_cgroup: Option<String>,
+    /// cgroup2 directory of the kubelet, whose probes to declared ports pass. [default: none]
+    #[arg(long, env = "WEIR_KUBELET_CGROUP", value_name = "DIR")]
+    pub(crate) kubelet_cgroup: Option<String>,
+    /// Directory on a bpffs for Weir's pinned programs and maps. [default: /sys/fs/bpf/weir]
+    #[arg(long, env = "WEIR_BPFFS", value_name = "DIR")]
+    pub(crate) bpffs: Option<String>,
+    /// Directory for the state that a restart needs (saved sysctls). [default: /run/weir]
+    #[arg(long, env = "WEIR_RUNTIME_DIR", value_name = "DIR")]
+    pub(crate) runtime_dir: Option<String>,
+    /// Socket of a running `weir-agent hold`. [default: none]
+    #[arg(long, env = "WEIR_HOLDER", value_name = "SOCKET")]
+    pub(crate) holder: Option<String>,
+    /// Destinations that are never captured, as comma-separated prefixes. [default: none]
+    #[arg(long, env = "WEIR_EXCLUDE", value_name = "CIDR,...")]
+    pub(crate) exclude: Option<String>,
+    /// Threads that carry traffic, 1 to 16. [default: the CPU limit, at least 2]
+    #[arg(long, env = "WEIR_WORKERS", value_name = "N")]
+    pub(crate) workers: Option<String>,
+    /// Address of the admin endpoint: config dump, log level, trace, quit. [default: 127.0.0.1:15000]
+    #[arg(long, env = "WEIR_ADMIN", value_name = "ADDR")]
+    pub(crate) admin: Option<String>,
+    /// Address of the Prometheus endpoint. [default: [::]:15020]
+    #[arg(long, env = "WEIR_METRICS", value_name = "ADDR")]
+    pub(crate) metrics: Option<String>,
+    /// Address of the readiness endpoint. [default: [::]:15021]
+    #[arg(long, env = "WEIR_READY", value_name = "ADDR")]
+    pub(crate) ready: Option<String>,
+    /// What to log: a level, or directives such as info,weir_tunnel=debug. [default: info]
+    #[arg(long, env = "WEIR_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// text or json. [default: text]
+    #[arg(long, env = "WEIR_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Log level of the eBPF programs, fixed at load: off, error, warn, info, debug, trace. [default: off]
+    #[arg(long, env = "WEIR_EBPF_LOG", value_name = "LEVEL")]
+    pub(crate) ebpf_log: Option<String>,
+    /// What a stopped agent leaves of the capture: open (nothing, pods speak plainly) or
+    /// closed (pods stay captured and are refused until an agent is back). [default: open]
+    #[arg(long, env = "WEIR_LEAVE", value_name = "open|closed")]
+    pub(crate) leave: Option<String>,
+    /// How long open connections may go on after SIGTERM. [default: 5s]
+    #[arg(long, env = "WEIR_DRAIN", value_name = "DURATION")]
+    pub(crate) drain: Option<String>,
+}
+
+/// Options of `weir-agent trace`.
+#[derive(Args)]
+pub(crate) struct TraceOptions {
+    /// Admin endpoint of the running agent.
+    #[arg(long, env = "WEIR_ADMIN", default_value = "127.0.0.1:15000", value_name = "ADDR")]
+    pub(crate) admin: String,
+    /// Only events of this pod: NAME or NAMESPACE/NAME.
+    #[arg(long, value_name = "POD")]
+    pub(crate) pod: Option<String>,
+    /// Stop after so many events.
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// table for people, json for machines (one object a line).
+    #[arg(long, short, default_value = "table", value_parser = ["table", "json"])]
+    pub(crate) output: String,
+}
+
+/// Options of `weir-agent hold`.
+#[derive(Args)]
+pub(crate) struct HoldOptions {
+    /// Where to listen for the agent.
+    #[arg(long, env = "WEIR_HOLDER", default_value = "/run/weir/holder.sock", value_name = "SOCKET")]
+    pub(crate) socket: String,
+    /// What to log.
+    #[arg(long, env = "WEIR_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+}

@@ -1,0 +1,72 @@
+//! The Prometheus page: each part owns its metrics, this file joins them with the node's own.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::run::Parts;
+
+/// All metrics of this agent.
+pub(crate) struct Metrics {
+    registry: Mutex<Registry>,
+    enrolled: Gauge,
+    unprotected: Gauge,
+    open_files: Gauge,
+    decisions: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
+}
+
+impl Metrics {
+    /// Registers the node's own metrics beside what the parts have put into `registry`.
+    pub(crate) fn new(mut registry: Registry, node: &str) -> Self {
+        let build: Family<[(&'static str, String); 3], Gauge> = Family::default();
+        build
+            .get_or_create(&[
+                ("component", "weir-agent".into()),
+                ("tag", env!("CARGO_PKG_VERSION").into()),
+                ("node", node.into()),
+            ])
+            .set(1);
+        let (enrolled, unprotected, open_files) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let decisions = Family::default();
+        registry.register("istio_build", "Component and version", build);
+        registry.register(
+            "weir_pods_enrolled",
+            "Pods of this node whose traffic is captured",
+            enrolled.clone(),
+        );
+        registry.register(
+            "weir_pods_unprotected",
+            "Pods of this node that should be captured and are not as they should be; GET /config_dump says why",
+            unprotected.clone(),
+        );
+        registry.register(
+            "weir_capture_decisions",
+            "What the kernel programs decided about connections",
+            decisions.clone(),
+        );
+        registry.register("process_open_fds", "Open file descriptors", open_files.clone());
+        Self { registry: Mutex::new(registry), enrolled, unprotected, open_files, decisions }
+    }
+
+    /// The page, with those values that are read from elsewhere brought up to date first.
+    pub(crate) fn encode(&self, parts: &Parts) -> anyhow::Result<String> {
+        let protection = parts.protection();
+        self.enrolled.set(parts.pods.by_cookie.load().len() as i64);
+        self.unprotected.set(protection.unprotected.len() as i64);
+        self.open_files.set(std::fs::read_dir("/proc/self/fd").map_or(0, |dir| dir.count() as i64));
+        for (decision, count) in parts.datapath.counters()? {
+            let counter = self.decisions.get_or_create_owned(&[("decision", decision)]);
+            counter.inner().store(count, std::sync::atomic::Ordering::Relaxed);
+        }
+        let mut page = String::new();
+        let registry =
+            self.registry.lock().map_err(|_| anyhow::anyhow!("the metrics registry is poisoned"))?;
+        encode(&mut page, &registry)?;
+        Ok(page)
+    }
+}

@@ -1,0 +1,248 @@
+//! Keeps the set of captured pods equal to what discovery says runs on this node: enrolment is a state
+//! that is compared, not an event that happened once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use weir_datapath::{Datapath, EnrolledPod, Leave, PodSpec};
+use weir_datapath::{ListenerKind, PodListener};
+use weir_discovery::{LocalWorkload, Update};
+use weir_identity::Certificates;
+use weir_model::Identity;
+use weir_tunnel::{LocalPod, Shared, Workers};
+
+use crate::network::CapturedPod;
+
+/// The node's pods and what is needed to take them in and let them go.
+pub(crate) struct Pods {
+    datapath: Arc<Datapath>,
+    certificates: Arc<Certificates>,
+    shared: Arc<Shared>,
+    workers: Arc<Workers>,
+    enrolled: HashMap<Arc<str>, Member>,
+    /// Pods that the data path let go by itself, because their namespace is gone.
+    lost: (mpsc::UnboundedSender<Arc<LocalPod>>, mpsc::UnboundedReceiver<Arc<LocalPod>>),
+    view: Arc<View>,
+}
+
+/// What the endpoints may know about the pods.
+#[derive(Default)]
+pub(crate) struct View {
+    /// Of those that could not be enrolled: why.
+    pub(crate) refused: ArcSwap<Vec<(Arc<str>, String)>>,
+    /// Which pod the kernel means by a namespace cookie.
+    pub(crate) by_cookie: ArcSwap<HashMap<u64, Arc<str>>>,
+    /// The first complete list of pods has been enrolled.
+    pub(crate) synced: AtomicBool,
+}
+
+struct Member {
+    local: LocalWorkload,
+    pod: Arc<LocalPod>,
+    identity: Identity,
+    netns_cookie: u64,
+}
+
+impl Pods {
+    /// A node without pods.
+    pub(crate) fn new(
+        datapath: Arc<Datapath>,
+        certificates: Arc<Certificates>,
+        shared: Arc<Shared>,
+        workers: Arc<Workers>,
+        view: Arc<View>,
+    ) -> Self {
+        let lost = mpsc::unbounded_channel();
+        Self { datapath, certificates, shared, workers, enrolled: HashMap::new(), lost, view }
+    }
+
+    /// Follows discovery until it ends; pods that could not be enrolled are tried again meanwhile.
+    pub(crate) async fn follow(mut self, mut updates: watch::Receiver<Update>) {
+        // Until discovery has spoken once, what an earlier agent captured stays captured, and closed.
+        let mut going = updates.changed().await.is_ok();
+        while going {
+            let wanted = updates.borrow_and_update().local.clone();
+            let complete = self.apply(&wanted).await;
+            if complete && !self.view.synced.swap(true, Ordering::AcqRel) {
+                self.release_unclaimed().await;
+            }
+            tokio::select! {
+                Some(pod) = self.lost.1.recv() => self.forget_lost(&pod),
+                () = tokio::time::sleep(RETRY), if !complete => {}
+                changed = updates.changed() => going = changed.is_ok(),
+            }
+        }
+    }
+
+    async fn release_unclaimed(&self) {
+        let datapath = self.datapath.clone();
+        let released = tokio::task::spawn_blocking(move || datapath.release_unclaimed()).await;
+        for line in released.unwrap_or_default() {
+            tracing::info!("left by an earlier agent and not wanted any more: {line}");
+        }
+    }
+
+    /// Makes the node's pods those of `wanted`; false if some could not be enrolled.
+    async fn apply(&mut self, wanted: &[LocalWorkload]) -> bool {
+        let leaving: Vec<_> = self
+            .enrolled
+            .iter()
+            .filter(|(_, member)| !wanted.iter().any(|local| same_place(local, &member.local)))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in leaving {
+            self.unenrol(&uid).await;
+        }
+        let mut refused = Vec::new();
+        for local in wanted {
+            match self.enrolled.get_mut(&local.workload.uid) {
+                Some(member) => member.follow(local, &self.certificates).await,
+                None => {
+                    if let Err(why) = self.enrol(local).await {
+                        tracing::warn!(pod = %local.workload.uid, "not enrolled: {why}");
+                        refused.push((local.workload.uid.clone(), why));
+                    }
+                }
+            }
+        }
+        let complete = refused.is_empty();
+        self.view.refused.store(Arc::new(refused));
+        self.publish_cookies();
+        complete
+    }
+
+    async fn enrol(&mut self, local: &LocalWorkload) -> Result<(), String> {
+        let workload = &local.workload;
+        let identity = workload.identity();
+        // Before the first connection needs it. Without one the pod is captured all the same and its
+        // traffic refused: speaking plainly instead is never the answer.
+        prefetch(&self.certificates, &identity).await;
+        let spec = PodSpec {
+            uid: workload.uid.to_string(),
+            netns: local.netns.clone(),
+            addresses: workload.addresses.clone(),
+            probe_ports: local.probe_ports.clone(),
+        };
+        let datapath = self.datapath.clone();
+        let enrolled = tokio::task::spawn_blocking(move || datapath.enrol(spec)).await;
+        let EnrolledPod { netns_cookie, listeners, sockets, mut new_listeners, .. } = match enrolled {
+            Ok(Ok(enrolled)) => enrolled,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(panic) => return Err(format!("enrolment panicked: {panic}")),
+        };
+        let pod = LocalPod::new(workload.uid.clone(), Arc::new(CapturedPod(sockets)));
+        self.shared.pods.insert(pod.clone());
+        for listener in listeners {
+            serve(&self.workers, &pod, listener);
+        }
+        let (workers, later, lost) = (self.workers.clone(), pod.clone(), self.lost.0.clone());
+        tokio::spawn(async move {
+            while let Some(listener) = new_listeners.recv().await {
+                serve(&workers, &later, listener);
+            }
+            let _ = lost.send(later);
+        });
+        tracing::info!(pod = %workload.uid, %identity, netns = %local.netns.display(), "enrolled");
+        let member = Member { local: local.clone(), pod, identity, netns_cookie };
+        self.enrolled.insert(workload.uid.clone(), member);
+        Ok(())
+    }
+
+    /// In this order no segment of an open connection can leave in plaintext: the kernel stops handing over
+    /// new connections, the open ones are reset, and only then the rules that hold them go.
+    async fn unenrol(&mut self, uid: &Arc<str>) {
+        let Some(member) = self.enrolled.remove(uid) else { return };
+        let datapath = self.datapath.clone();
+        let name = uid.to_string();
+        let stopped = tokio::task::spawn_blocking(move || datapath.stop_capture(&name)).await;
+        self.shared.pods.remove(uid);
+        member.pod.abort();
+        let datapath = self.datapath.clone();
+        let name = uid.to_string();
+        let finished = tokio::task::spawn_blocking(move || datapath.finish(&name, Leave::Open)).await;
+        for result in [stopped, finished] {
+            match result {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(pod = %uid, "un-enrolment left something behind: {error}"),
+                Err(panic) => tracing::error!(pod = %uid, "un-enrolment panicked: {panic}"),
+            }
+        }
+        self.forget_certificate(&member);
+        tracing::info!(pod = %uid, "un-enrolled");
+    }
+
+    /// A pod was deleted: every socket of ours keeps its namespace, and the veth in the node, alive.
+    fn forget_lost(&mut self, pod: &Arc<LocalPod>) {
+        // The channel of a pod that was un-enrolled or taken in again ends too; that pod is not lost.
+        let ours = self.enrolled.get(pod.uid()).is_some_and(|member| Arc::ptr_eq(&member.pod, pod));
+        if !ours {
+            return;
+        }
+        self.shared.pods.remove(pod.uid());
+        pod.abort();
+        if let Some(member) = self.enrolled.remove(pod.uid()) {
+            self.forget_certificate(&member);
+        }
+        tracing::info!(pod = %pod.uid(), "its network namespace is gone");
+    }
+
+    fn forget_certificate(&self, member: &Member) {
+        if !self.enrolled.values().any(|other| other.identity == member.identity) {
+            self.certificates.forget(&member.identity);
+        }
+    }
+
+    fn publish_cookies(&self) {
+        let cookies = self.enrolled.iter().map(|(uid, member)| (member.netns_cookie, uid.clone()));
+        self.view.by_cookie.store(Arc::new(cookies.collect()));
+    }
+}
+
+impl Member {
+    /// Takes over what may change while a pod stays where it is.
+    async fn follow(&mut self, local: &LocalWorkload, certificates: &Arc<Certificates>) {
+        let identity = local.workload.identity();
+        if identity != self.identity {
+            prefetch(certificates, &identity).await;
+            self.identity = identity;
+        }
+        self.local = local.clone();
+    }
+}
+
+async fn prefetch(certificates: &Arc<Certificates>, identity: &Identity) {
+    match tokio::time::timeout(FIRST_CERTIFICATE, certificates.fetch(identity)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%identity, "no certificate yet, its traffic is refused: {error}"),
+        Err(_) => {
+            tracing::warn!(%identity, "no certificate after {FIRST_CERTIFICATE:?}, its traffic is refused until there is one")
+        }
+    }
+}
+
+/// Gives a listener to the worker that the kernel picks it for.
+fn serve(workers: &Workers, pod: &Arc<LocalPod>, listener: PodListener) {
+    let kind = match listener.kind {
+        ListenerKind::Outbound => weir_tunnel::ListenerKind::Outbound,
+        ListenerKind::Plaintext => weir_tunnel::ListenerKind::Plaintext,
+        ListenerKind::Hbone => weir_tunnel::ListenerKind::Hbone,
+    };
+    workers.serve(listener.worker, pod.clone(), kind, listener.socket);
+}
+
+/// A pod whose namespace, addresses or probe ports changed is let go and taken in again.
+fn same_place(a: &LocalWorkload, b: &LocalWorkload) -> bool {
+    a.workload.uid == b.workload.uid
+        && a.netns == b.netns
+        && a.workload.addresses == b.workload.addresses
+        && a.probe_ports == b.probe_ports
+}
+
+/// A pod that could not be enrolled is tried again after this.
+const RETRY: Duration = Duration::from_secs(2);
+/// Enrolment waits so long for an identity's first certificate.
+const FIRST_CERTIFICATE: Duration = Duration::from_secs(5);

@@ -1,0 +1,199 @@
+//! Brings the agent up, joins its parts, and takes it down again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use weir_datapath::{Datapath, Leave, Report};
+use weir_discovery::{Store, Update};
+use weir_identity::{Certificates, FileAuthority};
+use weir_tunnel::{Shared, Workers};
+
+use crate::config::{self, Config};
+use crate::logging::LogLevel;
+use crate::metrics::Metrics;
+use crate::pods::{Pods, View};
+use crate::signals::Signals;
+use crate::{admin, reconcile};
+
+/// The running parts, for those who report about them.
+pub(crate) struct Parts {
+    pub(crate) node: String,
+    pub(crate) store: Store,
+    pub(crate) datapath: Arc<Datapath>,
+    pub(crate) certificates: Arc<Certificates>,
+    /// The last look of the reconcile loop.
+    pub(crate) report: ArcSwap<Report>,
+    pub(crate) pods: Arc<View>,
+    draining: AtomicBool,
+}
+
+/// How many pods are captured, and which are not as they should be.
+pub(crate) struct Protection {
+    pub(crate) protected: usize,
+    pub(crate) unprotected: Vec<(String, String)>,
+}
+
+/// Runs the agent until it is told to stop. Control work has this thread, traffic the workers'.
+pub(crate) fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, log_level))
+}
+
+async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let quit = Arc::new(Notify::new());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), node = %config.node, workers = config.workers, "starting");
+
+    let mut registry = prometheus_client::registry::Registry::default();
+    let (parts, workers, follow) = bring_up(&config, &mut registry).await?;
+    let metrics = Arc::new(Metrics::new(registry, &config.node));
+    let state = admin::State { parts: parts.clone(), metrics, log_level, quit: quit.clone() };
+    admin::start(&config.listen, Arc::new(state)).await?;
+    let mut follow = tokio::spawn(follow);
+    let reconcile = tokio::spawn(reconcile::forever(parts.clone()));
+
+    tokio::select! {
+        signal = signals.next() => tracing::info!(signal, deadline = ?config.drain, "draining; a second signal stops at once"),
+        () = quit.notified() => tracing::info!(deadline = ?config.drain, "draining, as /quitquitquit asked"),
+        ended = &mut follow => return Err(ended.unwrap_or_else(Into::into)),
+    }
+    parts.draining.store(true, Ordering::Release);
+    // Letting a pod go ends its channel of listeners, which looks like a deleted pod: who follows the list of pods would
+    // take it in again.
+    follow.abort();
+    if !config.capture.leave_closed {
+        stop_capture(&parts).await;
+    }
+    tokio::select! {
+        () = workers.drain(config.drain) => tracing::info!("drained"),
+        signal = signals.next() => tracing::warn!(signal, "stopping at once; open connections are reset"),
+    }
+    reconcile.abort();
+    take_down(&config, &parts).await
+}
+
+/// Starts every part in the order in which they need one another.
+async fn bring_up(
+    config: &Config,
+    registry: &mut prometheus_client::registry::Registry,
+) -> anyhow::Result<(Arc<Parts>, Arc<Workers>, impl Future<Output = anyhow::Error> + Send + 'static)> {
+    let certificates = certificates(&config.identity).await?;
+    let capture = capture(config);
+    let datapath = tokio::task::spawn_blocking(move || Datapath::start(capture)).await??;
+    tracing::info!(mode = datapath.mode().as_str(), "capture is ready");
+
+    let store = Store::default();
+    store.metrics().register(registry);
+    let readable = store.clone();
+    let shared = Arc::new(Shared {
+        config: weir_tunnel::Config::default(),
+        directory: Arc::new(move || readable.load()),
+        certificates: certificates.clone(),
+        metrics: weir_tunnel::Metrics::register(registry),
+        access_log: Arc::new(weir_tunnel::TracingLog),
+        pods: weir_tunnel::Pods::default(),
+    });
+    let workers =
+        Arc::new(Workers::start(&shared, config.workers).context("cannot start the worker threads")?);
+
+    let (updates, updated) = watch::channel(Update::default());
+    let view = Arc::new(View::default());
+    let pods =
+        Pods::new(datapath.clone(), certificates.clone(), shared.clone(), workers.clone(), view.clone());
+    let source =
+        weir_discovery::watch_file(config.mesh_file.clone(), config.node.clone(), store.clone(), updates);
+    let follow = async move {
+        tokio::select! {
+            ended = source => anyhow::anyhow!("discovery ended: {ended:?}"),
+            () = pods.follow(updated) => anyhow::anyhow!("the list of pods ended"),
+        }
+    };
+    let parts = Parts {
+        node: config.node.clone(),
+        store,
+        datapath,
+        certificates,
+        report: ArcSwap::default(),
+        pods: view,
+        draining: AtomicBool::new(false),
+    };
+    Ok((Arc::new(parts), workers, follow))
+}
+
+async fn certificates(config: &config::Identity) -> anyhow::Result<Arc<Certificates>> {
+    let dir = config.ca_dir.clone();
+    let authority = tokio::task::spawn_blocking(move || FileAuthority::open_or_create(dir)).await??;
+    let settings = weir_identity::Config {
+        lifetime: config.lifetime,
+        crl: config.crl.clone(),
+        ..weir_identity::Config::default()
+    };
+    Ok(Certificates::new(Arc::new(authority), settings)?)
+}
+
+fn capture(config: &Config) -> weir_datapath::Config {
+    let capture = &config.capture;
+    weir_datapath::Config {
+        bpffs: capture.bpffs.clone(),
+        runtime_dir: capture.runtime_dir.clone(),
+        pods_cgroup: capture.pods_cgroup.clone(),
+        kubelet_cgroup: capture.kubelet_cgroup.clone(),
+        workers: config.workers,
+        exclude: capture.exclude.iter().map(|prefix| (prefix.0, prefix.1)).collect(),
+        ebpf_log_level: capture.ebpf_log,
+        self_test: true,
+        holder: capture.holder.clone(),
+    }
+}
+
+impl Parts {
+    /// What is not ready yet, by name; empty means ready.
+    pub(crate) fn pending(&self) -> Vec<&'static str> {
+        let synced = self.pods.synced.load(Ordering::Acquire);
+        let draining = self.draining.load(Ordering::Acquire);
+        let pending = [(!synced, "pods"), (draining, "draining")];
+        pending.into_iter().filter_map(|(is, name)| is.then_some(name)).collect()
+    }
+
+    /// The last look at the pods, those that could not be enrolled included.
+    pub(crate) fn protection(&self) -> Protection {
+        let report = self.report.load();
+        let refused = self.pods.refused.load();
+        let refused = refused.iter().map(|(uid, why)| (uid.to_string(), why.clone()));
+        Protection {
+            protected: report.protected,
+            unprotected: report.unprotected.iter().cloned().chain(refused).collect(),
+        }
+    }
+}
+
+/// From here on new connections go directly, while those that are carried drain.
+async fn stop_capture(parts: &Arc<Parts>) {
+    let (datapath, pods) = (parts.datapath.clone(), parts.pods.by_cookie.load_full());
+    let stopped = tokio::task::spawn_blocking(move || {
+        for uid in pods.values() {
+            if let Err(error) = datapath.stop_capture(uid) {
+                tracing::warn!(pod = %uid, "still captured: {error}");
+            }
+        }
+    });
+    // A panic is logged by the runtime; the shutdown goes on and cleans what it can.
+    let _ = stopped.await;
+}
+
+/// Lets the pods go, or leaves them captured and closed, as the configuration says.
+async fn take_down(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
+    let leave = match config.capture.leave_closed {
+        true => Leave::Closed,
+        false => Leave::Open,
+    };
+    let datapath = parts.datapath.clone();
+    tokio::task::spawn_blocking(move || datapath.shutdown(leave))
+        .await?
+        .context("the kernel was not left as it was found")?;
+    tracing::info!(?leave, "stopped");
+    Ok(())
+}
