@@ -11,7 +11,7 @@ mod world;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use world::World;
@@ -21,12 +21,15 @@ fn main() {
     let what = args.next().unwrap_or_else(|| "all".into());
     let seconds = args.next().and_then(|s| s.parse().ok()).unwrap_or(3.0);
     let time = Duration::from_secs_f64(seconds);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let world = runtime.block_on(World::plain());
-    let tests: [(&str, fn(SocketAddr, Duration) -> f64, fn(TcpListener), &str); 6] = [
+    // As two nodes of one core: client and its node on 0, server and its node on 1.
+    let workers = worker_threads();
+    for (cpu, thread) in workers.iter().enumerate() {
+        pin(thread, cpu % 2);
+    }
+    pin(&thread_id(), 0);
+    let tests: [Test; 6] = [
         ("bulk", |a, t| bulk(a, t, 1), sink, "Gbit/s"),
         ("bulk8", |a, t| bulk(a, t, 8), sink, "Gbit/s"),
         ("request", |a, t| requests(a, t, 1), echo, "req/s"),
@@ -40,14 +43,21 @@ fn main() {
         }
         let (app, vip) = world.service();
         let direct = app.local_addr().expect("an address");
-        std::thread::spawn(move || server(app));
+        std::thread::spawn(move || {
+            pin(&thread_id(), 1);
+            server(app);
+        });
         let direct = if what == "all" { run(direct, time) } else { 0.0 };
-        let cpu = cpu_seconds();
+        let cpu = worker_seconds();
         let tunnel = run(vip, time);
-        let cpu = cpu_seconds() - cpu;
+        let cpu = worker_seconds() - cpu;
+        // Of both nodes' workers, per GB or per 1000: what a shared machine cannot falsify.
+        let amount = tunnel * seconds * if unit == "Gbit/s" { 0.125 } else { 0.001 };
         println!(
-            "{name:10} direct {direct:10.2} tunnel {tunnel:10.2} {unit:7} ratio {:.3} process CPU {cpu:.2} s",
-            tunnel / direct
+            "{name:10} direct {direct:10.2} tunnel {tunnel:10.2} {unit:7} ratio {:.3}   {:.4} CPU s per {}",
+            tunnel / direct,
+            cpu / amount,
+            if unit == "Gbit/s" { "GB" } else { "1000" },
         );
     }
     if what == "idle" || what == "all" {
@@ -55,13 +65,14 @@ fn main() {
     }
 }
 
+/// Name, client, server, unit.
+type Test = (&'static str, fn(SocketAddr, Duration) -> f64, fn(TcpListener), &'static str);
+
 fn sink(listener: TcpListener) {
     for socket in listener.incoming().flatten() {
         std::thread::spawn(move || {
             let (mut socket, mut buffer) = (socket, vec![0; 128 << 10]);
-            while socket.read(&mut buffer).is_ok_and(|n| n > 0) {
-                COUNT.fetch_add(0, Relaxed);
-            }
+            while socket.read(&mut buffer).is_ok_and(|n| n > 0) {}
         });
     }
 }
@@ -79,10 +90,13 @@ fn echo(listener: TcpListener) {
     }
 }
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
 /// Runs `work` on `threads` threads; it returns what it got done before `stop`.
-fn parallel(threads: usize, time: Duration, work: fn(SocketAddr, &AtomicBool) -> u64, addr: SocketAddr) -> f64 {
+fn parallel(
+    threads: usize,
+    time: Duration,
+    work: fn(SocketAddr, &AtomicBool) -> u64,
+    addr: SocketAddr,
+) -> f64 {
     let stop = Arc::new(AtomicBool::new(false));
     let start = Instant::now();
     let running: Vec<_> = (0..threads)
@@ -168,9 +182,37 @@ fn rss_kib() -> i64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+/// CPU time of all workers' threads, user and system.
+fn worker_seconds() -> f64 {
+    let nanoseconds = |thread: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    worker_threads().iter().filter_map(nanoseconds).sum::<f64>() / 1e9
+}
+
+/// Thread ids of the workers, the client's node first.
+fn worker_threads() -> Vec<String> {
+    let is_worker = |thread: &String| {
+        let name = std::fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
+        name.is_ok_and(|name| name.starts_with("weir-worker"))
+    };
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let names = threads.filter_map(|t| t.file_name().into_string().ok());
+    let mut workers: Vec<_> = names.filter(is_worker).collect();
+    workers.sort_by_key(|thread| thread.parse::<u32>().unwrap_or(0));
+    workers
+}
+
+fn thread_id() -> String {
+    let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    link.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn pin(thread: &str, cpu: usize) {
+    let cpu = cpu.to_string();
+    let pinned = std::process::Command::new("taskset").args(["-pc", &cpu, thread]).output();
+    if !pinned.is_ok_and(|p| p.status.success()) {
+        eprintln!("thread {thread} is not pinned to CPU {cpu}: no taskset?");
+    }
 }

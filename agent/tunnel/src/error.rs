@@ -39,11 +39,11 @@ pub enum TunnelError {
         /// The peer's address.
         ip: IpAddr,
         /// What it proved.
-        proved: Identity,
+        proved: Box<Identity>,
         /// Workload that the directory has for the address.
         owner: Arc<str>,
         /// Its identity.
-        expected: Identity,
+        expected: Box<Identity>,
     },
     /// The workload cannot prove who it is.
     #[error(transparent)]
@@ -60,7 +60,9 @@ pub enum TunnelError {
         source: io::Error,
     },
     /// Nobody answered on the tunnel's port, which is how a dropped packet looks.
-    #[error("connect to {addr}: no answer within {limit:?}; does a NetworkPolicy block port 15008 between the nodes?")]
+    #[error(
+        "connect to {addr}: no answer within {limit:?}; does a NetworkPolicy block port 15008 between the nodes?"
+    )]
     NetworkPolicy {
         /// Where to.
         addr: SocketAddr,

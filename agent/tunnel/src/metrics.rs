@@ -34,8 +34,16 @@ impl Metrics {
             ("istio_tcp_connections_opened", "Connections opened", &metrics.opened),
             ("istio_tcp_connections_closed", "Connections closed", &metrics.closed),
             ("istio_tcp_connections_failed", "Connections that failed or were refused", &metrics.failed),
-            ("istio_tcp_received_bytes", "Bytes received from the downstream side: the request direction", &metrics.received),
-            ("istio_tcp_sent_bytes", "Bytes sent to the downstream side: the response direction", &metrics.sent),
+            (
+                "istio_tcp_received_bytes",
+                "Bytes received from the downstream side: the request direction",
+                &metrics.received,
+            ),
+            (
+                "istio_tcp_sent_bytes",
+                "Bytes sent to the downstream side: the response direction",
+                &metrics.sent,
+            ),
         ];
         for (name, help, family) in families {
             registry.register(name, help, family.clone());

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weir_identity::Certificates;
 use weir_model::Directory;
@@ -44,13 +45,15 @@ pub struct LocalPod {
     uid: Arc<str>,
     net: Arc<dyn PodNetwork>,
     gone: CancellationToken,
+    /// Workers that may hold sockets of it.
+    users: watch::Sender<usize>,
 }
 
 impl LocalPod {
     /// A pod; `uid` is its workload's.
     pub fn new(uid: impl Into<Arc<str>>, net: Arc<dyn PodNetwork>) -> Arc<Self> {
-        let (uid, gone) = (uid.into(), CancellationToken::new());
-        Arc::new(Self { uid, net, gone })
+        let (uid, gone, users) = (uid.into(), CancellationToken::new(), watch::Sender::new(0));
+        Arc::new(Self { uid, net, gone, users })
     }
 
     /// Its workload's uid.
@@ -68,12 +71,32 @@ impl LocalPod {
         self.gone.cancel();
     }
 
+    /// Waits, after [`LocalPod::abort`], until the last of its sockets is closed.
+    pub async fn closed(&self) {
+        // It cannot fail: the sender is here.
+        let _ = self.users.subscribe().wait_for(|users| *users == 0).await;
+    }
+
+    pub(crate) fn used(self: &Arc<Self>) -> PodUse {
+        self.users.send_modify(|users| *users += 1);
+        PodUse(self.clone())
+    }
+
     pub(crate) async fn gone(&self) {
         self.gone.cancelled().await;
     }
 
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.is_cancelled()
+    }
+}
+
+/// Held by a worker while it may hold sockets of a pod.
+pub(crate) struct PodUse(Arc<LocalPod>);
+
+impl Drop for PodUse {
+    fn drop(&mut self) {
+        self.0.users.send_modify(|users| *users -= 1);
     }
 }
 
@@ -130,8 +153,6 @@ impl Shared {
         &self,
         identity: &weir_model::Identity,
     ) -> Result<Arc<weir_identity::WorkloadCertificate>, TunnelError> {
-        self.certificates
-            .current(identity)
-            .map_err(|e| TunnelError::NoIdentity(Arc::new(e)))
+        self.certificates.current(identity).map_err(|e| TunnelError::NoIdentity(Arc::new(e)))
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::io::context::{Context, PodContext};
 use crate::io::flow::Reports;
 use crate::io::tasks::Tasks;
+use crate::shared::PodUse;
 use crate::{LocalPod, Shared};
 
 mod listen;
@@ -46,11 +47,8 @@ impl Worker {
     pub fn new(shared: Arc<Shared>) -> Self {
         let idle = shared.config.idle_timeout;
         let reports = Rc::new(Reports { shared, counters: Default::default() });
-        let context = Rc::new(Context {
-            reports,
-            pool: Default::default(),
-            draining: CancellationToken::new(),
-        });
+        let context =
+            Rc::new(Context { reports, pool: Default::default(), draining: CancellationToken::new() });
         tokio::task::spawn_local(sweep(Rc::downgrade(&context), idle));
         Self { context, pods: Rc::default() }
     }
@@ -59,18 +57,15 @@ impl Worker {
     ///
     /// # Errors
     /// The listener cannot be registered with the runtime.
-    pub fn serve(
-        &self,
-        pod: Arc<LocalPod>,
-        kind: ListenerKind,
-        listener: TcpListener,
-    ) -> io::Result<()> {
+    pub fn serve(&self, pod: Arc<LocalPod>, kind: ListenerKind, listener: TcpListener) -> io::Result<()> {
+        if pod.is_gone() {
+            return Ok(());
+        }
         prepare(&listener)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let pod = self.pod(pod);
         let (context, owner) = (self.context.clone(), pod.clone());
-        pod.services
-            .spawn(move |running| listen::accept(running, context, owner, kind, listener));
+        pod.services.spawn(move |running| listen::accept(running, context, owner, kind, listener));
         Ok(())
     }
 
@@ -124,8 +119,8 @@ impl Worker {
             services: Rc::<Tasks>::default(),
         });
         pods.insert(pod.uid().clone(), new.clone());
-        let (pods, context) = (self.pods.clone(), self.context.clone());
-        tokio::task::spawn_local(abort_when_gone(pods, context, new.clone()));
+        let (pods, context, used) = (self.pods.clone(), self.context.clone(), pod.used());
+        tokio::task::spawn_local(abort_when_gone(pods, context, new.clone(), used));
         new
     }
 }
@@ -135,10 +130,13 @@ async fn abort_when_gone(
     pods: Rc<RefCell<HashMap<Arc<str>, Rc<PodContext>>>>,
     context: Rc<Context>,
     pod: Rc<PodContext>,
+    _used: PodUse,
 ) {
     pod.pod.gone().await;
     pod.connections.abort();
     pod.services.abort();
+    pod.connections.finished().await;
+    pod.services.finished().await;
     context.pool.forget(pod.pod.uid());
     let mut pods = pods.borrow_mut();
     if pods.get(pod.pod.uid()).is_some_and(|p| Rc::ptr_eq(p, &pod)) {
@@ -160,10 +158,8 @@ async fn sweep(context: std::rc::Weak<Context>, idle: Duration) {
 /// Accepted sockets inherit the keepalive, which saves calls per connection.
 fn prepare(listener: &TcpListener) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE)
-        .with_interval(KEEPALIVE)
-        .with_retries(KEEPALIVE_PROBES);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE).with_retries(KEEPALIVE_PROBES);
     SockRef::from(listener).set_tcp_keepalive(&keepalive)
 }
 

@@ -84,9 +84,7 @@ impl Connect {
         let authority = head.uri.authority().ok_or(AuthorityError::Missing)?;
         Ok(Self {
             authority: authority.as_str().parse()?,
-            service: text(&head.headers, &FORWARDED)
-                .and_then(forwarded::host)
-                .map(Into::into),
+            service: text(&head.headers, &FORWARDED).and_then(forwarded::host).map(Into::into),
             trace: text(&head.headers, &TRACEPARENT)
                 .and_then(|t| t.parse().ok())
                 .unwrap_or_else(TraceParent::random),

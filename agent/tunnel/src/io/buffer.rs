@@ -9,8 +9,10 @@ use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 
-/// Size of a buffer: what one system call reads or writes at most.
-pub(crate) const SIZE: usize = 256 * 1024;
+/// What one system call reads of an application, and the largest piece that a frame carries.
+pub(crate) const CHUNK: usize = 256 * 1024;
+/// Size of a buffer: a chunk with its frame's and its records' headers, so that it leaves in one piece.
+pub(crate) const SIZE: usize = CHUNK + 8 * 1024;
 /// What is read but fits here is copied out, so that a few bytes do not keep a whole buffer.
 const COPY_BELOW: usize = 16 * 1024;
 /// Buffers that a thread keeps. More were needed only while many peers were slow at once.

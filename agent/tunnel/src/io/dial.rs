@@ -47,11 +47,7 @@ async fn run(
     drive(tls, connection, keepalive).await
 }
 
-async fn connect(
-    pod: &LocalPod,
-    key: &Key,
-    config: &Config,
-) -> Result<tokio::net::TcpStream, TunnelError> {
+async fn connect(pod: &LocalPod, key: &Key, config: &Config) -> Result<tokio::net::TcpStream, TunnelError> {
     let (addr, limit) = (key.addr, config.connect_timeout);
     let attempt = async {
         let socket = pod.net().dial(addr)?;

@@ -37,8 +37,8 @@ impl<'a> Exchange<'a> {
         Self {
             socket,
             flow,
-            up: Pump::new(TcpSource(socket), StreamSink(send)),
-            down: Pump::new(receive, TcpSink(socket)),
+            up: Pump::new(TcpSource(socket), StreamSink::new(send)),
+            down: Pump::new(receive, TcpSink::new(socket)),
             up_ended: false,
             down_ended: false,
             life: Life::default(),
@@ -101,7 +101,7 @@ impl<'a> Exchange<'a> {
 
     /// The peer's bytes have ended, so only this tells that it takes no more of ours.
     fn poll_reset(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        match self.up.sink.0.poll_reset(cx) {
+        match self.up.sink.stream.poll_reset(cx) {
             Poll::Ready(Ok(reason)) => Err(Fault::Peer(reason.into())),
             Poll::Ready(Err(error)) => Err(Fault::Peer(error)),
             Poll::Pending => Ok(()),
@@ -111,7 +111,7 @@ impl<'a> Exchange<'a> {
     /// The pumps pass ends on by themselves, and a socket that is dropped is reset: what is left is the stream.
     fn on(&mut self, event: Event) {
         if let Action::ResetBoth(reason) = self.life.on(event) {
-            self.up.sink.0.send_reset(reason);
+            self.up.sink.stream.send_reset(reason);
         }
     }
 }
@@ -133,8 +133,8 @@ async fn failure(socket: &TcpStream) -> io::Error {
 
 /// Two sockets of this process: same node, plaintext, outside the mesh.
 pub(crate) async fn join(client: &TcpStream, server: &TcpStream, flow: &Flow) -> Result<(), Fault> {
-    let mut up = Pump::new(TcpSource(client), TcpSink(server));
-    let mut down = Pump::new(TcpSource(server), TcpSink(client));
+    let mut up = Pump::new(TcpSource(client), TcpSink::new(server));
+    let mut down = Pump::new(TcpSource(server), TcpSink::new(client));
     let (mut up_ended, mut down_ended) = (false, false);
     let mut broken: [Option<Pin<Box<dyn Future<Output = io::Error> + '_>>>; 2] = [None, None];
     std::future::poll_fn(|cx| {

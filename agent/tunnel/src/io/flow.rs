@@ -83,13 +83,17 @@ impl Flow {
     /// Bytes in the direction of the request.
     pub(crate) fn count_up(&self, n: usize) {
         self.up.set(self.up.get() + n as u64);
-        self.each(|counters| { counters.received.inc_by(n as u64); });
+        self.each(|counters| {
+            counters.received.inc_by(n as u64);
+        });
     }
 
     /// Bytes in the direction of the response.
     pub(crate) fn count_down(&self, n: usize) {
         self.down.set(self.down.get() + n as u64);
-        self.each(|counters| { counters.sent.inc_by(n as u64); });
+        self.each(|counters| {
+            counters.sent.inc_by(n as u64);
+        });
     }
 
     /// Bytes that this node's application sent into a tunnel.

@@ -33,12 +33,7 @@ pub(crate) struct Peer {
 }
 
 /// Serves one tunnel to its end.
-pub(crate) async fn serve(
-    context: Rc<Context>,
-    pod: Rc<PodContext>,
-    socket: TcpStream,
-    addr: SocketAddr,
-) {
+pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, addr: SocketAddr) {
     let addr = canonical(addr);
     let Ok(local) = socket.local_addr().map(canonical) else {
         return;
@@ -52,8 +47,7 @@ pub(crate) async fn serve(
     let draining = context.draining.clone().cancelled_owned();
     let on_request = move |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
         let (context, owner, peer) = (context.clone(), pod.clone(), peer.clone());
-        pod.connections
-            .spawn(move |running| stream::serve(running, context, owner, peer, request, respond));
+        pod.connections.spawn(move |running| stream::serve(running, context, owner, peer, request, respond));
     };
     let serving = Serving { connection, on_request, drain: Some(Box::pin(draining)) };
     if let Err(lost) = drive(tls, serving, keepalive).await {
@@ -78,9 +72,8 @@ async fn accept(
     let workload = pod.workload(&context.directory())?;
     let certificate = context.shared().certificate(&workload.identity())?;
     let failed = |source| TunnelError::Tls { addr, source };
-    let established = tls::accept(socket, certificate.server_config(), config.tls_timeout)
-        .await
-        .map_err(failed)?;
+    let established =
+        tls::accept(socket, certificate.server_config(), config.tls_timeout).await.map_err(failed)?;
     let identity = peer_identity(&established.certificates)?;
     let tls = TlsStream::new(established).map_err(failed)?;
     let handshake = settings::server(config).handshake(tls.clone());
@@ -91,25 +84,14 @@ async fn accept(
     Ok((Rc::new(Peer { addr, identity, local }), tls, connection))
 }
 
-fn report(
-    context: &Context,
-    pod: &PodContext,
-    addr: SocketAddr,
-    local: SocketAddr,
-    error: &TunnelError,
-) {
+fn report(context: &Context, pod: &PodContext, addr: SocketAddr, local: SocketAddr, error: &TunnelError) {
     let directory = context.directory();
     let mut ends = Box::new(Ends::new(Reporter::destination));
     ends.destination = pod.workload(&directory).ok();
     if let Some(workload) = &ends.destination {
         ends.source = directory.workload_by_ip(&workload.network, addr.ip()).map(Arc::clone);
     }
-    let line = Line {
-        ends,
-        src_addr: addr,
-        dst_addr: local,
-        hbone_addr: None,
-        since: tokio::time::Instant::now(),
-    };
+    let line =
+        Line { ends, src_addr: addr, dst_addr: local, hbone_addr: None, since: tokio::time::Instant::now() };
     line.fail(&context.reports, error);
 }

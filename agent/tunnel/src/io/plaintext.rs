@@ -17,12 +17,7 @@ use crate::TunnelError;
 use crate::metrics::{Ends, Reporter};
 
 /// Serves one connection to its end; refused is reset.
-pub(crate) async fn serve(
-    context: Rc<Context>,
-    pod: Rc<PodContext>,
-    socket: TcpStream,
-    client: SocketAddr,
-) {
+pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, client: SocketAddr) {
     let opened = Box::pin(open(&context, &pod, &socket, client)).await;
     drop(pod);
     if let Some((server, flow)) = opened {

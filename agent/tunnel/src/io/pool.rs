@@ -104,11 +104,7 @@ impl Pool {
     }
 
     /// Joins the dial that is under way, or starts one.
-    fn wait(
-        &self,
-        key: &Key,
-        start: impl FnOnce(),
-    ) -> oneshot::Receiver<Result<(), Arc<TunnelError>>> {
+    fn wait(&self, key: &Key, start: impl FnOnce()) -> oneshot::Receiver<Result<(), Arc<TunnelError>>> {
         let (waiter, dialled) = oneshot::channel();
         let mut entries = self.0.borrow_mut();
         let entry = entries.entry(key.clone()).or_default();
@@ -164,17 +160,12 @@ impl Pool {
 }
 
 /// The dial is a task of its own: whoever asked first may go away, others wait for it too.
-fn start(
-    context: &Rc<Context>,
-    pod: &Rc<PodContext>,
-    key: &Key,
-    certificate: &Arc<WorkloadCertificate>,
-) {
+fn start(context: &Rc<Context>, pod: &Rc<PodContext>, key: &Key, certificate: &Arc<WorkloadCertificate>) {
     let (context, key, certificate) = (context.clone(), key.clone(), certificate.clone());
     let net = pod.clone();
     pod.services.spawn(async move |_running| {
         let config = context.config();
-        let dialled = Box::pin(dial(&*net.pod, &key, &certificate, config)).await;
+        let dialled = Box::pin(dial(&net.pod, &key, &certificate, config)).await;
         let (requests, tunnel) = match dialled {
             Ok(dialled) => dialled,
             Err(error) => return context.pool.finish(&key, Err(Arc::new(error))),

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::buffer::{Buffer, SIZE};
+use super::buffer::{Buffer, CHUNK};
 use super::tcp;
 
 /// Why bytes stopped.
@@ -92,7 +92,7 @@ impl<S: Source, K: Sink> Pump<S, K> {
     }
 
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        while !self.ended && self.queue.len() < S::GATHER && self.queued < SIZE {
+        while !self.ended && self.queue.len() < S::GATHER && self.queued < CHUNK {
             match self.source.poll_next(cx)? {
                 Poll::Ready(Some(chunk)) => {
                     self.queued += chunk.len();
@@ -118,7 +118,7 @@ impl Source for TcpSource<'_> {
         loop {
             ready!(self.0.poll_read_ready(cx)).map_err(Fault::App)?;
             let mut buffer = Buffer::take();
-            match tcp::try_read(self.0, &mut buffer) {
+            match tcp::try_read(self.0, &mut buffer[..CHUNK]) {
                 Ok(0) => return Poll::Ready(Ok(None)),
                 Ok(n) => return Poll::Ready(Ok(Some(buffer.into_bytes(n)))),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -133,21 +133,35 @@ impl Source for TcpSource<'_> {
 }
 
 /// Writes a socket.
-pub(crate) struct TcpSink<'a>(pub(crate) &'a TcpStream);
+pub(crate) struct TcpSink<'a> {
+    socket: &'a TcpStream,
+    /// The runtime has not heard of the socket's readiness yet, and waits before the first write. A socket
+    /// that was just connected has room.
+    fresh: bool,
+}
+
+impl<'a> TcpSink<'a> {
+    pub(crate) fn new(socket: &'a TcpStream) -> Self {
+        Self { socket, fresh: true }
+    }
+}
 
 impl Sink for TcpSink<'_> {
     fn poll_put(&mut self, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<Result<usize, Fault>> {
         loop {
-            let slices: SmallVec<[IoSlice<'_>; 16]> =
-                queue.iter().map(|chunk| IoSlice::new(chunk)).collect();
-            match tcp::try_write_vectored(self.0, &slices) {
+            let slices: SmallVec<[IoSlice<'_>; 16]> = queue.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let written = match std::mem::take(&mut self.fresh) {
+                true => SockRef::from(self.socket).send_vectored(&slices),
+                false => tcp::try_write_vectored(self.socket, &slices),
+            };
+            match written {
                 Ok(n) => {
                     drop(slices);
                     take(queue, n);
                     return Poll::Ready(Ok(n));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.poll_write_ready(cx)).map_err(Fault::App)?;
+                    ready!(self.socket.poll_write_ready(cx)).map_err(Fault::App)?;
                 }
                 Err(e) => return Poll::Ready(Err(Fault::App(e))),
             }
@@ -155,7 +169,7 @@ impl Sink for TcpSink<'_> {
     }
 
     fn end(&mut self) -> Result<(), Fault> {
-        let socket = SockRef::from(self.0);
+        let socket = SockRef::from(self.socket);
         socket.shutdown(std::net::Shutdown::Write).map_err(Fault::App)
     }
 }
@@ -202,7 +216,18 @@ impl Source for StreamSource {
 }
 
 /// Writes a stream, as much as its window and its share of the tunnel's memory allow.
-pub(crate) struct StreamSink(pub(crate) SendStream<Bytes>);
+pub(crate) struct StreamSink {
+    pub(crate) stream: SendStream<Bytes>,
+    /// Bytes that may be written before the stream has a window. h2 gives it one only when the request has
+    /// left, but keeps what is written before and sends it with the request.
+    credit: usize,
+}
+
+impl StreamSink {
+    pub(crate) fn new(stream: SendStream<Bytes>) -> Self {
+        Self { stream, credit: EARLY }
+    }
+}
 
 impl Sink for StreamSink {
     fn poll_put(&mut self, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<Result<usize, Fault>> {
@@ -210,9 +235,10 @@ impl Sink for StreamSink {
             return Poll::Ready(Ok(0));
         };
         let n = loop {
-            self.0.reserve_capacity(chunk.len());
-            match self.0.capacity() {
-                0 => match ready!(self.0.poll_capacity(cx)) {
+            self.stream.reserve_capacity(chunk.len());
+            match self.stream.capacity() {
+                0 if self.credit > 0 => break self.credit.min(chunk.len()),
+                0 => match ready!(self.stream.poll_capacity(cx)) {
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Poll::Ready(Err(Fault::Peer(error))),
                     None => {
@@ -227,12 +253,13 @@ impl Sink for StreamSink {
         if chunk.is_empty() {
             queue.pop_front();
         }
-        self.0.send_data(part, false).map_err(Fault::Peer)?;
+        self.credit = 0;
+        self.stream.send_data(part, false).map_err(Fault::Peer)?;
         Poll::Ready(Ok(n))
     }
 
     fn end(&mut self) -> Result<(), Fault> {
-        self.0.send_data(Bytes::new(), true).map_err(Fault::Peer)
+        self.stream.send_data(Bytes::new(), true).map_err(Fault::Peer)
     }
 }
 
@@ -247,5 +274,7 @@ fn take(queue: &mut Queue, mut n: usize) {
     }
 }
 
+/// As much as fits any peer's first window.
+const EARLY: usize = 16 * 1024;
 /// Bytes that one direction moves before others get their turn.
-const TURN: usize = SIZE;
+const TURN: usize = CHUNK;

@@ -31,12 +31,7 @@ impl Tasks {
 
     /// Ends all tasks at their next await.
     pub(crate) fn abort(&self) {
-        let handles: Vec<_> = self
-            .handles
-            .borrow()
-            .iter()
-            .filter_map(|(_, handle)| handle.clone())
-            .collect();
+        let handles: Vec<_> = self.handles.borrow().iter().filter_map(|(_, handle)| handle.clone()).collect();
         for handle in handles {
             handle.abort();
         }

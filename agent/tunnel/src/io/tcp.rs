@@ -19,10 +19,7 @@ pub(crate) fn try_read(socket: &TcpStream, out: &mut [u8]) -> io::Result<usize> 
 }
 
 /// Writes. A write that was not taken whole has filled the socket.
-pub(crate) fn try_write_vectored(
-    socket: &TcpStream,
-    slices: &[io::IoSlice<'_>],
-) -> io::Result<usize> {
+pub(crate) fn try_write_vectored(socket: &TcpStream, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
     let n = match slices {
         [one] => socket.try_write(one)?,
         many => socket.try_write_vectored(many)?,
@@ -48,11 +45,7 @@ pub(crate) fn end_on_close(socket: &TcpStream) {
 ///
 /// # Errors
 /// What the kernel says, or `TimedOut` after `limit`.
-pub(crate) async fn connect(
-    socket: Socket,
-    addr: SocketAddr,
-    limit: Duration,
-) -> io::Result<TcpStream> {
+pub(crate) async fn connect(socket: Socket, addr: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     abort_on_close(SockRef::from(&socket));
     let target = addr.into();
     let mut connected = false;

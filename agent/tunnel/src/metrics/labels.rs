@@ -46,7 +46,10 @@ impl EncodeLabelValue for Label {
 
 /// Labels of the connection metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-#[allow(missing_docs, reason = "Istio's names; Istio's documentation of its standard metrics says what they are")]
+#[allow(
+    missing_docs,
+    reason = "Istio's names; Istio's documentation of its standard metrics says what they are"
+)]
 pub struct ConnectionLabels {
     pub reporter: Reporter,
     pub source_workload: Label,

@@ -43,13 +43,7 @@ impl Workers {
     }
 
     /// Gives a listener to a worker. One that is given to a worker that does not exist is closed.
-    pub fn serve(
-        &self,
-        worker: usize,
-        pod: Arc<LocalPod>,
-        kind: ListenerKind,
-        listener: TcpListener,
-    ) {
+    pub fn serve(&self, worker: usize, pod: Arc<LocalPod>, kind: ListenerKind, listener: TcpListener) {
         if let Some(thread) = self.threads.get(worker) {
             // A worker that is gone has been drained.
             let _ = thread.commands.send(Command::Serve(pod, kind, listener));

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Bytes that are not the same everywhere.
-pub fn pattern(len: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn pattern(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -23,7 +23,7 @@ pub fn pattern(len: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Runs `serve` for every connection to the application.
-pub fn serve<F: Future<Output = ()> + Send>(
+pub(crate) fn serve<F: Future<Output = ()> + Send>(
     listener: std::net::TcpListener,
     serve: impl Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
 ) {
@@ -38,7 +38,7 @@ pub fn serve<F: Future<Output = ()> + Send>(
 }
 
 /// Sends back what comes, then FIN.
-pub fn echo(listener: std::net::TcpListener) {
+pub(crate) fn echo(listener: std::net::TcpListener) {
     serve(listener, |mut socket, _| async move {
         let (mut reader, mut writer) = socket.split();
         let _ = tokio::io::copy(&mut reader, &mut writer).await;
@@ -47,19 +47,19 @@ pub fn echo(listener: std::net::TcpListener) {
 }
 
 /// Closes with RST.
-pub fn reset(socket: TcpStream) {
+pub(crate) fn reset(socket: TcpStream) {
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// How the other side ended the connection.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Fin(Vec<u8>),
     Rst,
 }
 
 /// Reads to the end, within ten seconds.
-pub async fn end(socket: &mut TcpStream) -> End {
+pub(crate) async fn end(socket: &mut TcpStream) -> End {
     let mut got = Vec::new();
     let read = socket.read_to_end(&mut got);
     match tokio::time::timeout(Duration::from_secs(10), read).await {
@@ -70,6 +70,6 @@ pub async fn end(socket: &mut TcpStream) -> End {
     }
 }
 
-pub async fn open(addr: SocketAddr) -> TcpStream {
+pub(crate) async fn open(addr: SocketAddr) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
 }

@@ -28,10 +28,8 @@ async fn dial(world: &World) -> h2::client::SendRequest<Bytes> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(world.client, 0)).unwrap();
     let socket = socket.connect(SocketAddr::new(world.server, HBONE_PORT)).await.unwrap();
-    let tls = tokio_rustls::TlsConnector::from(config)
-        .connect(weir_identity::server_name(), socket)
-        .await
-        .unwrap();
+    let tls =
+        tokio_rustls::TlsConnector::from(config).connect(weir_identity::server_name(), socket).await.unwrap();
     let (requests, connection) = h2::client::handshake(tls).await.unwrap();
     tokio::spawn(connection);
     requests

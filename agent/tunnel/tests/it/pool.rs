@@ -34,7 +34,8 @@ async fn small_streams_share_one_tunnel_and_bulk_gets_others() {
     let data = vec![1; 2 << 20];
     let mut got = vec![0; 2 << 20];
     let (write, read) = tokio::join!(writer.write_all(&data), reader.read_exact(&mut got));
-    (write.unwrap(), read.unwrap());
+    write.unwrap();
+    read.unwrap();
     for _ in 0..5 {
         let mut socket = open(vip).await;
         socket.write_all(b"x").await.unwrap();
@@ -61,8 +62,7 @@ async fn a_full_tunnel_is_not_the_end() {
 
 #[tokio::test]
 async fn an_unused_tunnel_closes() {
-    let world =
-        World::new(|c| c.idle_timeout = std::time::Duration::from_millis(100), |_, _| {}).await;
+    let world = World::new(|c| c.idle_timeout = std::time::Duration::from_millis(100), |_, _| {}).await;
     let (app, vip) = world.service();
     echo(app);
     let mut socket = open(vip).await;

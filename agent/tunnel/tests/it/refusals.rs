@@ -10,7 +10,7 @@ use crate::app::{End, echo, end, open};
 use crate::world::{World, workload};
 
 /// Dials, sends early data, expects a reset.
-pub async fn refused(vip: SocketAddr) {
+pub(crate) async fn refused(vip: SocketAddr) {
     // A reset may come before the data is sent, or before connect() has returned.
     let mut socket = match tokio::net::TcpStream::connect(vip).await {
         Ok(socket) => socket,

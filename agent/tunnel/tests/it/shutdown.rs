@@ -64,6 +64,7 @@ async fn a_pod_that_leaves_resets_its_connections() {
         socket.read_exact(&mut [0]).await.unwrap();
         let node = if leave_client { &world.a } else { &world.b };
         node.pod.abort();
+        tokio::time::timeout(Duration::from_secs(5), node.pod.closed()).await.unwrap();
         assert_eq!(end(&mut socket).await, End::Rst);
         assert_eq!(ended.recv().await.unwrap(), End::Rst);
         node.line(&["Complete", "closed by the agent"]).await;
@@ -72,19 +73,15 @@ async fn a_pod_that_leaves_resets_its_connections() {
 
 #[tokio::test]
 async fn a_node_that_dies_is_a_reset() {
-    let World { a, b, client, server, .. } = World::plain().await;
-    let world = (client, server);
-    let app = std::net::TcpListener::bind((server, 0)).unwrap();
-    let port = app.local_addr().unwrap().port();
+    let world = World::plain().await;
+    let (app, vip) = world.service();
     echo(app);
-    let std::net::IpAddr::V4(ip) = world.0 else { unreachable!() };
-    let [_, x, y, _] = ip.octets();
-    let vip = std::net::SocketAddr::from(([127, x, y, 100], port));
-    a.listen(weir_tunnel::ListenerKind::Outbound, vip);
     let mut socket = open(vip).await;
     socket.write_all(b"x").await.unwrap();
     socket.read_exact(&mut [0]).await.unwrap();
     // The threads end, the sockets close without a word.
+    let World { a, b, .. } = world;
     drop(b);
     assert_eq!(end(&mut socket).await, End::Rst);
+    drop(a);
 }

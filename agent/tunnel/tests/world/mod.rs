@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,16 +13,14 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use socket2::{Domain, Protocol, Socket, Type};
 use weir_identity::{Certificates, FileAuthority};
-use weir_model::{
-    Directory, PortMapping, Service, ServiceKey, TunnelProtocol, Workload,
-};
+use weir_model::{Directory, PortMapping, Service, ServiceKey, TunnelProtocol, Workload};
 use weir_tunnel::{
-    AccessLog, Config, HBONE_PORT, ListenerKind, LocalPod, Metrics, Moment, PodNetwork, Pods,
-    Record, Shared, Workers,
+    AccessLog, Config, HBONE_PORT, ListenerKind, LocalPod, Metrics, Moment, PodNetwork, Pods, Record, Shared,
+    Workers,
 };
 
 /// Sockets of a pod that is only an address.
-pub struct Plain(pub IpAddr);
+pub(crate) struct Plain(pub(crate) IpAddr);
 
 impl PodNetwork for Plain {
     fn dial(&self, _: SocketAddr) -> io::Result<Socket> {
@@ -47,12 +46,25 @@ fn plain() -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    choose_port_at_connect(&socket)?;
     Ok(socket)
+}
+
+/// As the datapath does: else bind() looks for a port that no socket of the address ever had.
+fn choose_port_at_connect(socket: &Socket) -> io::Result<()> {
+    let (fd, on, len) = (socket.as_raw_fd(), 1_i32, size_of::<i32>() as u32);
+    let option = libc::IP_BIND_ADDRESS_NO_PORT;
+    // SAFETY: the descriptor is open, and the value is an int that lives through the call.
+    let result = unsafe { libc::setsockopt(fd, libc::SOL_IP, option, (&raw const on).cast(), len) };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The lines of the access log.
 #[derive(Default)]
-pub struct Lines(Mutex<Vec<String>>);
+pub(crate) struct Lines(Mutex<Vec<String>>);
 
 impl AccessLog for Lines {
     fn wants(&self, moment: Moment) -> bool {
@@ -78,37 +90,34 @@ impl AccessLog for Lines {
 }
 
 /// One node: an agent's tunnel.
-pub struct Node {
-    pub shared: Arc<Shared>,
-    pub workers: Workers,
-    pub pod: Arc<LocalPod>,
-    pub lines: Arc<Lines>,
-    pub registry: Registry,
-    pub directory: Arc<Mutex<Arc<Directory>>>,
+pub(crate) struct Node {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) workers: Workers,
+    pub(crate) pod: Arc<LocalPod>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) registry: Registry,
+    pub(crate) directory: Arc<Mutex<Arc<Directory>>>,
 }
 
 /// A client's node, a server's node.
-pub struct World {
-    pub a: Node,
-    pub b: Node,
-    pub client: IpAddr,
-    pub server: IpAddr,
+pub(crate) struct World {
+    pub(crate) a: Node,
+    pub(crate) b: Node,
+    pub(crate) client: IpAddr,
+    pub(crate) server: IpAddr,
     _dir: tempfile::TempDir,
 }
 
 impl World {
     /// `tune` may change the settings of both nodes, `edit` what they know of the mesh.
-    pub async fn new(tune: impl Fn(&mut Config), edit: impl Fn(char, &mut Vec<Workload>)) -> Self {
+    pub(crate) async fn new(tune: impl Fn(&mut Config), edit: impl Fn(char, &mut Vec<Workload>)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ca = Arc::new(FileAuthority::open_or_create(dir.path()).unwrap());
         let certificates = Certificates::new(ca, Default::default()).unwrap();
         let net = subnet();
         let address = |host| IpAddr::V4(Ipv4Addr::new(127, net.0, net.1, host));
         let (client, server) = (address(1), address(2));
-        let base = vec![
-            workload("client", "node-a", client),
-            workload("server", "node-b", server),
-        ];
+        let base = vec![workload("client", "node-a", client), workload("server", "node-b", server)];
         let mut nodes = Vec::new();
         for (name, ip) in [('a', client), ('b', server)] {
             let mut workloads = base.clone();
@@ -129,22 +138,23 @@ impl World {
     }
 
     /// The default world.
-    pub async fn plain() -> Self {
+    pub(crate) async fn plain() -> Self {
         Self::new(|_| {}, |_, _| {}).await
     }
 
     /// A listener for the server's application, and the address at which the client dials it.
-    pub fn service(&self) -> (std::net::TcpListener, SocketAddr) {
+    pub(crate) fn service(&self) -> (std::net::TcpListener, SocketAddr) {
         let app = std::net::TcpListener::bind((self.server, 0)).unwrap();
         let vip = self.dial_as(app.local_addr().unwrap().port());
         (app, vip)
     }
 
     /// The virtual address with this port, captured for the client.
-    pub fn dial_as(&self, port: u16) -> SocketAddr {
+    pub(crate) fn dial_as(&self, port: u16) -> SocketAddr {
         let IpAddr::V4(ip) = self.client else { unreachable!() };
         let [_, x, y, _] = ip.octets();
         let vip = SocketAddr::from(([127, x, y, 100], port));
+        self.a.serve_port(port);
         self.a.listen(ListenerKind::Outbound, vip);
         vip
     }
@@ -152,13 +162,28 @@ impl World {
 
 impl Node {
     /// Gives a listener to the node's worker.
-    pub fn listen(&self, kind: ListenerKind, addr: SocketAddr) {
+    pub(crate) fn listen(&self, kind: ListenerKind, addr: SocketAddr) {
         let listener = std::net::TcpListener::bind(addr).unwrap();
         self.workers.serve(0, self.pod.clone(), kind, listener);
     }
 
+    /// Adds a port to the service.
+    fn serve_port(&self, port: u16) {
+        let mut directory = self.directory.lock().unwrap();
+        let mut changed = Directory::clone(&directory);
+        let key = ServiceKey::new("shop", "server.shop.svc");
+        let mut service = Service::clone(changed.service(&key).unwrap());
+        service.ports.push(PortMapping {
+            service_port: port,
+            target_port: port,
+            app_protocol: Default::default(),
+        });
+        changed.upsert_service(service);
+        *directory = Arc::new(changed);
+    }
+
     /// Waits for a line of the log that contains all of `parts`.
-    pub async fn line(&self, parts: &[&str]) -> String {
+    pub(crate) async fn line(&self, parts: &[&str]) -> String {
         for _ in 0..500 {
             let lines = self.lines.0.lock().unwrap().clone();
             if let Some(line) = lines.iter().find(|l| parts.iter().all(|p| l.contains(p))) {
@@ -170,7 +195,7 @@ impl Node {
     }
 
     /// The metrics as text.
-    pub fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
@@ -204,7 +229,7 @@ fn node(
 }
 
 /// A workload of the namespace `shop`, with a service account of its own name.
-pub fn workload(name: &str, node: &str, ip: IpAddr) -> Workload {
+pub(crate) fn workload(name: &str, node: &str, ip: IpAddr) -> Workload {
     let mut workload = Workload::pod("shop", name);
     workload.addresses = vec![ip];
     workload.node = node.into();
@@ -213,17 +238,11 @@ pub fn workload(name: &str, node: &str, ip: IpAddr) -> Workload {
     workload
 }
 
-/// The service `shop/server.shop.svc` has every port above 1023 of every workload called `server`.
+/// The service `shop/server.shop.svc` is served by every workload called `server`; its ports come later.
 fn directory(workloads: &[Workload], vip: IpAddr) -> Directory {
     let key = ServiceKey::new("shop", "server.shop.svc");
-    let ports = || (1024..=u16::MAX).map(|port| PortMapping {
-        service_port: port,
-        target_port: port,
-        app_protocol: Default::default(),
-    });
     let mut service = Service::new(key.clone());
     service.vips = vec![("".into(), vip)];
-    service.ports = ports().collect();
     let mut directory = Directory::new();
     directory.upsert_service(service);
     for workload in workloads {

@@ -11,9 +11,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, UnbufferedConnectionCommon, UnbufferedStatus,
 };
-use rustls::{
-    ClientConfig, CommonState, ConnectionTrafficSecrets, Error, ExtractedSecrets, ServerConfig,
-};
+use rustls::{ClientConfig, CommonState, ConnectionTrafficSecrets, Error, ExtractedSecrets, ServerConfig};
 use tokio::net::TcpStream;
 
 use super::TlsError;
@@ -174,17 +172,16 @@ fn encode<Data>(mut data: EncodeTlsData<'_, Data>, out: &mut Vec<u8>) -> Result<
         _ => return Ok(()),
     };
     out.resize(start + size, 0);
-    data.encode(&mut out[start..])
-        .map_err(|e| Error::General(e.to_string()))?;
+    data.encode(&mut out[start..]).map_err(|e| Error::General(e.to_string()))?;
     Ok(())
 }
 
 /// The alert that tells the peer what was wrong with it, as far as the socket takes it at once.
 fn say_why<Data>(socket: &TcpStream, status: UnbufferedStatus<'_, '_, Data>, out: &mut Vec<u8>) {
-    if let Ok(ConnectionState::EncodeTlsData(data)) = status.state {
-        if encode(data, out).is_ok() {
-            let _ = socket.try_write(out);
-        }
+    if let Ok(ConnectionState::EncodeTlsData(data)) = status.state
+        && encode(data, out).is_ok()
+    {
+        let _ = socket.try_write(out);
     }
 }
 

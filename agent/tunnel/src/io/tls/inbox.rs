@@ -76,8 +76,7 @@ impl Inbox {
                 return Ok(None);
             }
             let waiting = &mut buffer[self.start..self.end];
-            let Some(len) = record::sealed_len(waiting)?.filter(|l| HEADER + l <= waiting.len())
-            else {
+            let Some(len) = record::sealed_len(waiting)?.filter(|l| HEADER + l <= waiting.len()) else {
                 return Ok(None);
             };
             let record = &mut waiting[..HEADER + len];
@@ -109,11 +108,7 @@ impl Inbox {
     }
 
     /// Reads more from the socket: how many bytes, 0 at its end. Waiting costs no buffer.
-    pub(super) fn poll_fill(
-        &mut self,
-        socket: &TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_fill(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.start == self.end && self.content.is_empty() {
             (self.buffer, self.start, self.end) = (None, 0, 0);
         }

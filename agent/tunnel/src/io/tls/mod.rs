@@ -65,9 +65,6 @@ impl TlsError {
     /// Whether the peer's certificate was revoked.
     pub(crate) fn is_revoked(&self) -> bool {
         use rustls::{CertificateError, Error};
-        matches!(
-            self,
-            Self::Rustls(Error::InvalidCertificate(CertificateError::Revoked))
-        )
+        matches!(self, Self::Rustls(Error::InvalidCertificate(CertificateError::Revoked)))
     }
 }

@@ -103,11 +103,7 @@ impl Outbox {
     }
 
     /// Hands everything to the kernel. Ready when all of it is there; the buffer is then given back.
-    pub(super) fn poll_send(
-        &mut self,
-        socket: &TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll_send(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.seal_collected()?;
         let Some(buffer) = &self.buffer else {
             return Poll::Ready(Ok(()));

@@ -35,9 +35,7 @@ impl Key {
     ///
     /// # Errors
     /// A suite other than AES-GCM.
-    pub(super) fn new(
-        (sequence, secrets): (u64, ConnectionTrafficSecrets),
-    ) -> Result<Self, TlsError> {
+    pub(super) fn new((sequence, secrets): (u64, ConnectionTrafficSecrets)) -> Result<Self, TlsError> {
         let (algorithm, key, iv) = match &secrets {
             ConnectionTrafficSecrets::Aes128Gcm { key, iv } => (&AES_128_GCM, key, iv),
             ConnectionTrafficSecrets::Aes256Gcm { key, iv } => (&AES_256_GCM, key, iv),
@@ -70,9 +68,7 @@ impl Key {
         head.copy_from_slice(&header(body.len()));
         let (plain, trailer) = body.split_at_mut(body.len() - TRAILER);
         let (nonce, aad) = (self.next(), Aad::from(&*head));
-        self.aead
-            .seal_in_place_scatter(nonce, aad, plain, &[kind], trailer)
-            .map_err(|_| TlsError::BadRecord)
+        self.aead.seal_in_place_scatter(nonce, aad, plain, &[kind], trailer).map_err(|_| TlsError::BadRecord)
     }
 
     /// Opens a whole record into `out`, which is [`TAG`] shorter than what follows the header. Returns the
@@ -91,10 +87,8 @@ impl Key {
     pub(super) fn open_in_place(&mut self, record: &mut [u8]) -> Result<(u8, usize), TlsError> {
         let (head, body) = record.split_at_mut(HEADER);
         let nonce = self.next();
-        let plain = self
-            .aead
-            .open_in_place(nonce, Aad::from(&*head), body)
-            .map_err(|_| TlsError::BadRecord)?;
+        let plain =
+            self.aead.open_in_place(nonce, Aad::from(&*head), body).map_err(|_| TlsError::BadRecord)?;
         unpad(plain)
     }
 
