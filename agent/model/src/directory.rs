@@ -60,27 +60,17 @@ impl Directory {
     /// The service behind a virtual address, for a client of namespace `from_ns`: an exact address before a
     /// range, a longer range before a shorter; then the client's own namespace, then the canonical service,
     /// then the lowest key. Services that the client may not see are not there.
-    pub fn service_by_vip(
-        &self,
-        network: &str,
-        ip: IpAddr,
-        from_ns: &str,
-    ) -> Option<&Arc<Service>> {
+    pub fn service_by_vip(&self, network: &str, ip: IpAddr, from_ns: &str) -> Option<&Arc<Service>> {
         let ip = ip.to_canonical();
         let exact = preferred(self.by_vip.get(network, &ip), from_ns);
         exact.or_else(|| {
-            self.by_range
-                .covering(network, ip)
-                .find_map(|claimants| preferred(claimants, from_ns))
+            self.by_range.covering(network, ip).find_map(|claimants| preferred(claimants, from_ns))
         })
     }
 
     /// The workloads that serve a service, in the order of their uids.
     pub fn endpoints(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<Workload>> {
-        self.endpoints
-            .get(key)
-            .into_iter()
-            .flat_map(|members| members.values())
+        self.endpoints.get(key).into_iter().flat_map(|members| members.values())
     }
 
     /// How many workloads serve a service.
@@ -90,10 +80,7 @@ impl Directory {
 
     /// The workloads of a node, in the order of their uids.
     pub fn workloads_on(&self, node: &str) -> impl Iterator<Item = &Arc<Workload>> {
-        self.by_node
-            .get(node)
-            .into_iter()
-            .flat_map(|members| members.values())
+        self.by_node.get(node).into_iter().flat_map(|members| members.values())
     }
 
     /// All workloads, in no order.
@@ -121,8 +108,8 @@ impl std::fmt::Debug for Directory {
 fn preferred<'a>(claimants: &'a [Arc<Service>], from_ns: &str) -> Option<&'a Arc<Service>> {
     let own = |s: &&Arc<Service>| &*s.key.namespace == from_ns;
     let visible = |s: &&Arc<Service>| s.visibility == Visibility::Public;
-    claimants
-        .iter()
-        .find(own)
-        .or_else(|| claimants.iter().find(visible))
+    claimants.iter().find(own).or_else(|| claimants.iter().find(visible))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::{
-    Directory, Health, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, Refusal, Scope,
-    Service, Workload,
+    Directory, Health, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, Refusal, Scope, Service,
+    Workload,
 };
 
 /// A chosen endpoint and the address of its application.
@@ -26,10 +26,7 @@ pub(crate) fn choose(
 ) -> Result<Reach, Refusal> {
     let port = dst.port();
     let Some(row) = service.port(port) else {
-        return Err(Refusal::NoSuchPort {
-            service: service.key.clone(),
-            port,
-        });
+        return Err(Refusal::NoSuchPort { service: service.key.clone(), port });
     };
     let mut out_of_reach = None;
     let mut best = Candidates::default();
@@ -53,20 +50,14 @@ pub(crate) fn choose(
     }
     let endpoints = dir.endpoint_count(&service.key);
     best.draw(pick).ok_or_else(|| {
-        out_of_reach.unwrap_or(Refusal::NoHealthyEndpoint {
-            service: service.key.clone(),
-            port,
-            endpoints,
-        })
+        out_of_reach.unwrap_or(Refusal::NoHealthyEndpoint { service: service.key.clone(), port, endpoints })
     })
 }
 
 /// The endpoint's own table goes first; 0 means that nobody says a port.
 fn target_port(workload: &Workload, service: &Service, port: u16, default: u16) -> Option<u16> {
-    let own = workload
-        .services
-        .get(&service.key)
-        .and_then(|ports| ports.iter().find(|p| p.service_port == port));
+    let own =
+        workload.services.get(&service.key).and_then(|ports| ports.iter().find(|p| p.service_port == port));
     Some(own.map_or(default, |p| p.target_port)).filter(|target| *target != 0)
 }
 
@@ -85,9 +76,7 @@ fn rank(balancing: &LoadBalancing, src: &Workload, dst: &Workload) -> Option<usi
 /// among the endpoints of other networks the nearer still comes first.
 fn failover_rank(scopes: &[Scope], near: impl Fn(&Scope) -> bool) -> usize {
     match scopes {
-        [Scope::Network, rest @ ..] if !near(&Scope::Network) => {
-            rest.iter().take_while(|s| near(s)).count()
-        }
+        [Scope::Network, rest @ ..] if !near(&Scope::Network) => rest.iter().take_while(|s| near(s)).count(),
         all => all.iter().take_while(|s| near(s)).count(),
     }
 }
@@ -136,16 +125,8 @@ fn address(addresses: &[IpAddr], families: IpFamilies, wanted: IpAddr) -> Option
         IpFamilies::Ipv6Only => ip.is_ipv6(),
     };
     let exact = addresses.iter().find(|ip| **ip == wanted);
-    let same_family = || {
-        addresses
-            .iter()
-            .filter(allowed)
-            .find(|ip| ip.is_ipv4() == wanted.is_ipv4())
-    };
-    exact
-        .or_else(same_family)
-        .or_else(|| addresses.iter().find(allowed))
-        .copied()
+    let same_family = || addresses.iter().filter(allowed).find(|ip| ip.is_ipv4() == wanted.is_ipv4());
+    exact.or_else(same_family).or_else(|| addresses.iter().find(allowed)).copied()
 }
 
 /// The candidates of the best rank so far, with their total weight.
@@ -163,10 +144,7 @@ impl<'a> Candidates<'a> {
             return;
         }
         if rank > self.rank {
-            *self = Self {
-                rank,
-                ..Self::default()
-            };
+            *self = Self { rank, ..Self::default() };
         }
         self.total += u64::from(workload.capacity);
         self.list.push((workload, addr));
@@ -176,19 +154,12 @@ impl<'a> Candidates<'a> {
         if self.list.is_empty() {
             return None;
         }
-        let mut point = if self.list.len() == 1 {
-            0
-        } else {
-            pick(self.total)
-        };
+        let mut point = if self.list.len() == 1 { 0 } else { pick(self.total) };
         let last = self.list.len() - 1;
         for (place, (workload, addr)) in self.list.into_iter().enumerate() {
             let weight = u64::from(workload.capacity);
             if point < weight || place == last {
-                return Some(Reach {
-                    workload: workload.clone(),
-                    addr,
-                });
+                return Some(Reach { workload: workload.clone(), addr });
             }
             point -= weight;
         }

@@ -32,10 +32,10 @@ pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use refusal::Refusal;
 pub use route::{Route, route};
 pub use service::{
-    AppProtocol, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, PortMapping, Scope,
-    Service, ServiceKey, Visibility,
+    AppProtocol, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, PortMapping, Scope, Service,
+    ServiceKey, Visibility,
 };
 pub use workload::{
-    ApplicationTunnel, DEFAULT_CAPACITY, DEFAULT_CLUSTER, DEFAULT_SERVICE_ACCOUNT,
-    DEFAULT_TRUST_DOMAIN, Health, NetworkMode, TunnelProtocol, Workload, WorkloadType,
+    ApplicationTunnel, DEFAULT_CAPACITY, DEFAULT_CLUSTER, DEFAULT_SERVICE_ACCOUNT, DEFAULT_TRUST_DOMAIN,
+    Health, NetworkMode, TunnelProtocol, Workload, WorkloadType,
 };

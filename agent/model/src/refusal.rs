@@ -44,9 +44,7 @@ pub enum Refusal {
         network: Arc<str>,
     },
     /// The endpoint is a DNS name, which this version cannot resolve.
-    #[error(
-        "{destination} is served by the DNS name '{hostname}'; resolving endpoints is not supported yet"
-    )]
+    #[error("{destination} is served by the DNS name '{hostname}'; resolving endpoints is not supported yet")]
     HostnameNotYet {
         /// Service key.
         destination: Arc<str>,

@@ -42,12 +42,7 @@ pub enum Route {
 ///
 /// A workload's own address comes before a service's virtual address, and what neither has is passed through.
 /// `pick(n)` returns a random number below `n` and is called at most once, with `n > 0`.
-pub fn route(
-    dir: &Directory,
-    src: &Workload,
-    dst: SocketAddr,
-    pick: &mut dyn FnMut(u64) -> u64,
-) -> Route {
+pub fn route(dir: &Directory, src: &Workload, dst: SocketAddr, pick: &mut dyn FnMut(u64) -> u64) -> Route {
     let dst = SocketAddr::new(dst.ip().to_canonical(), dst.port());
     if let Some(workload) = dir.workload_by_ip(&src.network, dst.ip()) {
         return to_workload(workload, dst);
@@ -61,9 +56,7 @@ pub fn route(
 /// Health does not count here: who dials a pod by its address wants that pod.
 fn to_workload(workload: &Arc<Workload>, dst: SocketAddr) -> Route {
     if workload.waypoint.is_some() {
-        return Route::Refuse(Refusal::WaypointNotYet {
-            destination: workload.uid.clone(),
-        });
+        return Route::Refuse(Refusal::WaypointNotYet { destination: workload.uid.clone() });
     }
     carry(workload.clone(), dst, None)
 }
@@ -76,9 +69,7 @@ fn to_service(
     pick: &mut dyn FnMut(u64) -> u64,
 ) -> Route {
     if service.waypoint.is_some() {
-        return Route::Refuse(Refusal::WaypointNotYet {
-            destination: service.key.to_string().into(),
-        });
+        return Route::Refuse(Refusal::WaypointNotYet { destination: service.key.to_string().into() });
     }
     if service.load_balancing.mode == LoadBalancingMode::Passthrough {
         return Route::PassThrough { addr: dst };
@@ -91,19 +82,10 @@ fn to_service(
 
 fn carry(workload: Arc<Workload>, addr: SocketAddr, service: Option<Arc<Service>>) -> Route {
     match workload.tunnel_protocol {
-        TunnelProtocol::None => Route::Direct {
-            workload,
-            addr,
-            service,
-        },
+        TunnelProtocol::None => Route::Direct { workload, addr, service },
         TunnelProtocol::Hbone => {
             let expected = expected_identities(&workload, service.as_deref());
-            Route::Tunnel {
-                workload,
-                addr,
-                service,
-                expected,
-            }
+            Route::Tunnel { workload, addr, service, expected }
         }
     }
 }
@@ -118,3 +100,6 @@ fn expected_identities(workload: &Workload, service: Option<&Service>) -> Vec<Id
     }
     expected
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,10 +21,7 @@ pub struct ServiceKey {
 impl ServiceKey {
     /// The key of a service.
     pub fn new(namespace: &str, hostname: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            hostname: hostname.into(),
-        }
+        Self { namespace: namespace.into(), hostname: hostname.into() }
     }
 }
 

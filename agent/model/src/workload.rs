@@ -102,11 +102,7 @@ impl Workload {
 
     /// The identity that its server proves and its client acts with.
     pub fn identity(&self) -> Identity {
-        Identity::from_parts(
-            self.trust_domain.clone(),
-            self.namespace.clone(),
-            self.service_account.clone(),
-        )
+        Identity::from_parts(self.trust_domain.clone(), self.namespace.clone(), self.service_account.clone())
     }
 }
 

@@ -19,30 +19,15 @@ pub(super) struct Ranges {
 
 impl Ranges {
     /// The claimants of each range that holds the address, longest prefix first.
-    pub(super) fn covering(
-        &self,
-        network: &str,
-        ip: IpAddr,
-    ) -> impl Iterator<Item = &[Arc<Service>]> {
-        let lengths = self
-            .lengths
-            .get(network)
-            .into_iter()
-            .flat_map(|l| l.keys().rev().copied());
-        let nets =
-            lengths.filter_map(move |length| IpNet::new(ip, length).ok().map(|net| net.trunc()));
-        nets.map(move |net| self.claims.get(network, &net))
-            .filter(|claimants| !claimants.is_empty())
+    pub(super) fn covering(&self, network: &str, ip: IpAddr) -> impl Iterator<Item = &[Arc<Service>]> {
+        let lengths = self.lengths.get(network).into_iter().flat_map(|l| l.keys().rev().copied());
+        let nets = lengths.filter_map(move |length| IpNet::new(ip, length).ok().map(|net| net.trunc()));
+        nets.map(move |net| self.claims.get(network, &net)).filter(|claimants| !claimants.is_empty())
     }
 
     pub(super) fn insert(&mut self, network: &Arc<str>, range: IpNet, service: &Arc<Service>) {
         self.claims.insert(network, range.trunc(), service);
-        *self
-            .lengths
-            .entry(network.clone())
-            .or_default()
-            .entry(range.prefix_len())
-            .or_insert(0) += 1;
+        *self.lengths.entry(network.clone()).or_default().entry(range.prefix_len()).or_insert(0) += 1;
     }
 
     pub(super) fn remove(&mut self, network: &str, range: IpNet, service: &Service) {
@@ -57,5 +42,13 @@ impl Ranges {
         if lengths.is_empty() {
             self.lengths.remove(network);
         }
+    }
+}
+
+#[cfg(test)]
+impl Ranges {
+    /// Ranges that somebody claims and prefix lengths in use.
+    pub(super) fn len(&self) -> usize {
+        self.claims.len() + self.lengths.values().map(OrdMap::len).sum::<usize>()
     }
 }

@@ -19,17 +19,12 @@ type Claimants<T> = Arc<[Arc<T>]>;
 impl<A: Hash + Eq + Clone, T: Claimant> Claims<A, T> {
     /// Everybody who claims the address, best first.
     pub(super) fn get(&self, network: &str, address: &A) -> &[Arc<T>] {
-        self.0
-            .get(network)
-            .and_then(|n| n.get(address))
-            .map_or(&[], |claimants| claimants)
+        self.0.get(network).and_then(|n| n.get(address)).map_or(&[], |claimants| claimants)
     }
 
     pub(super) fn insert(&mut self, network: &Arc<str>, address: A, claimant: &Arc<T>) {
         let addresses = self.0.entry(network.clone()).or_default();
-        let mut list = addresses
-            .get(&address)
-            .map_or_else(Vec::new, |l| l.to_vec());
+        let mut list = addresses.get(&address).map_or_else(Vec::new, |l| l.to_vec());
         list.retain(|other| other.order(claimant) != Ordering::Equal);
         let place = list.partition_point(|other| other.order(claimant) == Ordering::Less);
         list.insert(place, claimant.clone());
@@ -43,11 +38,8 @@ impl<A: Hash + Eq + Clone, T: Claimant> Claims<A, T> {
         let Some(list) = addresses.get(address) else {
             return;
         };
-        let rest: Claimants<T> = list
-            .iter()
-            .filter(|c| c.order(claimant) != Ordering::Equal)
-            .cloned()
-            .collect();
+        let rest: Claimants<T> =
+            list.iter().filter(|c| c.order(claimant) != Ordering::Equal).cloned().collect();
         if rest.is_empty() {
             addresses.remove(address);
         } else {
@@ -56,6 +48,14 @@ impl<A: Hash + Eq + Clone, T: Claimant> Claims<A, T> {
         if addresses.is_empty() {
             self.0.remove(network);
         }
+    }
+}
+
+#[cfg(test)]
+impl<A, T> Claims<A, T> {
+    /// Addresses that somebody claims.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(HashMap::len).sum()
     }
 }
 
@@ -75,18 +75,13 @@ impl Claimant for Workload {
     /// A pod that is going away is unhealthy: its successor with the same address comes first.
     fn order(&self, other: &Self) -> Ordering {
         let unhealthy = |w: &Self| w.status == Health::Unhealthy;
-        unhealthy(self)
-            .cmp(&unhealthy(other))
-            .then_with(|| self.uid.cmp(&other.uid))
+        unhealthy(self).cmp(&unhealthy(other)).then_with(|| self.uid.cmp(&other.uid))
     }
 }
 
 impl Claimant for Service {
     /// Before the client is known: the canonical one first.
     fn order(&self, other: &Self) -> Ordering {
-        other
-            .canonical
-            .cmp(&self.canonical)
-            .then_with(|| self.key.cmp(&other.key))
+        other.canonical.cmp(&self.canonical).then_with(|| self.key.cmp(&other.key))
     }
 }

@@ -11,11 +11,7 @@ use crate::{NetworkMode, Service, ServiceKey, Workload};
 impl Directory {
     /// Puts a workload in, in place of the one with the same uid. Says whether anything changed.
     pub fn upsert_workload(&mut self, workload: Workload) -> bool {
-        if self
-            .workloads
-            .get(&workload.uid)
-            .is_some_and(|old| **old == workload)
-        {
+        if self.workloads.get(&workload.uid).is_some_and(|old| **old == workload) {
             return false;
         }
         self.remove_workload(&workload.uid.clone());
@@ -52,11 +48,7 @@ impl Directory {
 
     /// Puts a service in, in place of the one with the same key. Its endpoints stay. Says whether anything changed.
     pub fn upsert_service(&mut self, service: Service) -> bool {
-        if self
-            .services
-            .get(&service.key)
-            .is_some_and(|old| **old == service)
-        {
+        if self.services.get(&service.key).is_some_and(|old| **old == service) {
             return false;
         }
         self.remove_service(&service.key.clone());
@@ -86,15 +78,8 @@ impl Directory {
     }
 }
 
-fn join<K: Hash + Eq + Clone>(
-    groups: &mut HashMap<K, Members>,
-    group: &K,
-    workload: &Arc<Workload>,
-) {
-    groups
-        .entry(group.clone())
-        .or_default()
-        .insert(workload.uid.clone(), workload.clone());
+fn join<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, workload: &Arc<Workload>) {
+    groups.entry(group.clone()).or_default().insert(workload.uid.clone(), workload.clone());
 }
 
 fn leave<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, uid: &str) {
