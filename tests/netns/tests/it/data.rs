@@ -112,11 +112,11 @@ stories! {
         }
     }
 
-    fn two_thousand_connections_stay_open(c) {
+    fn ten_thousand_connections_stay_open(c) {
         let m = mesh(c)?;
-        let mut hold = m.client.hold(m.server.at(Family::V4, 8080), &["--count", "2000"])?;
-        assert_eq!(hold.open, 2000, "{}", hold.report);
-        assert_eq!(hold.alive()?, 2000);
+        let mut hold = m.client.hold(m.server.at(Family::V4, 8080), &["--count", "10000"])?;
+        assert_eq!(hold.open, 10_000, "{}", hold.report);
+        assert_eq!(hold.alive()?, 10_000);
         // While they are open, others are served.
         m.client.reach(m.server.at(Family::V6, 8080), &[])?;
     }

@@ -13,14 +13,14 @@ stories! {
         let good = fs::read_to_string(c.mesh_file())?;
         for (what, bad, place) in [
             ("a misspelt field", good.replacen("serviceAccount:", "serviceAcount:", 1), "serviceAcount"),
-            ("a wrong address", good.replacen("- 10.9.1.2", "- 10.9.1.256", 1), "10.9.1.256"),
-            ("no YAML", format!("{good}\n  : [\n"), "mesh.yaml"),
+            ("a wrong address", good.replacen("10.9.1.2\"", "10.9.1.256\"", 1), "10.9.1.256"),
+            ("no YAML", format!("{good}\n  : [\n"), "mesh.yaml:"),
         ] {
             assert_ne!(bad, good, "{what}");
             fs::write(c.mesh_file(), bad)?;
             until_ok(&format!("an error about {what}"), Duration::from_secs(5), || {
                 let log = c.node("a").agent().log_text().unwrap_or_default();
-                let line = log.lines().find(|line| line.contains("ERROR") && line.contains(place));
+                let line = log.lines().find(|line| line.contains("ERROR") && line.contains(place) && line.contains("mesh.yaml:"));
                 line.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("no such line"))
             })?;
             m.client.reach(m.server.at(Family::V4, 8080), &[])?;

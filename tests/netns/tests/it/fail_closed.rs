@@ -83,6 +83,28 @@ stories! {
         counter.expect_no_plaintext()?;
     }
 
+    fn no_listener_in_the_map_means_no_connection(c) {
+        let m = mesh(c)?;
+        let counter = c.node("a").count_link()?;
+        // Before the agent looks again: slots of the outbound, plaintext and tunnel listeners of eth0.
+        for pod in std::fs::read_dir(format!("/sys/fs/bpf/{}/a/v1/pods", c.id()))? {
+            let map = pod?.path().join("LISTENERS").to_string_lossy().into_owned();
+            for slot in ["0", "1", "16", "17", "32", "33"] {
+                let args = ["map", "delete", "pinned", &map, "key", slot, "0", "0", "0"];
+                c.node("a").output("bpftool", &args)?.success()?;
+            }
+        }
+        for family in Family::BOTH {
+            m.client.fail(m.outside.at(family, 8080), &["--timeout", "700"])?;
+            // The application listens, and is not reached around the agent.
+            m.visitor.fail(m.client.at(family, 8080), &["--timeout", "700"])?;
+        }
+        assert_eq!(counter.read()?.1, 0, "TCP packets outside the tunnel");
+        until_ok("the slots to be filled again", Duration::from_secs(45), || {
+            m.client.reach(m.server.at(Family::V4, 8080), &["--timeout", "500"])
+        })?;
+    }
+
     fn an_open_connection_does_not_leak_at_unenrolment(c) {
         let m = mesh(c)?;
         for family in Family::BOTH {

@@ -32,6 +32,30 @@ stories! {
         assert_eq!(counter.read()?.1, 0, "TCP packets outside the tunnel");
     }
 
+    fn with_a_holder_no_new_connection_fails(c = Cluster::builder("holder").node_args("a", &["--holder", &holder()])) {
+        let agent = c.node("a");
+        let args = ["hold".to_owned(), "--socket".to_owned(), holder()];
+        let process = agent.agent().place().spawn(&weir_harness::binary("weir-agent")?.to_string_lossy(), &args)?;
+        until("the holder's socket", Duration::from_secs(5), || fs::exists(holder()).ok()?.then_some(()))?;
+        let m = mesh(c)?;
+        agent.agent().kill()?;
+        // Each waits for the next agent: the SYN is queued, on IPv4 and on IPv6, out and in.
+        let waiting = [
+            m.client.load(m.server.at(Family::V4, 8080), &["--timeout", "20000"])?,
+            m.client.load(m.server.at(Family::V6, 8080), &["--timeout", "20000"])?,
+            m.visitor.load(m.client.at(Family::V6, 8080), &["--timeout", "20000"])?,
+            m.server.load(m.client.at(Family::V4, 8080), &["--timeout", "20000"])?,
+        ];
+        c.up()?;
+        for load in waiting {
+            let report = load.stop()?;
+            assert_eq!(report["failed"], 0, "{report}");
+            assert!(report["ok"].as_u64() > Some(0), "{report}");
+        }
+        process.kill()?;
+        fs::remove_file(holder())?;
+    }
+
     fn enrol_and_unenrol_under_load(c) {
         let m = mesh(c)?;
         let loads = [
@@ -179,6 +203,11 @@ stories! {
         assert_eq!(enrolled, Some(2.0));
         assert_eq!(c.node("b").agent().metrics()?.sum("weir_pods_unprotected", &[]), Some(0.0));
     }
+}
+
+/// Socket of the holder; one per test process.
+fn holder() -> String {
+    format!("/tmp/weir-holder-{}.sock", std::process::id())
 }
 
 /// What an agent has put into a pod's namespace: rules, routes, listeners.
