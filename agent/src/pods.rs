@@ -161,6 +161,7 @@ impl Pods {
         let stopped = tokio::task::spawn_blocking(move || datapath.stop_capture(&name)).await;
         self.shared.pods.remove(uid);
         member.pod.abort();
+        member.pod.closed().await;
         let datapath = self.datapath.clone();
         let name = uid.to_string();
         let finished = tokio::task::spawn_blocking(move || datapath.finish(&name, Leave::Open)).await;

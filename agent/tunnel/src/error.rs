@@ -77,7 +77,7 @@ pub enum TunnelError {
         /// What failed.
         source: TlsError,
     },
-    /// HTTP/2 with a peer, before a stream was open.
+    /// HTTP/2 with a peer, before it answered.
     #[error("{addr}: HTTP/2: {source}")]
     Http2 {
         /// The peer.

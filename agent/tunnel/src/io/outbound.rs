@@ -213,6 +213,8 @@ async fn through(context: &Rc<Context>, socket: TcpStream, tunnel: Tunnel) {
         });
         match timeout(limit, first).await {
             Err(_) => Err(TunnelError::NoAnswer { addr, limit }),
+            // A server that refuses the client's certificate can say so only now.
+            Ok(Some(Err(Fault::Peer(source)))) => Err(TunnelError::Http2 { addr, source }),
             Ok(Some(result)) => result.map_err(|fault| explain(fault, addr)),
             Ok(None) => std::future::poll_fn(|cx| {
                 let polled = exchange.poll(cx);

@@ -197,7 +197,8 @@ impl Tunnel {
     fn load(&self, cap: usize) -> Load {
         Load {
             streams: self.streams.get(),
-            cap: cap.min(self.requests.current_max_send_streams()),
+            // A peer that allows none makes the stream wait and time out; dialling it again would not help.
+            cap: cap.min(self.requests.current_max_send_streams()).max(1),
             bulk: self.bulk.get(),
         }
     }

@@ -43,8 +43,12 @@ impl Tasks {
 
     /// Waits until none is left.
     pub(crate) async fn finished(&self) {
-        while self.count() > 0 {
-            self.empty.notified().await;
+        loop {
+            let empty = self.empty.notified();
+            if self.count() == 0 {
+                return;
+            }
+            empty.await;
         }
     }
 }
@@ -59,7 +63,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.tasks.handles.borrow_mut().remove(self.key);
         if self.tasks.count() == 0 {
-            self.tasks.empty.notify_one();
+            self.tasks.empty.notify_waiters();
         }
     }
 }
