@@ -35,6 +35,7 @@ fn addresses(stage: &Stage) -> Finding {
     let format = "\n%{local_ip} %{remote_ip}";
     let text = stage.curl.output("curl", &["-sS", "--max-time", "10", "-w", format, &url])?.success()?;
     let (body, ends) = text.trim_end().rsplit_once('\n').context("curl said too little")?;
+    let body = body.trim_end();
     ensure!(body.contains(&format!("sees {client}:")), "nginx answered {body:?} to {client}");
     ensure!(ends == format!("{client} {server}"), "curl's addresses were {ends}");
     let redis = redis_from_python(stage)?;
