@@ -11,7 +11,7 @@ use crate::{Health, NetworkMode, Service, ServiceKey, Visibility, Workload};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Put(Workload),
+    Put(Box<Workload>),
     Take(Arc<str>),
     PutService(Service),
     TakeService(ServiceKey),
@@ -63,7 +63,7 @@ fn service() -> impl Strategy<Value = Service> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => workload().prop_map(Step::Put),
+        3 => workload().prop_map(|w| Step::Put(Box::new(w))),
         1 => workload().prop_map(|w| Step::Take(w.uid)),
         2 => service().prop_map(Step::PutService),
         1 => key().prop_map(Step::TakeService),
@@ -127,8 +127,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put(w) => {
-                    workloads.insert(w.uid.clone(), w.clone());
-                    dir.upsert_workload(w);
+                    workloads.insert(w.uid.clone(), Workload::clone(&w));
+                    dir.upsert_workload(*w);
                 }
                 Step::Take(uid) => prop_assert_eq!(dir.remove_workload(&uid), workloads.remove(&uid).is_some()),
                 Step::PutService(s) => {
@@ -150,7 +150,7 @@ proptest! {
         let mut dir = Directory::new();
         for step in steps {
             match step {
-                Step::Put(w) => _ = dir.upsert_workload(w),
+                Step::Put(w) => _ = dir.upsert_workload(*w),
                 Step::PutService(s) => _ = dir.upsert_service(s),
                 Step::Take(_) | Step::TakeService(_) => {}
             }
