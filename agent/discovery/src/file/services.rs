@@ -1,18 +1,21 @@
 //! The file's services as messages, and their endpoints put into the workloads' messages.
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashMap;
 
-use ipnet::IpNet;
-use serde_saphyr::Spanned;
 use weir_model::Identity;
 use weir_proto::workload as proto;
 
-use super::index::{Index, text};
+mod address;
+mod endpoint;
+mod port;
+
+use super::index::Index;
 use super::place::{Problems, clip};
-use super::schema::{self, Document, Port, Service};
-use super::workloads::octets;
+use super::schema::{self, Document, Service};
 use crate::convert;
+use address::{PodAddresses, addresses, pod_addresses};
+use endpoint::endpoints;
+use port::ports;
 
 /// One message per service of the file.
 pub(super) fn messages(
@@ -59,19 +62,6 @@ pub(super) fn finish(
         });
     }
     services
-}
-
-/// Who has an address: network, raw bytes, uid.
-type PodAddresses = HashMap<(String, Vec<u8>), String>;
-
-fn pod_addresses(workloads: &[proto::Workload]) -> PodAddresses {
-    let mut pods = PodAddresses::new();
-    for workload in workloads.iter().filter(|w| w.network_mode() == proto::NetworkMode::Standard) {
-        for address in &workload.addresses {
-            pods.insert((workload.network.clone(), address.clone()), workload.uid.clone());
-        }
-    }
-    pods
 }
 
 fn message(service: &Service, pods: &PodAddresses, at: &str, problems: &mut Problems) -> proto::Service {
@@ -124,112 +114,6 @@ fn scope(scope: schema::Scope) -> proto::load_balancing::Scope {
     }
 }
 
-fn addresses(
-    service: &Service,
-    pods: &PodAddresses,
-    at: &str,
-    problems: &mut Problems,
-) -> Vec<proto::NetworkAddress> {
-    let mut seen = HashSet::new();
-    let mut messages = Vec::new();
-    for (n, entry) in service.addresses.iter().enumerate() {
-        let field = format!("{at}.addresses[{n}]");
-        let schema::Address { network, address } = &entry.value;
-        let parsed: Result<(IpAddr, Option<u32>), _> = match address.parse::<IpNet>() {
-            Ok(net) => Ok((net.addr(), Some(u32::from(net.prefix_len())))),
-            Err(_) => address.parse::<IpAddr>().map(|ip| (ip, None)),
-        };
-        let Ok((ip, length)) = parsed else {
-            let message =
-                format!("'{}' is neither an IP address nor a range such as 10.1.0.0/16", clip(address));
-            problems.at(entry.referenced, field, message);
-            continue;
-        };
-        let address = octets(ip.to_canonical());
-        if !seen.insert((network, address.clone(), length)) {
-            problems.at(entry.referenced, field, format_args!("{ip} is in the list twice"));
-        } else if let (Some(uid), None) = (pods.get(&(network.clone(), address.clone())), length) {
-            problems.at(
-                entry.referenced,
-                field,
-                format_args!("{ip} is the address of workload {}", clip(uid)),
-            );
-        } else {
-            messages.push(proto::NetworkAddress { network: network.clone(), address, length });
-        }
-    }
-    messages
-}
-
-fn ports(ports: &[Spanned<Port>], at: &str, problems: &mut Problems) -> Vec<proto::Port> {
-    let mut seen = HashSet::new();
-    let mut messages = Vec::new();
-    for (n, entry) in ports.iter().enumerate() {
-        let field = format!("{at}.ports[{n}]");
-        let port = &entry.value;
-        let Some(service_port) = problems.port(&port.service_port, 1, format_args!("{field}.servicePort"))
-        else {
-            continue;
-        };
-        let target = port.target_port.as_ref().unwrap_or(&port.service_port);
-        let Some(target_port) = problems.port(target, 0, format_args!("{field}.targetPort")) else {
-            continue;
-        };
-        if !seen.insert(service_port) {
-            let message = format!("port {service_port} is in the list twice");
-            problems.at(port.service_port.referenced, format_args!("{field}.servicePort"), message);
-        }
-        let app_protocol = match port.app_protocol {
-            schema::AppProtocol::Unknown => proto::AppProtocol::Unknown,
-            schema::AppProtocol::Http11 => proto::AppProtocol::Http11,
-            schema::AppProtocol::Http2 => proto::AppProtocol::Http2,
-            schema::AppProtocol::Grpc => proto::AppProtocol::Grpc,
-            schema::AppProtocol::Tcp => proto::AppProtocol::Tcp,
-            schema::AppProtocol::Tls => proto::AppProtocol::Tls,
-        } as i32;
-        let (service_port, target_port) = (u32::from(service_port), u32::from(target_port));
-        messages.push(proto::Port { service_port, target_port, app_protocol });
-    }
-    messages
-}
-
-/// A workload says which services it serves: here the file's other direction is turned around.
-fn endpoints(
-    service: &Service,
-    message: &proto::Service,
-    index: &Index,
-    workloads: &mut [proto::Workload],
-    at: &str,
-    problems: &mut Problems,
-) {
-    let key = format!("{}/{}", message.namespace, message.hostname);
-    for (n, entry) in service.endpoints.iter().enumerate() {
-        let field = format!("{at}.endpoints[{n}]");
-        let name = clip(&entry.value.workload);
-        let Some(place) = index.find(&entry.value.workload, &message.namespace) else {
-            let text = format!(
-                "no workload '{name}'; expected a uid, a name in namespace {}, or namespace/name",
-                clip(&message.namespace)
-            );
-            problems.at(entry.referenced, field, text);
-            continue;
-        };
-        let own = ports(&entry.value.ports, &field, problems);
-        for (n, port) in own.iter().enumerate() {
-            let (known, place) =
-                (&message.ports, entry.value.ports.get(n).map_or(entry.referenced, |p| p.referenced));
-            if !known.iter().any(|p| p.service_port == port.service_port) {
-                let text = format!("the service has no port {}", port.service_port);
-                problems.at(place, format_args!("{field}.ports[{n}].servicePort"), text);
-            }
-        }
-        let list = proto::PortList { ports: own };
-        if workloads[place].services.insert(key.clone(), list).is_some() {
-            problems.at(entry.referenced, field, format_args!("workload '{name}' is in the list twice"));
-        }
-    }
-}
-
 /// What a message cannot say.
 fn check(service: &Service, at: &str, problems: &mut Problems) {
     let later = [
@@ -250,7 +134,7 @@ fn check(service: &Service, at: &str, problems: &mut Problems) {
         }
     }
     if let Some(hostname) = &service.hostname
-        && (hostname.value.is_empty() || text(&service.hostname).contains('/'))
+        && (hostname.value.is_empty() || hostname.value.contains('/'))
     {
         let message = format!("'{}' is not a host name", clip(&hostname.value));
         problems.at(hostname.referenced, format_args!("{at}.hostname"), message);
