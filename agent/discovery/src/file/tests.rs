@@ -160,3 +160,19 @@ fn a_file_that_is_not_there_or_not_text_says_so() {
     std::fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
     assert!(load_file(&path).unwrap_err().to_string().contains("not UTF-8"));
 }
+
+#[test]
+fn a_mesh_of_ten_thousand_pods_is_within_the_limits() {
+    let mut text = String::from("workloads:\n");
+    for n in 0..10_000 {
+        let (high, low) = (n / 250, n % 250 + 1);
+        text += &format!(
+            "- {{name: p{n}, namespace: n, serviceAccount: s, node: x, addresses: [10.0.{high}.{low}, 'fd00::{n:x}'], tunnelProtocol: HBONE, networkNamespace: /run/netns/p{n}, probePorts: [80], locality: {{region: r, zone: z}}}}\n"
+        );
+    }
+    text += "services:\n- {name: s, namespace: n, addresses: [10.1.0.1], ports: [{servicePort: 80}], endpoints: [";
+    text += &(0..10_000).map(|n| format!("p{n}")).collect::<Vec<_>>().join(", ");
+    let file = good(&(text + "]}\n"));
+    assert_eq!(file.workloads.len(), 10_000);
+    assert!(file.workloads.iter().all(|entry| entry.workload.services.len() == 1));
+}
