@@ -27,7 +27,7 @@ use report::{Conditions, Results};
 
 /// Measure throughput, latency, new connections, CPU and memory: direct, through Weir, and through others
 ///
-/// Takes about five minutes. Needs root. The method is in docs/benchmark-method.md.
+/// Takes about three minutes. Needs root. The method is in docs/benchmark-method.md.
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// How often each load runs through each data plane; the median counts
@@ -62,10 +62,16 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     setup::ensure(&[Part::Ebpf, Part::Programs])?;
     release::ensure()?;
     let pinned = !args.no_pin && std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
+    let conditions = conditions(args, pinned);
+    if conditions.load_before > BUSY * conditions.cpus as f64 {
+        eprintln!(
+            "bench: the machine is busy (load {:.1} on {} processors): the numbers will say little",
+            conditions.load_before, conditions.cpus
+        );
+    }
     let world = World::build(&args.peer, pinned)?;
     let results = measure(args, &world);
     let planes: Vec<String> = world.planes().iter().map(|plane| plane.name.clone()).collect();
-    let conditions = conditions(args, pinned);
     match args.output {
         Output::Table => println!("{}\n{}", results.table(&planes), LEGEND),
         Output::Json => println!("{}", results.json(&planes, &conditions)?),
@@ -111,10 +117,19 @@ fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
         processor: model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned()),
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         pinned,
+        load_before: load_average(),
         rounds: args.rounds,
         seconds_per_load: args.seconds,
     }
 }
 
+/// Programs that wanted a processor during the last minute; see proc_loadavg(5).
+fn load_average() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
+/// Load per processor, from other programs, from which on the reader is warned.
+const BUSY: f64 = 0.5;
 const LEGEND: &str =
     "Medians. In brackets: the part of direct for rates, what comes on top of direct for latencies.";

@@ -101,6 +101,8 @@ pub(super) struct Conditions {
     pub(super) processor: String,
     pub(super) cpus: usize,
     pub(super) pinned: bool,
+    /// Load average before the first load: above a fraction of the processors, others disturbed the run.
+    pub(super) load_before: f64,
     pub(super) rounds: u32,
     pub(super) seconds_per_load: u64,
 }
@@ -193,6 +195,7 @@ mod tests {
             processor: String::new(),
             cpus: 2,
             pinned: true,
+            load_before: 0.0,
             rounds: 3,
             seconds_per_load: 3,
         };
