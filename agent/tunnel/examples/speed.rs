@@ -1,6 +1,7 @@
 //! How fast two tunnels in one process are: `cargo run --release -p weir-tunnel --example speed -- [what] [seconds]`.
 //!
-//! Loopback, one worker per node, one thread per application: the ratios to a direct connection are what
+//! Run it in a network namespace of its own with `net.ipv4.tcp_congestion_control=reno` if the machine paces
+//! (bbr): pacing is what would be measured. Loopback, one worker per node, one thread per application: the ratios to a direct connection are what
 //! counts. `what` is bulk, bulk8, request, request32, connect, idle or all.
 
 #[path = "../tests/world/mod.rs"]

@@ -149,7 +149,10 @@ async fn sweep(context: std::rc::Weak<Context>, idle: Duration) {
     loop {
         ticks.tick().await;
         match context.upgrade() {
-            Some(context) => context.pool.sweep(idle),
+            Some(context) => {
+                context.pool.sweep(idle);
+                crate::io::buffer::trim();
+            }
             None => return,
         }
     }

@@ -41,6 +41,11 @@ impl Buffer {
     }
 }
 
+/// Gives back what a burst left in this thread's pool.
+pub(crate) fn trim() {
+    POOL.with_borrow_mut(|pool| pool.truncate(1));
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.0);

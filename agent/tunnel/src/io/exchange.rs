@@ -9,8 +9,9 @@ use h2::SendStream;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::ends::{StreamSink, StreamSource, TcpSink, TcpSource};
 use super::flow::Flow;
-use super::pump::{Fault, Pump, StreamSink, StreamSource, TcpSink, TcpSource};
+use super::pump::{Fault, Pump};
 use super::tcp;
 use crate::core::life::{Action, Event, Life};
 

@@ -12,6 +12,7 @@ pub(crate) mod context;
 mod deliver;
 mod dial;
 mod driver;
+mod ends;
 mod exchange;
 pub(crate) mod flow;
 mod hand_over;

@@ -13,11 +13,12 @@ use tokio::time::{Instant, timeout};
 use weir_model::{Identity, Route, Service, Workload, route};
 
 use super::context::{Context, HBONE_PORT, PodContext, canonical};
+use super::ends::StreamSource;
 use super::exchange::{Exchange, join};
 use super::flow::{Flow, Line};
 use super::hand_over::hand_over;
 use super::pool::{Key, Lease};
-use super::pump::{Fault, StreamSource};
+use super::pump::Fault;
 use super::tcp;
 use crate::TunnelError;
 use crate::core::{connect, trace::TraceParent};

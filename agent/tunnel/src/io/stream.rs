@@ -14,11 +14,11 @@ use weir_model::{Directory, Verdict, Workload, admit_tunnel};
 
 use super::context::{Context, PodContext, is_mesh_port};
 use super::deliver::deliver;
+use super::ends::StreamSource;
 use super::exchange::Exchange;
 use super::flow::{Flow, Line};
 use super::inbound::Peer;
 use super::outbound::explain;
-use super::pump::StreamSource;
 use super::tasks::Running;
 use crate::TunnelError;
 use crate::core::authority::Authority;

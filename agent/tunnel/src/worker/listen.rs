@@ -39,6 +39,8 @@ pub(super) async fn accept(
                 serve(&context, &pod, kind, socket, peer);
             }
             Err(error) if is_of_the_connection(&error) => {}
+            // Shut down by its owner (accept(2): EINVAL, not listening): the interface or the pod is gone.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 // Out of descriptors or memory: what is waiting stays in the kernel's queue.
                 let uid = pod.pod.uid();
