@@ -103,13 +103,16 @@ impl Pods {
                 Some(member) => member.follow(local, &self.certificates).await,
                 None => {
                     if let Err(why) = self.enrol(local).await {
-                        tracing::warn!(pod = %local.workload.uid, "not enrolled: {why}");
                         refused.push((local.workload.uid.clone(), why));
                     }
                 }
             }
         }
         let complete = refused.is_empty();
+        // Tried again every few seconds, but said only when it is news.
+        for (pod, why) in refused.iter().filter(|refusal| !self.view.refused.load().contains(refusal)) {
+            tracing::warn!(%pod, "not enrolled: {why}");
+        }
         self.view.refused.store(Arc::new(refused));
         self.publish_cookies();
         complete
@@ -118,6 +121,10 @@ impl Pods {
     async fn enrol(&mut self, local: &LocalWorkload) -> Result<(), String> {
         let workload = &local.workload;
         let identity = workload.identity();
+        // A path that is not there needs no certificate: the pod is not up yet, or deleted and still in the file.
+        if let Err(error) = std::fs::metadata(&local.netns) {
+            return Err(format!("its network namespace {} is not there: {error}", local.netns.display()));
+        }
         // Before the first connection needs it. Without one the pod is captured all the same and its
         // traffic refused: speaking plainly instead is never the answer.
         prefetch(&self.certificates, &identity).await;

@@ -64,6 +64,8 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     // Letting a pod go ends its channel of listeners, which looks like a deleted pod: who follows the list of pods would
     // take it in again.
     follow.abort();
+    // It would repair what is being taken away.
+    reconcile.abort();
     if !config.capture.leave_closed {
         stop_capture(&parts).await;
     }
@@ -71,7 +73,6 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         () = workers.drain(config.drain) => tracing::info!("drained"),
         signal = signals.next() => tracing::warn!(signal, "stopping at once; open connections are reset"),
     }
-    reconcile.abort();
     take_down(&config, &parts).await
 }
 
