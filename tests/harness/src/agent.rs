@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::cgroup::Cgroup;
 use crate::cleanup::lock;
 use crate::cluster::World;
-use crate::{Metrics, Place, Process, http, tool, until_ok};
+use crate::process::tail;
+use crate::{Metrics, Place, Process, http, tool, until};
 
 /// How long an agent may take from its start to ready, self-test and program loading included.
 const READY: Duration = Duration::from_secs(30);
@@ -66,14 +67,13 @@ impl Agent {
     /// Waits until the ready endpoint says so.
     pub fn wait_ready(&self) -> Result<()> {
         let what = format!("agent of node {} to be ready", self.node);
-        until_ok(&what, READY, || {
-            self.current()?.expect_alive()?;
-            match self.get(15021, "/healthz/ready")? {
-                (200, _) => Ok(()),
-                (status, body) => bail!("{status}: {body}"),
-            }
-        })
-        .with_context(|| self.log_text().map_or(String::new(), |log| crate::process::tail(&log, 30)))
+        let process = self.current()?;
+        // A process that has ended will not get ready: that is said at once.
+        let outcome = until(&what, READY, || match process.expect_alive() {
+            Err(ended) => Some(Err(ended)),
+            Ok(()) => matches!(self.get(15021, "/healthz/ready"), Ok((200, _))).then_some(Ok(())),
+        });
+        outcome.and_then(|ready| ready).with_context(|| tail(&process.log(), 30))
     }
 
     /// Whether the process lives.
@@ -162,7 +162,7 @@ impl Agent {
 
     /// Waits for an access log line that has all the `fields`.
     pub fn wait_access_log(&self, fields: &[(&str, &str)]) -> Result<Value> {
-        crate::until(
+        until(
             &format!("an access log line of node {} with {fields:?}", self.node),
             Duration::from_secs(5),
             || self.access_log(fields).into_iter().next(),
