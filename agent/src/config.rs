@@ -152,5 +152,4 @@ impl Display for Problems {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests;
