@@ -24,7 +24,8 @@ pub(crate) struct Exchange<'a> {
     up_ended: bool,
     down_ended: bool,
     life: Life,
-    /// After the application's FIN nothing is read from it, so nothing would tell of its RST.
+    /// After the application's FIN, and while the peer takes no bytes, nothing is read from it, so nothing
+    /// else would tell of its RST.
     broken: Option<Pin<Box<dyn Future<Output = io::Error> + 'a>>>,
 }
 
@@ -84,11 +85,16 @@ impl<'a> Exchange<'a> {
             self.up_ended = true;
             self.on(Event::AppEnded);
         }
-        match (self.up_ended, self.down_ended) {
-            (true, false) => self.poll_broken(cx),
-            (false, true) => self.poll_reset(cx),
-            _ => Ok(()),
+        if self.up_ended && self.down_ended {
+            return Ok(());
         }
+        if self.down_ended || self.down.is_blocked() {
+            self.poll_reset(cx)?;
+        }
+        if self.up_ended || self.up.is_blocked() {
+            self.poll_broken(cx)?;
+        }
+        Ok(())
     }
 
     fn poll_broken(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
@@ -100,7 +106,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The peer's bytes have ended, so only this tells that it takes no more of ours.
+    /// The peer's bytes have ended or wait, so only this tells that it gave the stream up.
     fn poll_reset(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         match self.up.sink.stream.poll_reset(cx) {
             Poll::Ready(Ok(reason)) => Err(Fault::Peer(reason.into())),
@@ -137,19 +143,23 @@ pub(crate) async fn join(client: &TcpStream, server: &TcpStream, flow: &Flow) ->
     let mut up = Pump::new(TcpSource(client), TcpSink::new(server));
     let mut down = Pump::new(TcpSource(server), TcpSink::new(client));
     let (mut up_ended, mut down_ended) = (false, false);
-    let mut broken: [Option<Pin<Box<dyn Future<Output = io::Error> + '_>>>; 2] = [None, None];
+    let mut broken = (None, None);
     std::future::poll_fn(|cx| {
         up_ended = up_ended || up.poll(cx, |n| flow.count_up(n))?.is_ready();
         down_ended = down_ended || down.poll(cx, |n| flow.count_down(n))?.is_ready();
-        let silent = match (up_ended, down_ended) {
-            (true, true) => return Poll::Ready(Ok(())),
-            (false, false) => return Poll::Pending,
-            (true, false) => (client, &mut broken[0]),
-            (false, true) => (server, &mut broken[1]),
-        };
-        let (socket, broken) = silent;
-        let broken = broken.get_or_insert_with(|| Box::pin(failure(socket)));
-        broken.as_mut().poll(cx).map(|error| Err(Fault::App(error)))
+        if up_ended && down_ended {
+            return Poll::Ready(Ok(()));
+        }
+        for (socket, silent, broken) in [
+            (client, up_ended || up.is_blocked(), &mut broken.0),
+            (server, down_ended || down.is_blocked(), &mut broken.1),
+        ] {
+            let watch = || Box::pin(failure(socket));
+            if silent && let Poll::Ready(error) = broken.get_or_insert_with(watch).as_mut().poll(cx) {
+                return Poll::Ready(Err(Fault::App(error)));
+            }
+        }
+        Poll::Pending
     })
     .await?;
     tcp::end_on_close(client);

@@ -86,6 +86,11 @@ impl<S: Source, K: Sink> Pump<S, K> {
         }
     }
 
+    /// Whether the sink keeps the source from being read.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         while !self.ended && self.queue.len() < S::GATHER && self.queued < CHUNK {
             match self.source.poll_next(cx)? {

@@ -194,6 +194,27 @@ async fn a_slow_reader_slows_the_writer_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_reset_behind_a_full_window_is_seen_at_once() {
+    let world = World::plain().await;
+    let (app, vip) = world.service();
+    let (tell, ended) = oneshot::channel();
+    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
+    serve(app, move |socket, _| {
+        let tell = tell.lock().unwrap().take();
+        async move {
+            // Reads nothing, ever.
+            socket.ready(tokio::io::Interest::ERROR).await.unwrap();
+            tell.unwrap().send(()).unwrap();
+        }
+    });
+    let mut socket = open(vip).await;
+    let stuck = Duration::from_millis(300);
+    while tokio::time::timeout(stuck, socket.write(&[0; 1 << 20])).await.is_ok() {}
+    reset(socket);
+    tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn two_hundred_at_once() {
     let world = World::plain().await;
     let (app, vip) = world.service();
