@@ -167,7 +167,10 @@ fn accept(enrolled: &EnrolledPod, kind: ListenerKind) -> io::Result<TcpStream> {
         .iter()
         .map(|listener| rustix::event::PollFd::new(*listener, rustix::event::PollFlags::IN))
         .collect();
-    let patience = rustix::event::Timespec { tv_sec: 0, tv_nsec: PATIENCE.subsec_nanos().into() };
+    let patience = rustix::event::Timespec {
+        tv_sec: i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: PATIENCE.subsec_nanos().into(),
+    };
     rustix::event::poll(&mut polled, Some(&patience))?;
     let ready = polled.iter().position(|poll| !poll.revents().is_empty());
     let ready = ready
@@ -204,5 +207,6 @@ fn failed(step: &'static str, why: &dyn std::fmt::Display, look_at: &'static str
     DatapathError::SelfTest { step, why: why.to_string(), look_at }
 }
 
-/// Local connections take microseconds. What fails at all fails by silence, and this bounds it.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Local connections take microseconds, but a busy or throttled machine may stop for longer than that, and an agent that gives up then is not
+/// there when it is needed. What fails at all fails by silence, and this bounds it.
+const PATIENCE: Duration = Duration::from_secs(2);
