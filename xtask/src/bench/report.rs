@@ -83,7 +83,8 @@ impl Results {
         let base = planes.first().and_then(|plane| self.summary(metric, plane)).map(|summary| summary.median);
         let values = planes.iter().filter_map(|plane| {
             let summary = self.summary(metric, plane)?;
-            let compared = match (metric.compare, base) {
+            let own = *plane == planes[0];
+            let compared = match (metric.compare, base.filter(|_| !own)) {
                 (Compare::Ratio, Some(base)) if base > 0.0 => Some(summary.median / base),
                 (Compare::Difference, Some(base)) => Some(summary.median - base),
                 _ => None,
