@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::cgroup::Cgroup;
 use crate::cleanup::lock;
-use crate::cluster::World;
 use crate::process::tail;
+use crate::world::World;
 use crate::{Metrics, Place, Process, http, tool, until};
 
 /// How long an agent may take from its start to ready, self-test and program loading included.

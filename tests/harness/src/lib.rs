@@ -44,6 +44,7 @@ mod process;
 mod programs;
 mod tool;
 mod wait;
+mod world;
 
 pub use agent::Agent;
 pub use capture::Capture;

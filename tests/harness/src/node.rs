@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::agent::Agent;
 use crate::cgroup::Cgroup;
-use crate::cluster::World;
+use crate::world::World;
 use crate::{Capture, Counter, Family, Finished, NetNs, Place, PodBuilder};
 
 /// A node; clones name the same one.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cgroup::Cgroup;
-use crate::cluster::World;
 use crate::mesh::{TunnelProtocol, Workload};
+use crate::world::World;
 use crate::{Family, Finished, NetNs, Node, Place, Process, until};
 
 /// A pod; clones name the same one.
