@@ -4,7 +4,7 @@ use weir_model::IdentityError;
 
 /// A resource that was not taken: which, where in it, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("resource '{resource}' is refused: {field}: {reason}")]
+#[error("resource {resource:?} is refused: {field}: {reason}")]
 pub struct Rejection {
     /// uid of a workload, `namespace/hostname` of a service.
     pub resource: String,
@@ -50,7 +50,7 @@ pub enum Reason {
         port: u32,
     },
     /// Not a key of a service.
-    #[error("'{key}' is not of the form namespace/hostname")]
+    #[error("{key:?} is not of the form namespace/hostname")]
     ServiceKey {
         /// The text.
         key: String,

@@ -108,7 +108,7 @@ fn services(
 ) -> Result<BTreeMap<ServiceKey, Vec<PortMapping>>, Fault> {
     let mut services = BTreeMap::new();
     for (key, list) in messages {
-        let field = || format!("services[{key}]");
+        let field = || format!("services[{}]", key.escape_debug());
         let parts = key
             .split_once('/')
             .filter(|(ns, host)| !ns.is_empty() && !host.is_empty() && !host.contains('/'));

@@ -13,7 +13,10 @@ pub(super) struct Problems(Vec<Problem>);
 impl Problems {
     pub(super) fn at(&mut self, place: Location, field: impl Display, message: impl Display) {
         let (line, column) = (place.line(), place.column());
-        self.0.push(Problem { line, column, field: field.to_string(), message: message.to_string() });
+        // Both may quote the file, and a log line must stay one.
+        let [field, message] =
+            [field.to_string(), message.to_string()].map(|text| text.replace(char::is_control, " "));
+        self.0.push(Problem { line, column, field, message });
     }
 
     pub(super) fn into_result(mut self) -> Result<(), Vec<Problem>> {

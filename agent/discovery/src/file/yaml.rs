@@ -5,6 +5,7 @@ use serde_path_to_error::{Path, Segment};
 use serde_saphyr::{Options, UserMessageFormatter, budget, options};
 
 use super::error::Problem;
+use super::place::clip;
 use super::schema::Document;
 
 /// Reads the one document of a file.
@@ -58,6 +59,8 @@ fn switches() -> Options {
 fn message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // It quotes the file: a log is read on a terminal, and a control character there is a command.
+    let text: String = text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
     match text.rsplit_once(" at line ") {
         Some((text, place)) if place.chars().all(|c| c.is_ascii_digit() || ", column".contains(c)) => {
             text.to_owned()
@@ -74,8 +77,8 @@ fn field_path(path: &Path) -> String {
         match segment {
             Segment::Seq { index } => text.push_str(&format!("[{index}]")),
             Segment::Map { key } if key == "value" => {}
-            Segment::Map { key } if text.is_empty() => text.push_str(key),
-            Segment::Map { key } => text.push_str(&format!(".{key}")),
+            Segment::Map { key } if text.is_empty() => text.push_str(&clip(key)),
+            Segment::Map { key } => text.push_str(&format!(".{}", clip(key))),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
@@ -84,3 +87,5 @@ fn field_path(path: &Path) -> String {
 
 /// A mesh of 10 000 pods is about 4 MB.
 const MAX_BYTES: usize = 64 << 20;
+/// The names of all fields fit; a key of a megabyte does not.
+const MAX_MESSAGE: usize = 1000;

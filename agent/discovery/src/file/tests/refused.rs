@@ -325,3 +325,12 @@ fn bombs_are_refused_quickly() {
         assert_eq!(problems(text).len(), 1);
     }
 }
+
+/// Found by the fuzzer: a key is quoted in the field path.
+#[test]
+fn a_key_cannot_break_out_of_its_line() {
+    for text in ["? |\n  a\n  b\n: 1\n", "\"a\\nERROR\\e[31m\": 1\n", "services: [{\"x\\r\\ny\": 1}]\n"] {
+        let message = parse(Path::new("mesh.yaml"), text).unwrap_err().to_string();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+}
