@@ -8,6 +8,10 @@ use serde::Serialize;
 use super::metric::{Compare, Metric};
 use super::stats::Summary;
 
+mod number;
+
+use number::human;
+
 /// Everything that was measured so far.
 #[derive(Default)]
 pub(super) struct Results {
@@ -134,98 +138,5 @@ struct Value {
     compared: Option<f64>,
 }
 
-/// Three figures that count, and no more.
-fn human(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1000.0 => thousands(value.round() as i64),
-        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        size if size >= 0.01 => format!("{value:.3}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
-fn thousands(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0 { format!("-{text}") } else { text }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::metric::{BULK_1, BULK_1_CPU, HTTP_1_P50};
-    use super::*;
-
-    fn results() -> (Results, Vec<String>) {
-        let mut results = Results::default();
-        for (plane, metric, value) in [
-            ("direct", BULK_1, 60.0),
-            ("direct", HTTP_1_P50, 66.0),
-            ("weir", BULK_1, 15.0),
-            ("weir", BULK_1, 30.0),
-            ("weir", BULK_1, 20.0),
-            ("weir", BULK_1_CPU, 0.8),
-            ("weir", HTTP_1_P50, 87.0),
-        ] {
-            results.add(plane, metric, value);
-        }
-        (results, ["direct", "weir"].map(str::to_owned).to_vec())
-    }
-
-    #[test]
-    fn the_table_compares_with_the_first_plane() {
-        let (results, planes) = results();
-        let table = results.table(&planes);
-        for wanted in ["60.0", "20.0 (0.33)", "87.0 (+21)", "0.800"] {
-            assert!(table.contains(wanted), "{wanted:?} is not in\n{table}");
-        }
-    }
-
-    #[test]
-    fn the_json_says_the_same() {
-        let (results, planes) = results();
-        let conditions = Conditions {
-            kernel: String::new(),
-            processor: String::new(),
-            cpus: 2,
-            pinned: true,
-            load_before: 0.0,
-            rounds: 3,
-            seconds_per_load: 3,
-        };
-        let json: serde_json::Value =
-            serde_json::from_str(&results.json(&planes, &conditions).unwrap()).unwrap();
-        let weir = &json["rows"][0]["values"]["weir"];
-        assert_eq!(
-            (weir["median"].as_f64(), weir["min"].as_f64(), weir["max"].as_f64()),
-            (Some(20.0), Some(15.0), Some(30.0))
-        );
-        assert!((weir["compared"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(json["rows"][1]["values"]["weir"]["compared"].as_f64(), Some(21.0));
-    }
-
-    #[test]
-    fn numbers_for_people() {
-        let cases = [
-            (204_000.4, "204,000"),
-            (1234.0, "1,234"),
-            (123.4, "123"),
-            (65.52, "65.5"),
-            (5.5, "5.50"),
-            (0.0202, "0.020"),
-            (0.0012, "0.0012"),
-            (0.0, "0"),
-            (-1500.0, "-1,500"),
-        ];
-        for (value, want) in cases {
-            assert_eq!(human(value), want);
-        }
-    }
-}
+mod tests;

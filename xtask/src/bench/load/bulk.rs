@@ -1,18 +1,44 @@
 //! Bulk transfer with iperf3.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::super::metric::{Measured, Metric};
+use super::super::plane::Plane;
+use super::super::servers::IPERF_PORT;
+use super::with_cpu;
+
+/// A number of streams at once, for a time.
+pub(super) fn run(
+    plane: &Plane,
+    length: Duration,
+    streams: usize,
+    rate: Metric,
+    cpu: Metric,
+) -> Result<Vec<Measured>> {
+    let before = plane.cpu_seconds()?;
+    let seconds = length.as_secs().to_string();
+    let (port, streams) = (IPERF_PORT.to_string(), streams.to_string());
+    let target = plane.target.to_string();
+    let arguments =
+        ["--client", &target, "--port", &port, "--parallel", &streams, "--time", &seconds, "--json"];
+    let transfer = parse(&plane.client_output("iperf3", &arguments, length)?.stdout)?;
+    let used = plane.cpu_seconds()? - before;
+    Ok(with_cpu(plane, vec![(rate, transfer.gbit_per_second)], cpu, used / transfer.gigabytes))
+}
+
 /// What iperf3 says of one run.
 #[derive(Debug, PartialEq)]
-pub(in crate::bench) struct Transfer {
+struct Transfer {
     /// As the receiver counts it.
-    pub(in crate::bench) gbit_per_second: f64,
-    pub(in crate::bench) gigabytes: f64,
+    gbit_per_second: f64,
+    gigabytes: f64,
 }
 
 /// Reads the output of `iperf3 --json`.
-pub(in crate::bench) fn parse(json: &str) -> Result<Transfer> {
+fn parse(json: &str) -> Result<Transfer> {
     let output: Output =
         serde_json::from_str(json).with_context(|| format!("iperf3 printed something unexpected: {json}"))?;
     if let Some(error) = output.error {

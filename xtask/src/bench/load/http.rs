@@ -1,18 +1,43 @@
 //! Small HTTP requests with wrk.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
+
+use super::super::metric::{Measured, Metric};
+use super::super::plane::Plane;
+use super::super::servers::HTTP_PORT;
+use super::with_cpu;
+
+/// Requests on a number of connections, for a time.
+pub(super) fn run(
+    plane: &Plane,
+    length: Duration,
+    connections: usize,
+    [rate, p50, p99, cpu]: [Metric; 4],
+) -> Result<Vec<Measured>> {
+    let before = plane.cpu_seconds()?;
+    let (connections, duration) = (connections.to_string(), format!("{}s", length.as_secs()));
+    let url = plane.url(HTTP_PORT);
+    let arguments =
+        ["--threads", "1", "--connections", &connections, "--duration", &duration, "--latency", &url];
+    let run = parse(&plane.client_output("wrk", &arguments, length)?.success()?)?;
+    let used = plane.cpu_seconds()? - before;
+    let measured = vec![(rate, run.per_second), (p50, run.p50_us), (p99, run.p99_us)];
+    Ok(with_cpu(plane, measured, cpu, used / run.count * 1000.0))
+}
 
 /// What wrk says of one run.
 #[derive(Debug, PartialEq)]
-pub(in crate::bench) struct Requests {
-    pub(in crate::bench) per_second: f64,
-    pub(in crate::bench) count: f64,
-    pub(in crate::bench) p50_us: f64,
-    pub(in crate::bench) p99_us: f64,
+struct Requests {
+    per_second: f64,
+    count: f64,
+    p50_us: f64,
+    p99_us: f64,
 }
 
 /// Reads the output of `wrk --latency`. Errors of single requests make the run worthless: an error.
-pub(in crate::bench) fn parse(text: &str) -> Result<Requests> {
+fn parse(text: &str) -> Result<Requests> {
     for bad in ["Socket errors:", "Non-2xx or 3xx responses:"] {
         if let Some(line) = text.lines().find(|line| line.trim().starts_with(bad)) {
             bail!("wrk: {}", line.trim());
