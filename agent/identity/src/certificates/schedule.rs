@@ -15,9 +15,11 @@ pub(super) fn renew_at(
     config: &Config,
     random: f64,
 ) -> SystemTime {
-    let life = not_after.duration_since(not_before).unwrap_or_default();
+    // Authorities date certificates back for peers whose clocks are late: that part of the life was never ours.
+    let from = not_before.max(now);
+    let life = not_after.duration_since(from).unwrap_or_default();
     let share = (config.renew_fraction + config.renew_jitter * random).clamp(0.0, 1.0);
-    (not_before + life.mul_f64(share)).max(now + config.backoff.initial)
+    (from + life.mul_f64(share)).max(now + config.backoff.initial)
 }
 
 /// How long to wait after `attempts` failures in a row. `random` is in -1..=1. A certificate that is valid
@@ -53,11 +55,19 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_comes_half_used_is_not_renewed_in_a_loop() {
+    fn a_certificate_that_comes_used_up_is_not_renewed_in_a_loop() {
         let start = SystemTime::UNIX_EPOCH + 1000 * HOUR;
         let config = Config::default();
         let now = start + HOUR;
         assert_eq!(renew_at(start, start + HOUR, now, &config, 0.0), now + config.backoff.initial);
+    }
+
+    #[test]
+    fn what_was_over_when_it_came_does_not_count() {
+        let now = SystemTime::UNIX_EPOCH + 1000 * HOUR;
+        let (issued, end) = (now - Duration::from_secs(120), now + Duration::from_secs(8));
+        let config = Config { renew_jitter: 0.0, ..Config::default() };
+        assert_eq!(renew_at(issued, end, now, &config, 0.0), now + Duration::from_secs(4));
     }
 
     #[test]

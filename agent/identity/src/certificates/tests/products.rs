@@ -19,7 +19,7 @@ async fn the_snapshot_shows_what_operators_ask_for() {
     let web = &states[1];
     assert_eq!((web.status.clone(), web.chain.len(), web.roots.len()), (Status::Available, 1, 1));
     assert_eq!(web.chain[0].serial, stage.serial().unwrap());
-    assert_eq!(web.renew_at.unwrap(), web.chain[0].not_before + 12 * HOUR + MINUTE);
+    assert_eq!(web.renew_at.unwrap(), web.chain[0].not_before + 2 * MINUTE + 12 * HOUR);
     std::fs::write(stage.ca.dir().join("shown.pem"), &web.chain[0].pem).unwrap();
     let Some((good, said)) = openssl(stage.ca.dir(), "x509 -in shown.pem -noout -serial") else {
         return;
