@@ -124,7 +124,12 @@ impl NodePrograms {
         for attachment in self.attachments().iter_mut() {
             attachment.detach()?;
         }
-        pins::remove_tree(&self.root)
+        pins::remove_tree(&self.root)?;
+        if let Some(parent) = self.root.parent() {
+            // Only an empty folder goes; the mount point itself, or what somebody else put there, stays.
+            let _ = std::fs::remove_dir(parent);
+        }
+        Ok(())
     }
 
     fn attachments(&self) -> MutexGuard<'_, Vec<Attachment>> {
