@@ -44,6 +44,24 @@ pub(crate) enum BpfError {
         path: PathBuf,
     },
 
+    /// A program of somebody else above our cgroup does not go together with ours.
+    #[error(
+        "{hook} cannot be attached to cgroup {cgroup}: program {programs:?} on {ancestor} {harm}; `bpftool prog show id` tells \
+         whose it is, and its owner must attach it with BPF_F_ALLOW_MULTI"
+    )]
+    Neighbour {
+        /// Name of our hook.
+        hook: &'static str,
+        /// Where ours was to go.
+        cgroup: PathBuf,
+        /// Where theirs is.
+        ancestor: PathBuf,
+        /// Theirs, by id.
+        programs: Vec<u32>,
+        /// What would happen.
+        harm: &'static str,
+    },
+
     /// A pinned map was made by something with another idea of its layout.
     #[error(
         "pinned map {path} has {found}, this agent needs {expected}: another version of Weir made it; stop that one, or \

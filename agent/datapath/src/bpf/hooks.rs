@@ -9,7 +9,7 @@ use std::{
 use super::{
     error::BpfError,
     link::{Link, inode},
-    pins,
+    neighbours, pins,
     sys::{LinkTarget, attach},
 };
 
@@ -69,6 +69,15 @@ impl Attachment {
         self.hook.place
     }
 
+    /// Refuses a place where ours would harm another program. A link that is there already has done no harm.
+    pub(super) fn check_neighbours(&self) -> Result<(), BpfError> {
+        let (_, target) = self.target()?;
+        match Link::open(&self.pin)? {
+            Some(link) if link.is_on(target)? => Ok(()),
+            _ => neighbours::check(&self.cgroup, self.hook.name, self.hook.attach_type),
+        }
+    }
+
     /// Takes over the pinned link when it is on this very cgroup with this attach type (the kernel would accept a bind4
     /// program on a connect4 link). A dead one, or one on a cgroup that is gone, is replaced: the new link is attached
     /// before the old one goes.
@@ -82,6 +91,7 @@ impl Attachment {
             self.link = Some(link);
             return Ok(());
         }
+        neighbours::check(&self.cgroup, self.hook.name, self.hook.attach_type)?;
         let what = format!("{} to cgroup {}", self.hook.name, self.cgroup.display());
         let link = Link::create(&what, self.program.as_fd(), dir.as_fd(), self.hook.attach_type)?;
         link.pin(&self.pin)?;

@@ -16,6 +16,7 @@ mod error;
 mod hooks;
 mod link;
 mod log;
+mod neighbours;
 mod members;
 mod node;
 mod object;

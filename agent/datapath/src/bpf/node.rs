@@ -68,6 +68,10 @@ impl NodePrograms {
             pins::node_maps(&config.root, &crate::events::MAPS),
         );
         events.reset()?;
+        // All are asked before one is attached: a start that is refused leaves nothing half in place.
+        for attachment in attachments.iter().filter(|attachment| attachment.place() == Place::Pods) {
+            attachment.check_neighbours()?;
+        }
         for attachment in &mut attachments {
             match (attachment.attach(), attachment.place()) {
                 (Err(error), Place::Kubelet) => {

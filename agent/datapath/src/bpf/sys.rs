@@ -152,8 +152,26 @@ fn next_link(after: u32) -> Option<u32> {
     Some(request[1])
 }
 
+/// What is attached to one cgroup or namespace.
+pub(super) struct Attached {
+    /// Ids.
+    pub(super) programs: Vec<u32>,
+    /// `ALLOW_OVERRIDE`, `ALLOW_MULTI`, or 0 for an exclusive program.
+    pub(super) flags: u32,
+}
+
+/// BPF_F_ALLOW_OVERRIDE of `include/uapi/linux/bpf.h`.
+pub(super) const ALLOW_OVERRIDE: u32 = 1;
+/// BPF_F_ALLOW_MULTI of the same; what is attached by a link always has it.
+pub(super) const ALLOW_MULTI: u32 = 2;
+
 /// BPF_PROG_QUERY: ids of the programs attached to this very cgroup or namespace.
 pub(super) fn attached_programs(target: BorrowedFd<'_>, attach_type: u32) -> Result<Vec<u32>> {
+    Ok(attached(target, attach_type)?.programs)
+}
+
+/// BPF_PROG_QUERY of this very cgroup or namespace.
+pub(super) fn attached(target: BorrowedFd<'_>, attach_type: u32) -> Result<Attached> {
     #[repr(C)]
     struct Request {
         target: u32,
@@ -175,7 +193,29 @@ pub(super) fn attached_programs(target: BorrowedFd<'_>, attach_type: u32) -> Res
         pad: 0,
     };
     call_mut("PROG_QUERY", 16, &mut request)?;
-    Ok(ids.into_iter().take(request.count as usize).collect())
+    let programs = ids.into_iter().take(request.count as usize).collect();
+    Ok(Attached { programs, flags: request.attach_flags })
+}
+
+/// BPF_PROG_ATTACH without a link, as other programs on the node do it.
+#[cfg(test)]
+pub(super) fn attach_as_others_do(
+    cgroup: BorrowedFd<'_>,
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+    flags: u32,
+) -> Result<()> {
+    call("PROG_ATTACH", 8, [number(cgroup), number(program), attach_type, flags]).map(drop)
+}
+
+/// BPF_PROG_DETACH.
+#[cfg(test)]
+pub(super) fn detach_as_others_do(
+    cgroup: BorrowedFd<'_>,
+    program: BorrowedFd<'_>,
+    attach_type: u32,
+) -> Result<()> {
+    call("PROG_DETACH", 9, [number(cgroup), number(program), attach_type, 0]).map(drop)
 }
 
 /// BPF_OBJ_PIN.

@@ -178,3 +178,27 @@ fn no_connection_escapes_while_agents_change() {
         assert!(count.load(Ordering::Relaxed) > 100, "{count:?} connections");
     });
 }
+
+#[test]
+fn a_program_above_that_ours_would_push_out_is_left_alone() {
+    on_stage(|stage| {
+        // Any connect4 program will do as somebody else's: ours, by its id.
+        let first = NodePrograms::start(&stage.config()).unwrap();
+        let (_, ours) = attached(stage).into_iter().find(|(hook, _)| *hook == "connect4").unwrap();
+        let theirs = sys::program_by_id(ours[0]).unwrap();
+        first.detach_all().unwrap();
+        assert!(eventually(|| attached(stage).iter().all(|(_, programs)| programs.is_empty())));
+
+        let above = File::open(&stage.cgroup).unwrap();
+        for (flags, harm) in [(sys::ALLOW_OVERRIDE, "silently stop to run"), (0, "attached exclusively")] {
+            sys::attach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4, flags).unwrap();
+            let refused = NodePrograms::start(&stage.config()).unwrap_err().to_string();
+            assert!(refused.contains("connect4") && refused.contains(harm), "{refused}");
+            assert!(refused.contains(&stage.cgroup.display().to_string()), "{refused}");
+            assert!(attached(stage).iter().all(|(_, programs)| programs.is_empty()), "nothing half in place");
+            sys::detach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4).unwrap();
+        }
+        sys::attach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4, sys::ALLOW_MULTI).unwrap();
+        NodePrograms::start(&stage.config()).unwrap().detach_all().unwrap();
+    });
+}
