@@ -82,7 +82,7 @@ stories! {
         let m = mesh(c)?;
         for (client, server) in [(&m.client, &m.server), (&m.client, &m.neighbour), (&m.visitor, &m.server)] {
             for family in Family::BOTH {
-                let local = std::net::SocketAddr::from((client.ip(family), 40_700)).to_string();
+                let local = std::net::SocketAddr::from((client.ip(family), 20_700)).to_string();
                 let to = server.at(family, 8080).to_string();
                 let args = ["many", "--to", &to, "--count", "300", "--closes", "server-then-rst", "--bind", &local, "--reuseaddr"];
                 let report = client.probe(&args)?;

@@ -126,10 +126,10 @@ stories! {
         let m = mesh(c)?;
         // The delivery leg may only choose among the ports from which the clients come: every
         // choice is the mirror image of some client's connection.
-        m.server.netns().sysctl("net.ipv4.ip_local_port_range", "41000 41003")?;
+        m.server.netns().sysctl("net.ipv4.ip_local_port_range", "21000 21003")?;
         for family in Family::BOTH {
             let mut holds = Vec::new();
-            for port in 41_000..41_004u16 {
+            for port in 21_000..21_004u16 {
                 let local = std::net::SocketAddr::from((m.visitor.ip(family), port)).to_string();
                 let hold = m.visitor.hold(m.server.at(family, 8080), &["--bind", &local, "--reuseaddr"])?;
                 assert_eq!(hold.open, 1, "{local}: {}", hold.report);

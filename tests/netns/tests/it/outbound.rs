@@ -103,7 +103,7 @@ stories! {
     fn one_source_port_to_two_servers(c) {
         let m = mesh(c)?;
         for family in Family::BOTH {
-            let local = std::net::SocketAddr::from((m.client.ip(family), 40_500)).to_string();
+            let local = std::net::SocketAddr::from((m.client.ip(family), 20_500)).to_string();
             let args = ["--bind", &local, "--reuseaddr"];
             let mut first = m.client.hold(m.server.at(family, 8080), &args)?;
             let mut second = m.client.hold(m.neighbour.at(family, 8080), &args)?;
