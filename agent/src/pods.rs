@@ -1,14 +1,15 @@
 //! Keeps the set of captured pods equal to what discovery says runs on this node: enrolment is a state
 //! that is compared, not an event that happened once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
-use weir_datapath::{Datapath, EnrolledPod, Leave, PodSpec};
+use weir_datapath::{Datapath, DatapathError, EnrolledPod, Leave, PodSpec};
 use weir_datapath::{ListenerKind, PodListener};
 use weir_discovery::{LocalWorkload, Update};
 use weir_identity::Certificates;
@@ -24,6 +25,8 @@ pub(crate) struct Pods {
     shared: Arc<Shared>,
     workers: Arc<Workers>,
     enrolled: HashMap<Arc<str>, Member>,
+    /// Those that the pods need certificates of.
+    identities: BTreeSet<Identity>,
     /// Pods that the data path let go by itself, because their namespace is gone.
     lost: (mpsc::UnboundedSender<Arc<LocalPod>>, mpsc::UnboundedReceiver<Arc<LocalPod>>),
     view: Arc<View>,
@@ -32,18 +35,18 @@ pub(crate) struct Pods {
 /// What the endpoints may know about the pods.
 #[derive(Default)]
 pub(crate) struct View {
-    /// Of those that could not be enrolled: why.
+    /// Of those that are not as they should be, most of them because they could not be enrolled: why.
     pub(crate) refused: ArcSwap<Vec<(Arc<str>, String)>>,
     /// Which pod the kernel means by a namespace cookie.
     pub(crate) by_cookie: ArcSwap<HashMap<u64, Arc<str>>>,
-    /// The first complete list of pods has been enrolled.
+    /// The first list of pods has been gone through. A pod that could not be enrolled is reported; it does not take the
+    /// node's readiness from the others.
     pub(crate) synced: AtomicBool,
 }
 
 struct Member {
     local: LocalWorkload,
     pod: Arc<LocalPod>,
-    identity: Identity,
     netns_cookie: u64,
 }
 
@@ -57,19 +60,23 @@ impl Pods {
         view: Arc<View>,
     ) -> Self {
         let lost = mpsc::unbounded_channel();
-        Self { datapath, certificates, shared, workers, enrolled: HashMap::new(), lost, view }
+        let (enrolled, identities) = (HashMap::new(), BTreeSet::new());
+        Self { datapath, certificates, shared, workers, enrolled, identities, lost, view }
     }
 
     /// Follows discovery until it ends; pods that could not be enrolled are tried again meanwhile.
     pub(crate) async fn follow(mut self, mut updates: watch::Receiver<Update>) {
         // Until discovery has spoken once, what an earlier agent captured stays captured, and closed.
         let mut going = updates.changed().await.is_ok();
+        let mut leftovers = true;
         while going {
             let wanted = updates.borrow_and_update().local.clone();
             let complete = self.apply(&wanted).await;
-            if complete && !self.view.synced.swap(true, Ordering::AcqRel) {
-                self.release_unclaimed().await;
+            if leftovers {
+                self.release_unclaimed(&wanted).await;
+                leftovers = !complete;
             }
+            self.view.synced.store(true, Ordering::Release);
             tokio::select! {
                 Some(pod) = self.lost.1.recv() => self.forget_lost(&pod),
                 () = tokio::time::sleep(RETRY), if !complete => {}
@@ -78,15 +85,17 @@ impl Pods {
         }
     }
 
-    async fn release_unclaimed(&self) {
+    /// Opens what an earlier agent captured and nobody wants any more. What is wanted and could not be enrolled stays closed.
+    async fn release_unclaimed(&self, wanted: &[LocalWorkload]) {
         let datapath = self.datapath.clone();
-        let released = tokio::task::spawn_blocking(move || datapath.release_unclaimed()).await;
+        let wanted: Vec<String> = wanted.iter().map(|local| local.workload.uid.to_string()).collect();
+        let released = tokio::task::spawn_blocking(move || datapath.release_unclaimed(&wanted)).await;
         for line in released.unwrap_or_default() {
             tracing::info!("left by an earlier agent and not wanted any more: {line}");
         }
     }
 
-    /// Makes the node's pods those of `wanted`; false if some could not be enrolled.
+    /// Makes the node's pods those of `wanted`; false if some are not as they should be.
     async fn apply(&mut self, wanted: &[LocalWorkload]) -> bool {
         let leaving: Vec<_> = self
             .enrolled
@@ -97,44 +106,51 @@ impl Pods {
         for uid in leaving {
             self.unenrol(&uid).await;
         }
+        self.follow_identities(wanted).await;
         let mut refused = Vec::new();
         for local in wanted {
-            match self.enrolled.get_mut(&local.workload.uid) {
-                Some(member) => member.follow(local, &self.certificates).await,
-                None => {
-                    if let Err(why) = self.enrol(local).await {
-                        refused.push((local.workload.uid.clone(), why));
-                    }
-                }
+            let done = match self.enrolled.contains_key(&local.workload.uid) {
+                true => self.update(local).await,
+                false => self.enrol(local).await,
+            };
+            if let Err(why) = done {
+                refused.push((local.workload.uid.clone(), why));
             }
         }
         let complete = refused.is_empty();
         // Tried again every few seconds, but said only when it is news.
         for (pod, why) in refused.iter().filter(|refusal| !self.view.refused.load().contains(refusal)) {
-            tracing::warn!(%pod, "not enrolled: {why}");
+            let what = if self.enrolled.contains_key(pod) { "captured as before" } else { "not enrolled" };
+            tracing::warn!(%pod, "{what}: {why}");
         }
         self.view.refused.store(Arc::new(refused));
         self.publish_cookies();
         complete
     }
 
+    /// Has a certificate of every identity before the first connection needs it, and no renewal of one that nobody has.
+    /// Without one the pod is captured all the same and its traffic refused: speaking plainly instead is never the answer.
+    async fn follow_identities(&mut self, wanted: &[LocalWorkload]) {
+        // A path that is not there needs no certificate: the pod is not up yet, or deleted and still in the file.
+        let there = wanted.iter().filter(|local| {
+            self.enrolled.contains_key(&local.workload.uid) || std::fs::metadata(&local.netns).is_ok()
+        });
+        let needed: BTreeSet<Identity> = there.map(|local| local.workload.identity()).collect();
+        for identity in self.identities.difference(&needed) {
+            self.certificates.forget(identity);
+        }
+        // All at once: an authority that does not answer holds up the first enrolment, not each.
+        join_all(needed.difference(&self.identities).map(|identity| prefetch(&self.certificates, identity)))
+            .await;
+        self.identities = needed;
+    }
+
     async fn enrol(&mut self, local: &LocalWorkload) -> Result<(), String> {
         let workload = &local.workload;
-        let identity = workload.identity();
-        // A path that is not there needs no certificate: the pod is not up yet, or deleted and still in the file.
         if let Err(error) = std::fs::metadata(&local.netns) {
             return Err(format!("its network namespace {} is not there: {error}", local.netns.display()));
         }
-        // Before the first connection needs it. Without one the pod is captured all the same and its
-        // traffic refused: speaking plainly instead is never the answer.
-        prefetch(&self.certificates, &identity).await;
-        let spec = PodSpec {
-            uid: workload.uid.to_string(),
-            netns: local.netns.clone(),
-            addresses: workload.addresses.clone(),
-            probe_ports: local.probe_ports.clone(),
-        };
-        let datapath = self.datapath.clone();
+        let (datapath, spec) = (self.datapath.clone(), spec(local));
         let enrolled = tokio::task::spawn_blocking(move || datapath.enrol(spec)).await;
         let EnrolledPod { netns_cookie, listeners, sockets, mut new_listeners, .. } = match enrolled {
             Ok(Ok(enrolled)) => enrolled,
@@ -153,9 +169,26 @@ impl Pods {
             }
             let _ = lost.send(later);
         });
-        tracing::info!(pod = %workload.uid, %identity, netns = %local.netns.display(), "enrolled");
-        let member = Member { local: local.clone(), pod, identity, netns_cookie };
+        tracing::info!(pod = %workload.uid, identity = %workload.identity(), netns = %local.netns.display(), "enrolled");
+        let member = Member { local: local.clone(), pod, netns_cookie };
         self.enrolled.insert(workload.uid.clone(), member);
+        Ok(())
+    }
+
+    /// Takes over what may change while a pod stays where it is. It is captured all the while: a pod that was let go and
+    /// taken in again would speak in plaintext between the two.
+    async fn update(&mut self, local: &LocalWorkload) -> Result<(), String> {
+        let Some(member) = self.enrolled.get_mut(&local.workload.uid) else { return Ok(()) };
+        let spec = spec(local);
+        if spec != self::spec(&member.local) {
+            let datapath = self.datapath.clone();
+            match tokio::task::spawn_blocking(move || datapath.update(spec)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error.to_string()),
+                Err(panic) => return Err(format!("the update panicked: {panic}")),
+            }
+        }
+        member.local = local.clone();
         Ok(())
     }
 
@@ -174,12 +207,12 @@ impl Pods {
         let finished = tokio::task::spawn_blocking(move || datapath.finish(&name, Leave::Open)).await;
         for result in [stopped, finished] {
             match result {
-                Ok(Ok(())) => {}
+                // Deleted meanwhile: the data path has let it go by itself.
+                Ok(Ok(()) | Err(DatapathError::NoSuchPod { .. })) => {}
                 Ok(Err(error)) => tracing::warn!(pod = %uid, "un-enrolment left something behind: {error}"),
                 Err(panic) => tracing::error!(pod = %uid, "un-enrolment panicked: {panic}"),
             }
         }
-        self.forget_certificate(&member);
         tracing::info!(pod = %uid, "un-enrolled");
     }
 
@@ -192,33 +225,13 @@ impl Pods {
         }
         self.shared.pods.remove(pod.uid());
         pod.abort();
-        if let Some(member) = self.enrolled.remove(pod.uid()) {
-            self.forget_certificate(&member);
-        }
+        self.enrolled.remove(pod.uid());
         tracing::info!(pod = %pod.uid(), "its network namespace is gone");
-    }
-
-    fn forget_certificate(&self, member: &Member) {
-        if !self.enrolled.values().any(|other| other.identity == member.identity) {
-            self.certificates.forget(&member.identity);
-        }
     }
 
     fn publish_cookies(&self) {
         let cookies = self.enrolled.iter().map(|(uid, member)| (member.netns_cookie, uid.clone()));
         self.view.by_cookie.store(Arc::new(cookies.collect()));
-    }
-}
-
-impl Member {
-    /// Takes over what may change while a pod stays where it is.
-    async fn follow(&mut self, local: &LocalWorkload, certificates: &Arc<Certificates>) {
-        let identity = local.workload.identity();
-        if identity != self.identity {
-            prefetch(certificates, &identity).await;
-            self.identity = identity;
-        }
-        self.local = local.clone();
     }
 }
 
@@ -242,12 +255,19 @@ fn serve(workers: &Workers, pod: &Arc<LocalPod>, listener: PodListener) {
     workers.serve(listener.worker, pod.clone(), kind, listener.socket);
 }
 
-/// A pod whose namespace, addresses or probe ports changed is let go and taken in again.
+/// What the data path is to know of a pod.
+fn spec(local: &LocalWorkload) -> PodSpec {
+    PodSpec {
+        uid: local.workload.uid.to_string(),
+        netns: local.netns.clone(),
+        addresses: local.workload.addresses.clone(),
+        probe_ports: local.probe_ports.clone(),
+    }
+}
+
+/// A pod whose namespace changed is let go and taken in again.
 fn same_place(a: &LocalWorkload, b: &LocalWorkload) -> bool {
-    a.workload.uid == b.workload.uid
-        && a.netns == b.netns
-        && a.workload.addresses == b.workload.addresses
-        && a.probe_ports == b.probe_ports
+    a.workload.uid == b.workload.uid && a.netns == b.netns
 }
 
 /// A pod that could not be enrolled is tried again after this.

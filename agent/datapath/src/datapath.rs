@@ -46,6 +46,15 @@ pub struct Datapath {
     watcher: Watcher,
 }
 
+/// Whether pods may still be enrolled.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    #[default]
+    Open,
+    /// The data path has been shut down: a pod that came now would be captured for nobody.
+    Over,
+}
+
 /// What the methods and the watcher's thread share.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -63,8 +72,9 @@ pub(crate) struct Node {
     pub(crate) holder: Option<Holder>,
     /// Held for life: one agent per runtime directory.
     _alone: Alone,
-    /// Enrolments go one after the other, so that two of one pod (or of one namespace) cannot pass each other's checks.
-    pub(crate) enrolling: Mutex<()>,
+    /// Enrolments and their undoing go one after the other: two of one pod (or of one namespace) cannot pass each other's checks, and none
+    /// takes away what another has just set up.
+    pub(crate) enrolling: Mutex<Admission>,
 }
 
 impl Datapath {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::address::{InterfaceNumbers, Snapshot};
 use crate::bpf::slots;
-use crate::datapath::{Datapath, Node, in_pod, lock};
+use crate::datapath::{Admission, Datapath, Node, in_pod, lock};
 use crate::error::{DatapathError, Result};
 use crate::listener;
 use crate::netlink::{Netlink, Subscription};
@@ -23,7 +23,10 @@ impl Datapath {
     /// of the earlier [`EnrolledPod`] ends. What an earlier agent left in the pod is adopted.
     pub fn enrol(&self, spec: PodSpec) -> Result<EnrolledPod> {
         let node = self.node();
-        let _one_at_a_time = lock(&node.enrolling);
+        let admission = lock(&node.enrolling);
+        if *admission == Admission::Over {
+            return Err(DatapathError::ShutDown { uid: spec.uid });
+        }
         let netns = node.inspect(&spec)?;
         if let Ok(known) = node.pod(&spec.uid) {
             if lock(&known).netns.cookie() == netns.cookie() {
@@ -43,6 +46,21 @@ impl Datapath {
         self.watcher().watch(&pod);
         node.pods().insert(pod.spec.uid.clone(), Arc::new(Mutex::new(pod)));
         Ok(enrolled)
+    }
+
+    /// Takes over the addresses and probe ports of a pod that stays in its namespace. It is captured all the while; its listeners, its
+    /// connections and its [`EnrolledPod`] stay. What could not be set up now is tried again by reconcile.
+    pub fn update(&self, spec: PodSpec) -> Result<()> {
+        let node = self.node();
+        let pod = node.pod(&spec.uid)?;
+        let mut pod = lock(&pod);
+        if pod.phase != Phase::Captured {
+            return Err(DatapathError::NoSuchPod { uid: spec.uid });
+        }
+        pod.spec = PodSpec { netns: pod.spec.netns.clone(), ..spec };
+        let done = node.refresh(&mut pod)?;
+        tracing::info!(pod = pod.spec.uid, ?done, "pod updated");
+        Ok(())
     }
 }
 

@@ -75,6 +75,12 @@ pub enum DatapathError {
         /// The pod.
         uid: String,
     },
+    /// It came too late.
+    #[error("pod {uid} is not enrolled: the data path has been shut down; the next agent takes the pod in")]
+    ShutDown {
+        /// The pod.
+        uid: String,
+    },
     /// A thread, a namespace switch or a socket.
     #[error("cannot {action}: {source}")]
     System {

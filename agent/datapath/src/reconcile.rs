@@ -42,8 +42,9 @@ impl Datapath {
 }
 
 impl Node {
-    /// Lets deleted pods go; their uids.
+    /// Lets deleted pods go; their uids. Not while a pod is being enrolled: it may be the same namespace by another path.
     pub(crate) fn release_gone(&self) -> Vec<String> {
+        let _nobody_enrols = lock(&self.enrolling);
         let pods: Vec<_> =
             self.pods().iter().map(|(uid, pod)| (uid.clone(), std::sync::Arc::clone(pod))).collect();
         let gone = pods.into_iter().filter(|(_, pod)| lock(pod).is_gone()).map(|(uid, _)| uid);

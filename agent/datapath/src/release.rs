@@ -32,11 +32,15 @@ impl Node {
     }
 
     /// See [`crate::Datapath::release_unclaimed`].
-    pub(crate) fn release_unclaimed(&self) -> Vec<String> {
+    pub(crate) fn release_unclaimed(&self, wanted: &[String]) -> Vec<String> {
         let _nobody_enrols = lock(&self.enrolling);
-        let claimed: BTreeSet<u64> = self.all_pods().iter().map(|pod| lock(pod).netns.cookie()).collect();
+        let states = self.states.all();
+        let still_wanted =
+            states.iter().filter(|state| wanted.contains(&state.uid)).map(|state| state.cookie);
+        let enrolled: Vec<u64> = self.all_pods().iter().map(|pod| lock(pod).netns.cookie()).collect();
+        let claimed: BTreeSet<u64> = still_wanted.chain(enrolled).collect();
         let mut released = Vec::new();
-        for state in self.states.all() {
+        for state in states {
             if claimed.contains(&state.cookie) {
                 continue;
             }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::converge::families;
-use crate::datapath::{Datapath, Node, in_pod, lock};
+use crate::datapath::{Admission, Datapath, Node, in_pod, lock};
 use crate::error::{DatapathError, Result};
 use crate::listener;
 use crate::netlink::{Netlink, Rule, RuleKind};
@@ -40,6 +40,7 @@ impl Datapath {
     pub fn finish(&self, uid: &str, leave: Leave) -> Result<()> {
         let pod = self.node().pod(uid)?;
         self.node().wait_for_syns(&pod);
+        let _nobody_enrols = lock(&self.node().enrolling);
         // Taken out first: no reconcile may repair what is being removed.
         self.node().pods().remove(uid);
         let mut pod = lock(&pod);
@@ -67,15 +68,16 @@ impl Datapath {
         self.finish(uid, leave)
     }
 
-    /// Removes what an earlier agent left for pods that are not enrolled now. Call it once the first complete list of pods is enrolled:
-    /// until then such pods stay closed. Returns a line for each.
-    pub fn release_unclaimed(&self) -> Vec<String> {
-        self.node().release_unclaimed()
+    /// Removes what an earlier agent left for pods that are neither enrolled now nor `wanted` (uids that could not be enrolled yet: they
+    /// stay closed). Call it once the first list of pods is known: until then all such pods stay closed. Returns a line for each.
+    pub fn release_unclaimed(&self, wanted: &[String]) -> Vec<String> {
+        self.node().release_unclaimed(wanted)
     }
 
     /// Lets all pods go and, when leaving open, removes everything from the kernel. The watcher's thread ends. All is tried; the first
-    /// error is returned.
+    /// error is returned. An enrolment that is under way ends first, and none begins any more.
     pub fn shutdown(&self, leave: Leave) -> Result<()> {
+        *lock(&self.node().enrolling) = Admission::Over;
         self.watcher().stop();
         let uids: Vec<String> = self.node().pods().keys().cloned().collect();
         let mut result = Ok(());
@@ -88,7 +90,7 @@ impl Datapath {
             result = result.and(self.finish(uid, leave));
         }
         if leave == Leave::Open {
-            self.release_unclaimed();
+            self.release_unclaimed(&[]);
             result = result.and(self.node().programs.detach_all().map_err(DatapathError::from));
             self.node().states.remove_if_empty();
         }
@@ -97,17 +99,17 @@ impl Datapath {
 }
 
 impl Node {
-    /// The cookie first, then the link: no new connection is marked for a program that is not there.
+    /// The cookie first, then the link: no new connection is marked for a program that is not there. Each step may be done already: what
+    /// failed in an earlier try is done in the next.
     pub(crate) fn stop(&self, pod: &mut Pod) -> Result<()> {
-        if matches!(pod.phase, Phase::Stopped(_)) {
-            return Ok(());
-        }
         self.programs.unenrol(pod.netns.cookie())?;
-        pod.phase = Phase::Stopped(Instant::now());
+        if pod.phase == Phase::Captured {
+            pod.phase = Phase::Stopped(Instant::now());
+        }
+        pod.program.detach_and_unpin()?;
         for (ip, port) in std::mem::take(&mut pod.probes) {
             self.programs.probe_port_remove(ip, port)?;
         }
-        pod.program.detach_and_unpin()?;
         Ok(())
     }
 

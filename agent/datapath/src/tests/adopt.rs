@@ -59,7 +59,7 @@ fn pods_that_nobody_wants_any_more_are_opened_only_when_told() {
         let direct = SocketAddr::new(scratch.pairs()[0].1, 7000);
         second.reconcile();
         assert!(stage.app_connects(&scratch, direct).is_err(), "still closed");
-        let released = second.release_unclaimed();
+        let released = second.release_unclaimed(&[]);
         assert!(released[0].contains("Kubernetes//Pod/test/a"), "{released:?}");
         stage.app_connects(&scratch, direct).unwrap();
         server.accept().unwrap();
@@ -67,7 +67,7 @@ fn pods_that_nobody_wants_any_more_are_opened_only_when_told() {
             (fwmark_accept(&scratch).as_str(), stage.pod_pins().len(), stage.state_files()),
             ("0", 0, 0)
         );
-        assert_eq!(second.release_unclaimed(), [""; 0]);
+        assert_eq!(second.release_unclaimed(&[]), [""; 0]);
         second.shutdown(Leave::Open).unwrap();
     });
 }
@@ -87,7 +87,7 @@ fn pins_of_a_pod_that_died_with_the_agent_are_collected() {
             second.reconcile();
             stage.pod_pins().is_empty()
         }));
-        second.release_unclaimed();
+        second.release_unclaimed(&[]);
         assert_eq!(stage.state_files(), 0);
         second.shutdown(Leave::Open).unwrap();
     });

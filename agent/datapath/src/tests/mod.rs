@@ -7,6 +7,7 @@ mod adopt;
 mod inbound;
 mod lifecycle;
 mod outbound;
+mod races;
 mod repair;
 mod self_test;
 mod stage;

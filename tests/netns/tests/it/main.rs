@@ -13,5 +13,6 @@ mod identity;
 mod inbound;
 mod lifecycle;
 mod outbound;
+mod pods;
 mod security;
 mod support;

@@ -1,0 +1,55 @@
+//! What the list of pods asks for while the agents run: changes in place, and pods that cannot be had.
+
+use weir_harness::{Family, TunnelProtocol, Workload};
+
+use crate::support::{mesh, stories};
+
+stories! {
+    fn a_change_of_probe_ports_opens_nothing(c) {
+        let m = mesh(c)?;
+        let counter = c.node("a").count_link()?;
+        let to = m.server.at(Family::V4, 8080);
+        let mut open = m.client.hold(to, &[])?;
+        let loads = [m.client.load(to, &["--parallel", "2"])?, m.client.load(m.server.at(Family::V6, 8080), &[])?];
+        for ports in [&[9001_u16][..], &[9001, 9002], &[]] {
+            // Of both ends: a pod that is let go for a moment would be reached, or speak, in plaintext.
+            c.change(|mesh| {
+                for workload in mesh.workloads.iter_mut().filter(|w| w.name == "client" || w.name == "server") {
+                    workload.probe_ports = ports.to_vec();
+                }
+            })?;
+        }
+        assert_eq!(open.alive()?, 1, "the open connection is not touched");
+        for load in loads {
+            let report = load.stop()?;
+            assert_eq!(report["failed"], 0, "{report}");
+            assert!(report["ok"].as_u64() > Some(0), "{report}");
+        }
+        assert_eq!(counter.read()?.1, 0, "TCP packets outside the tunnel");
+    }
+
+    fn a_pod_that_is_not_there_does_not_keep_the_node_from_being_ready(c) {
+        let client = c.node("a").pod("client").enrolled().start()?;
+        let server = c.node("b").pod("server").enrolled().start()?;
+        server.serve(8080, &[])?;
+        // No agent runs yet: nothing to settle.
+        c.change(|mesh| mesh.workloads.push(Workload {
+            name: "lost".into(),
+            namespace: "default".into(),
+            service_account: "lost".into(),
+            node: "a".into(),
+            addresses: vec!["10.9.1.99".parse().unwrap()],
+            tunnel_protocol: TunnelProtocol::Hbone,
+            network_namespace: Some("/run/netns/weir-is-not-there".into()),
+            probe_ports: Vec::new(),
+        }))?;
+        for node in c.nodes() {
+            node.agent().start()?;
+        }
+        client.reach(server.at(Family::V4, 8080), &[])?;
+        let dump = c.node("a").agent().config_dump()?;
+        let lost = &dump["workloadState"]["Kubernetes//Pod/default/lost"];
+        assert_eq!(lost["state"], "Pending", "{dump}");
+        assert_eq!(c.node("a").agent().metrics()?.sum("weir_pods_unprotected", &[]), Some(1.0), "and it is not silent");
+    }
+}
