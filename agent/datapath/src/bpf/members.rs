@@ -73,8 +73,12 @@ impl NodePrograms {
         Ok(())
     }
 
-    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured.
+    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured; those of the
+    /// cgroup of an earlier agent are, from now on.
     pub(crate) fn exempt_cgroup(&self, id: u64) -> Result<()> {
+        for other in self.maps.exempt.keys()?.into_iter().filter(|other| *other != id) {
+            self.maps.exempt.remove(&other)?;
+        }
         self.maps.exempt.set(&id, &PRESENT)
     }
 

@@ -12,7 +12,7 @@ use weir_ebpf_programs::{CLONED, Control, Counters, Events, SkStorage};
 #[btf_map]
 pub(crate) static ENROLLED: HashMap<u64, u32, 4096> = HashMap::new();
 
-/// cgroups whose processes are the agent. A restarted container has a new one, so there is room for many.
+/// The cgroup whose processes are the agent. A restarted container has a new one; the agent takes the old ones out.
 #[btf_map]
 pub(crate) static EXEMPT: HashMap<u64, u32, 1024> = HashMap::new();
 

@@ -63,6 +63,21 @@ fn captured_or_exempt_by_destination_and_caller() {
 }
 
 #[test]
+fn only_the_cgroup_of_the_running_agent_is_exempt() {
+    on_stage(|stage| {
+        let node = stage.enrolled();
+        assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
+        // More restarts than the map has room for.
+        for restart in 0..1100 {
+            node.exempt_cgroup((1 << 40) + restart).unwrap();
+        }
+        assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, MARK, "whoever is in that cgroup now");
+        node.exempt_cgroup(stage.cgroup_id("pods/agent")).unwrap();
+        assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
+    });
+}
+
+#[test]
 fn only_enrolled_namespaces() {
     on_stage(|stage| {
         let node = stage.enrolled();
