@@ -16,6 +16,18 @@ pub(crate) enum BpfError {
         source: SyscallError,
     },
 
+    /// A map has no room for one more.
+    #[error(
+        "map {map} is full, it holds {entries} entries: more pods or addresses than Weir takes on one node, or entries of \
+         pods that are gone; what was to be added stays out"
+    )]
+    Full {
+        /// Its name.
+        map: &'static str,
+        /// How many it can hold.
+        entries: usize,
+    },
+
     /// A file operation failed.
     #[error("cannot {action} {path}: {source}")]
     File {

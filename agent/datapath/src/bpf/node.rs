@@ -35,7 +35,7 @@ pub(crate) struct NodePrograms {
 }
 
 /// Names of the maps that are pinned, which is all but those of aya-log and of constants.
-const MAPS: [&str; 11] = [
+pub(super) const MAPS: [&str; 11] = [
     "ENROLLED",
     "EXEMPT",
     "OWN",

@@ -19,8 +19,8 @@ use super::{
 pub(super) struct Table<K, V> {
     fd: OwnedFd,
     name: &'static str,
-    /// Keys after which a listing ends, whatever the kernel says.
-    limit: usize,
+    /// What it has room for.
+    entries: usize,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -42,8 +42,7 @@ impl<K: Pod, V: Pod> Table<K, V> {
             path: name.into(),
             source,
         })?;
-        let limit = 2 * info.max_entries() as usize;
-        Ok(Self { fd, name, limit, types: PhantomData })
+        Ok(Self { fd, name, entries: info.max_entries() as usize, types: PhantomData })
     }
 
     pub(super) fn get(&self, key: &K) -> Result<Option<V>, BpfError> {
@@ -58,7 +57,13 @@ impl<K: Pod, V: Pod> Table<K, V> {
     pub(super) fn set(&self, key: &K, value: &V) -> Result<(), BpfError> {
         let element = Element::new(self.fd.as_fd(), bytes(key), bytes(value));
         // SAFETY: key and value have the map's sizes, see `new`.
-        unsafe { sys::map_update(element) }.on(|| format!("writing map {}", self.name))
+        match unsafe { sys::map_update(element) } {
+            // E2BIG of a hash, ENOSPC of a trie.
+            Err(error) if matches!(error.errno(), libc::E2BIG | libc::ENOSPC) => {
+                Err(BpfError::Full { map: self.name, entries: self.entries })
+            }
+            other => other.on(|| format!("writing map {}", self.name)),
+        }
     }
 
     /// `false` when it was not there.
@@ -72,7 +77,8 @@ impl<K: Pod, V: Pod> Table<K, V> {
     /// that it goes on from was removed.
     pub(super) fn keys(&self) -> Result<Vec<K>, BpfError> {
         let mut keys: Vec<K> = Vec::new();
-        while keys.len() <= self.limit {
+        // Ends, whatever the kernel says.
+        while keys.len() <= 2 * self.entries {
             let mut next = MaybeUninit::<K>::zeroed();
             let last = keys.last().map_or(std::ptr::null(), bytes);
             let element = Element::new(self.fd.as_fd(), last, next.as_mut_ptr().cast());

@@ -111,3 +111,25 @@ fn what_an_earlier_agent_captured_stays_closed_while_it_is_wanted() {
         second.shutdown(Leave::Open).unwrap();
     });
 }
+
+#[test]
+fn a_pod_for_which_there_is_no_room_is_left_as_it_was() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let (inside, outside) = (Scratch::new().unwrap(), Scratch::new().unwrap());
+        let pod = datapath.enrol(spec(&inside)).unwrap();
+        let programs = &datapath.node().programs;
+        let others = 1_u64 << 40;
+        assert!((0..5000).any(|n| programs.enrol(others + n).is_err()), "the map is full");
+        let second = PodSpec { uid: "Kubernetes//Pod/test/b".into(), ..spec(&outside) };
+        let error = datapath.enrol(second.clone()).unwrap_err().to_string();
+        assert!(error.contains("ENROLLED is full"), "{error}");
+        assert_eq!((rules(&outside), stage.pod_pins().len(), stage.state_files()), (0, 1, 1));
+        assert!(matches!(datapath.update(second.clone()), Err(DatapathError::NoSuchPod { .. })));
+        let _app = stage.app_connects(&inside, SocketAddr::new(inside.pairs()[0].1, 80)).unwrap();
+        assert!(agent_accepts(&pod, Outbound).is_some(), "the other one is captured as before");
+        programs.unenrol(others).unwrap();
+        let _pod = datapath.enrol(second).unwrap();
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}

@@ -1,6 +1,9 @@
 //! What the list of pods asks for while the agents run: changes in place, and pods that cannot be had.
 
-use weir_harness::{Family, TunnelProtocol, Workload};
+use std::time::Duration;
+
+use anyhow::Context;
+use weir_harness::{Family, TunnelProtocol, Workload, until};
 
 use crate::support::{mesh, stories};
 
@@ -51,5 +54,35 @@ stories! {
         let lost = &dump["workloadState"]["Kubernetes//Pod/default/lost"];
         assert_eq!(lost["state"], "Pending", "{dump}");
         assert_eq!(c.node("a").agent().metrics()?.sum("weir_pods_unprotected", &[]), Some(1.0), "and it is not silent");
+    }
+
+    fn fifty_enrolments_leave_no_descriptor_and_no_thread(c) {
+        let a = c.node("a");
+        let pods = ["p1", "p2", "p3", "p4", "p5"].map(|name| a.pod(name).enrolled().start());
+        let pods = pods.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        c.up()?;
+        let agent = a.agent().current()?.pid();
+        let count = |what: &str| std::fs::read_dir(format!("/proc/{agent}/{what}")).unwrap().count();
+        let cycle = || -> anyhow::Result<()> {
+            for enrolled in [TunnelProtocol::None, TunnelProtocol::Hbone] {
+                c.change(|mesh| {
+                    let pods = mesh.workloads.iter_mut().filter(|w| w.name.starts_with('p'));
+                    pods.for_each(|workload| workload.tunnel_protocol = enrolled);
+                })?;
+            }
+            pods[0].reach(pods[1].at(Family::V4, 8080), &[])?;
+            Ok(())
+        };
+        pods[1].serve(8080, &[])?;
+        cycle()?;
+        let before = (count("fd"), count("task"));
+        for _ in 0..10 {
+            cycle()?;
+        }
+        // Closing takes a moment, and an idle thread of the runtime lives for 10 s.
+        let now = || (count("fd"), count("task"));
+        let settled = || (now().0 <= before.0 + 2 && now().1 <= before.1 + 1).then_some(());
+        until("as many descriptors and threads as before", Duration::from_secs(15), settled)
+            .with_context(|| format!("{before:?} before, now {:?}", now()))?;
     }
 }
