@@ -42,7 +42,7 @@ impl Pod {
         self.rules(RuleKind::Capture, &mut done)?;
 
         self.open_listeners(context, &mut done)?;
-        self.fill_slots(&mut done)?;
+        self.fill_slots(context, &mut done)?;
         if self.program.workers()? != context.workers {
             self.program.set_workers(context.workers)?;
             done.push(format!("{} workers", context.workers));

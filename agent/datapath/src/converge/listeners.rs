@@ -73,8 +73,6 @@ impl Pod {
             let place = Place { kind: seat.kind, device, port: self.state.port };
             let action = || format!("listen in the pod for {:?} on port {}", seat.kind, self.state.port);
             let socket = listener::listen(place).map_err(DatapathError::system(action()))?;
-            // Before it is in its slot: a child accepted earlier would be bound to lo by sock_ops.
-            context.node.tag_listener(&socket)?;
             let held = Held { seat, socket };
             let handed = held.hand_out().map_err(DatapathError::system("duplicate a listener"))?;
             // During enrolment nobody reads yet; the agent gets duplicates of all listeners then.
@@ -90,12 +88,14 @@ impl Pod {
         Ok(())
     }
 
-    pub(super) fn fill_slots(&mut self, done: &mut Vec<String>) -> Result<()> {
+    /// Puts each listener into its slot, marked as the agent's before: a child accepted earlier would be bound to lo by sock_ops.
+    pub(super) fn fill_slots(&mut self, context: &Context<'_>, done: &mut Vec<String>) -> Result<()> {
         for held in &self.listeners {
             let slot = held.seat.slot();
             let cookie =
                 listener::cookie(&held.socket).map_err(DatapathError::system("read a listener's cookie"))?;
             if self.program.slot_cookie(slot)? != Some(cookie) {
+                context.node.tag_listener(&held.socket)?;
                 self.program.set_slot(slot, &held.socket)?;
                 done.push(format!("slot {slot}"));
             }

@@ -144,6 +144,39 @@ fn with_a_holder_connections_wait_for_the_next_agent() {
 }
 
 #[test]
+fn held_listeners_are_the_agents_also_where_the_pins_are_lost() {
+    on_stage(|stage| {
+        let path = stage.directory.path().join("holder.sock");
+        let socket = path.clone();
+        // It has no end of its own; it ends with the test's process.
+        std::thread::spawn(move || crate::hold(&socket));
+        assert!(eventually(|| path.exists()));
+        let config = crate::Config { holder: Some(path), ..stage.config() };
+        let scratch = Scratch::new().unwrap();
+        let start = || {
+            // sock_ops sees the sockets of an agent below the pods' cgroup.
+            stage.agent(|| {
+                let datapath = crate::Datapath::start(config.clone()).unwrap();
+                let pod = datapath.enrol(spec(&scratch)).unwrap();
+                (datapath, pod)
+            })
+        };
+        drop(start());
+        // The mark of the agent's sockets is in a map, and the map in bpffs.
+        std::fs::remove_dir_all(stage.directory.path().join("bpf/v1")).unwrap();
+        let (second, pod) = start();
+        for (_, remote) in scratch.pairs() {
+            let _app = stage.app_connects(&scratch, SocketAddr::new(remote, 7000)).unwrap();
+            assert!(agent_accepts(&pod, Outbound).is_some());
+        }
+        let counters = second.counters().unwrap();
+        let tied = counters.iter().find(|(name, _)| *name == "lo_bound").unwrap().1;
+        assert_eq!(tied, 0, "the agent's end of a connection is no delivery to the app");
+        second.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
 fn cleaning_up_does_not_touch_a_pod_that_is_being_enrolled() {
     on_stage(|stage| {
         let datapath = stage.datapath();

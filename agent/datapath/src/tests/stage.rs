@@ -85,6 +85,17 @@ impl Stage {
         scratch.pod.run(act).unwrap()
     }
 
+    /// Runs `act` as a thread of an agent below the pods' cgroup, as that of a DaemonSet is.
+    pub(super) fn agent<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let threads = self.pods_cgroup.join("cgroup.threads");
+        let act = || {
+            std::fs::write(threads, rustix::thread::gettid().as_raw_nonzero().to_string()).unwrap();
+            act()
+        };
+        let ended = std::thread::scope(|scope| scope.spawn(act).join());
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     /// The app connects to `destination`.
     pub(super) fn app_connects(&self, scratch: &Scratch, destination: SocketAddr) -> io::Result<TcpStream> {
         self.app(scratch, || connect(destination))
