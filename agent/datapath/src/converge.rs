@@ -31,13 +31,14 @@ impl Pod {
     /// One walk. Runs inside the pod's namespace. Returns what it had to do; an error leaves the pod closed, never open.
     pub(crate) fn converge(&mut self, context: &Context<'_>) -> Result<Vec<String>> {
         let mut done = Vec::new();
+        // First of all: what carries the mark does not leave, whichever of the following steps fails.
+        self.rules(RuleKind::Guard, &mut done)?;
         self.snapshot = self.netlink.snapshot().map_err(DatapathError::system("list the pod's addresses"))?;
         self.forget_addresses(context, &mut done)?;
         self.forget_interfaces(context, &mut done)?;
         self.trouble = self.number_interfaces();
 
         self.sysctls(context, &mut done)?;
-        self.rules(RuleKind::Guard, &mut done)?;
         self.routes(&mut done)?;
         self.rules(RuleKind::Capture, &mut done)?;
 

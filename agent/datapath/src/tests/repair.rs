@@ -192,3 +192,30 @@ fn a_pod_whose_processes_the_hooks_do_not_see_is_unprotected() {
         datapath.shutdown(Leave::Open).unwrap();
     });
 }
+
+#[test]
+fn the_guard_comes_back_whatever_else_fails() {
+    use rustix::mount::{MountFlags, mount_bind, mount_remount, unmount};
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratch = Scratch::new().unwrap();
+        let _pod = datapath.enrol(spec(&scratch)).unwrap();
+        zero(&scratch, "ipv4/tcp_fwmark_accept");
+        mount_bind("/proc/sys", "/proc/sys").unwrap();
+        mount_remount("/proc/sys", MountFlags::BIND | MountFlags::RDONLY, "").unwrap();
+        for family in [Family::V4, Family::V6] {
+            remove_rule(&scratch, family, RuleKind::Capture);
+            remove_rule(&scratch, family, RuleKind::Guard);
+        }
+        let report = datapath.reconcile();
+        assert!(report.unprotected.iter().any(|(_, why)| why.contains("tcp_fwmark_accept")), "{report:?}");
+        for family in [Family::V4, Family::V6] {
+            let rules = scratch.pod.run(|| Netlink::new().unwrap().rules(family).unwrap()).unwrap();
+            assert!(rules.contains(&Rule { family, kind: RuleKind::Guard }), "{rules:?}");
+        }
+        unmount("/proc/sys", rustix::mount::UnmountFlags::DETACH).unwrap();
+        let report = datapath.reconcile();
+        assert_eq!((report.protected, report.unprotected.len()), (1, 0), "{report:?}");
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
