@@ -21,6 +21,11 @@ pub(crate) async fn forever(parts: Arc<Parts>) {
                 for (pod, why) in &report.unprotected {
                     tracing::error!(%pod, "unprotected: {why}");
                 }
+                // Said when it is news: a visitor's process may stay for long.
+                let known = parts.report.load();
+                for (pod, note) in report.notes.iter().filter(|note| !known.notes.contains(note)) {
+                    tracing::warn!(%pod, "{note}");
+                }
                 parts.report.store(Arc::new(report));
             }
             Err(panic) => tracing::error!("the reconcile loop panicked: {panic}"),

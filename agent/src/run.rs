@@ -34,6 +34,8 @@ pub(crate) struct Parts {
 pub(crate) struct Protection {
     pub(crate) protected: usize,
     pub(crate) unprotected: Vec<(String, String)>,
+    /// Things to know about captured pods, such as a process in one that is not.
+    pub(crate) notes: Vec<(String, String)>,
 }
 
 /// Runs the agent until it is told to stop. Control work has this thread, traffic the workers'.
@@ -167,6 +169,7 @@ impl Parts {
         Protection {
             protected: report.protected,
             unprotected: report.unprotected.iter().cloned().chain(refused).collect(),
+            notes: report.notes.clone(),
         }
     }
 }

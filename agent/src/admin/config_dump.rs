@@ -28,10 +28,15 @@ pub(super) fn render(parts: &Parts) -> anyhow::Result<String> {
         "workloadState": workload_state(parts),
         "protection": {
             "protected": protection.protected,
-            "unprotected": protection.unprotected.iter().map(|(pod, why)| json!({ "uid": pod, "reason": why })).collect::<Vec<_>>(),
+            "unprotected": reasons(&protection.unprotected),
+            "notes": reasons(&protection.notes),
         },
     });
     Ok(serde_json::to_string_pretty(&dump)? + "\n")
+}
+
+fn reasons(pods: &[(String, String)]) -> Vec<Value> {
+    pods.iter().map(|(pod, why)| json!({ "uid": pod, "reason": why })).collect()
 }
 
 fn workload(w: &Workload) -> Value {
