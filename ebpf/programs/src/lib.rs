@@ -22,6 +22,11 @@ pub use sock_array::SockArray;
 pub use storage::{CLONED, SkStorage};
 
 /// What every object must have: its licence, and a panic handler that is never reached.
+///
+/// The kernel gives `bpf_ktime_get_ns` and `bpf_probe_read_kernel` only to programs whose `license` section holds a word from its
+/// own list (include/linux/license.h), and Apache-2.0, the licence of the rest of Weir, is not on it. So the code that is compiled
+/// into the objects, this crate and `weir-ebpf-common`, is offered under MIT and GPL-2.0 as well; "Dual MIT/GPL" is the
+/// list's word for that. User space takes `weir-ebpf-common` under Apache-2.0.
 #[macro_export]
 macro_rules! object {
     () => {

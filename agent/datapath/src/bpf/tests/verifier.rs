@@ -1,10 +1,13 @@
-//! What is told when the kernel refuses a program.
+//! What the kernel looks at before it takes a program, and what is told when it refuses.
 
 use super::{
     patch::{patched, section},
     stage::on_stage,
 };
-use crate::bpf::{object::POD, pins};
+use crate::bpf::{
+    object::{NODE, POD, TRACE},
+    pins,
+};
 
 /// The program begins with a load far outside of its context.
 fn damage(elf: &mut [u8]) {
@@ -26,4 +29,12 @@ fn a_refused_program_shows_the_verifiers_log() {
         assert!(text.contains("`weir_lookup` of object `damaged`"), "{text}");
         assert!(text.contains("invalid bpf_context access off=28672 size=8"), "{text}");
     });
+}
+
+#[test]
+fn every_object_says_a_licence_that_the_kernel_knows() {
+    for object in [&NODE, &POD, &TRACE] {
+        let start = section(object.elf, b"license").unwrap();
+        assert!(object.elf[start..].starts_with(b"Dual MIT/GPL\0"), "{}", object.name);
+    }
 }
