@@ -98,10 +98,11 @@ fn run(
     mut runtime: Builder,
     ready: &std::sync::mpsc::Sender<io::Result<()>>,
 ) {
-    let runtime = match runtime.enable_all().build_local(LocalOptions::default()) {
-        Ok(runtime) => runtime,
-        Err(error) => return drop(ready.send(Err(error))),
-    };
+    let runtime =
+        match runtime.enable_all().max_io_events_per_tick(EVENTS).build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
     let _ = ready.send(Ok(()));
     runtime.block_on(async move {
         let worker = std::rc::Rc::new(Worker::new(shared));
@@ -125,3 +126,8 @@ fn run(
         }
     });
 }
+
+/// Sockets that are looked at before the tunnels send. With tokio's 1024 all requests of a tunnel travel as one
+/// convoy, and each node idles while the other works on it. 4 against 1024, 32 connections, one CPU a node, same run:
+/// 0.46 against 0.34 of direct, for 0.022 against 0.019 CPU s per 1000 requests; 2 costs bulk streams a fourth.
+const EVENTS: usize = 4;
