@@ -14,6 +14,8 @@ use crate::io::buffer::{Buffer, SIZE};
 const MIN_READ: usize = 64 * 1024;
 /// A handshake message after the handshake is a ticket or a key update; both are small.
 const MAX_MESSAGE: usize = 16 * 1024;
+/// Records without data in a row. rustls allows as many.
+const MAX_IDLE: u8 = 32;
 
 /// What a record other than data asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(super) struct Inbox {
     early: Vec<u8>,
     /// A handshake message that is not complete yet.
     message: Vec<u8>,
+    /// Records without data since the last one with data.
+    idle: u8,
 }
 
 impl Inbox {
@@ -51,6 +55,7 @@ impl Inbox {
             content: 0..0,
             early,
             message: Vec::new(),
+            idle: 0,
         };
         if !unread.is_empty() {
             let mut buffer = Buffer::take();
@@ -87,6 +92,7 @@ impl Inbox {
                 let (kind, n) = self.key.open(record, out.initialize_unfilled_to(room))?;
                 if kind == DATA {
                     out.advance(n);
+                    self.check_data(n)?;
                     continue;
                 }
                 let message = out.initialize_unfilled_to(n).to_vec();
@@ -97,6 +103,7 @@ impl Inbox {
                 let (kind, n) = self.key.open_in_place(record)?;
                 if kind == DATA {
                     self.content = start..start + n;
+                    self.check_data(n)?;
                     continue;
                 }
                 let message = record[HEADER..HEADER + n].to_vec();
@@ -150,9 +157,34 @@ impl Inbox {
         }
     }
 
+    /// Section 5.1: nothing comes between the parts of a handshake message.
+    fn check_data(&mut self, n: usize) -> Result<(), TlsError> {
+        if !self.message.is_empty() {
+            return Err(TlsError::Protocol("data within a handshake message"));
+        }
+        match n {
+            0 => self.count_idle(),
+            _ => {
+                self.idle = 0;
+                Ok(())
+            }
+        }
+    }
+
+    /// A key update makes us derive a key, an empty record makes us turn: a peer may not keep us busy so.
+    fn count_idle(&mut self) -> Result<(), TlsError> {
+        self.idle += 1;
+        match self.idle <= MAX_IDLE {
+            true => Ok(()),
+            false => Err(TlsError::Protocol("too many records without data")),
+        }
+    }
+
     /// RFC 8446 sections 4.6 and 6. Tickets are passed over: tunnels are not resumed.
     fn notice(&mut self, kind: u8, content: &[u8]) -> Result<Option<Notice>, TlsError> {
+        self.count_idle()?;
         match (kind, content) {
+            (HANDSHAKE, []) => Err(TlsError::Protocol("an empty handshake record")),
             (ALERT, [_, 0]) => Ok(Some(Notice::Closed)),
             (ALERT, [_, alert]) => Err(TlsError::Alert(*alert)),
             (HANDSHAKE, _) if self.message.len() + content.len() <= MAX_MESSAGE => {

@@ -80,6 +80,12 @@ impl Outbox {
         self.seal(super::record::ALERT, &alert)
     }
 
+    #[cfg(test)]
+    pub(super) fn write_record(&mut self, kind: u8, content: &[u8]) -> Result<(), TlsError> {
+        self.seal_collected()?;
+        self.seal(kind, content)
+    }
+
     /// Everything written after this is sealed with the new key.
     pub(super) fn set_key(&mut self, key: Key) {
         self.key = key;

@@ -81,6 +81,11 @@ impl TlsStream {
     }
 
     #[cfg(test)]
+    pub(crate) fn write_record(&self, kind: u8, content: &[u8]) {
+        self.0.borrow_mut().outbox.write_record(kind, content).unwrap();
+    }
+
+    #[cfg(test)]
     pub(crate) fn owe_key_update(&self) {
         self.0.borrow_mut().owes_key_update = true;
     }
@@ -112,6 +117,10 @@ impl Channel {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = out.filled().len();
+        // What comes behind close_notify is ignored (RFC 8446 section 6.1).
+        if self.closed {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             match self.inbox.open(out)? {
                 Some(Notice::Closed) => self.closed = true,

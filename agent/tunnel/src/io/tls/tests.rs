@@ -193,6 +193,53 @@ async fn both_ours_with_key_updates() {
     tokio::join!(echo, ask);
 }
 
+/// Records that cost us a key schedule, or just a turn, and carry nothing.
+#[tokio::test]
+async fn records_without_data_have_a_limit() {
+    let (_dir, _keep, certificate) = certificate().await;
+    let ticket = [4, 0, 0, 1, 0];
+    let cases: [(&str, Option<(u8, &[u8])>, usize, bool); 6] = [
+        ("key updates", None, 33, false),
+        ("empty records", Some((23, &[])), 33, false),
+        ("tickets", Some((22, &ticket)), 33, false),
+        ("a few tickets", Some((22, &ticket)), 4, true),
+        ("an empty handshake record", Some((22, &[])), 1, false),
+        ("a part of a message, then data", Some((22, &ticket[..3])), 1, false),
+    ];
+    for (what, record, times, good) in cases {
+        let (a, b) = pair().await;
+        let config = certificate.client_config(&[certificate.identity().clone()]);
+        let (mut client, mut server) = both(a, b, config, &certificate).await;
+        for _ in 0..times {
+            match record {
+                Some((kind, content)) => client.write_record(kind, content),
+                None => client.owe_key_update(),
+            }
+            flush(&client).await.unwrap();
+        }
+        client.write_all(b"data").await.unwrap();
+        flush(&client).await.unwrap();
+        let read = server.read_exact(&mut [0; 4]).await;
+        assert_eq!(read.is_ok(), good, "{what}: {read:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_read_after_close_notify() {
+    let (_dir, _keep, certificate) = certificate().await;
+    let (a, b) = pair().await;
+    let config = certificate.client_config(&[certificate.identity().clone()]);
+    let (mut client, mut server) = both(a, b, config, &certificate).await;
+    client.write_all(b"data").await.unwrap();
+    client.write_record(21, &[1, 0]);
+    client.write_all(b"more").await.unwrap();
+    flush(&client).await.unwrap();
+    server.read_exact(&mut [0; 4]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_forged_record_is_an_error() {
     let (_dir, _keep, certificate) = certificate().await;
