@@ -32,6 +32,9 @@ pub struct Config {
     pub stream_window: u32,
     /// The same for all streams of a tunnel.
     pub connection_window: u32,
+    /// Bytes that all tunnels of a worker may have beyond that, while streams stall whose applications do not
+    /// read: without it a few of them would starve the other streams of their tunnel.
+    pub stalled_memory: u32,
     /// Largest frame that a peer may send (SETTINGS_MAX_FRAME_SIZE).
     pub frame_size: u32,
     /// Bytes of one stream that may wait for the tunnel's turn to send.
@@ -54,6 +57,7 @@ impl Default for Config {
             bulk_after: 1 << 20,
             stream_window: 4 << 20,
             connection_window: 16 << 20,
+            stalled_memory: 256 << 20,
             frame_size: 256 << 10,
             send_buffer: 1 << 20,
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::io::context::{Context, PodContext};
 use crate::io::flow::Reports;
 use crate::io::tasks::Tasks;
+use crate::io::window::Budget;
 use crate::shared::PodUse;
 use crate::{LocalPod, Shared};
 
@@ -47,8 +48,12 @@ impl Worker {
     pub fn new(shared: Arc<Shared>) -> Self {
         let idle = shared.config.idle_timeout;
         let reports = Rc::new(Reports { shared, counters: Default::default() });
-        let context =
-            Rc::new(Context { reports, pool: Default::default(), draining: CancellationToken::new() });
+        let context = Rc::new(Context {
+            budget: Budget::new(&reports.shared.config),
+            reports,
+            pool: Default::default(),
+            draining: CancellationToken::new(),
+        });
         tokio::task::spawn_local(sweep(Rc::downgrade(&context), idle));
         Self { context, pods: Rc::default() }
     }

@@ -10,12 +10,15 @@ use weir_model::{Directory, Workload};
 use super::flow::Reports;
 use super::pool::Pool;
 use super::tasks::Tasks;
+use super::window::Budget;
 use crate::{Config, LocalPod, Shared, TunnelError};
 
 /// One worker's state.
 pub(crate) struct Context {
     pub(crate) reports: Rc<Reports>,
     pub(crate) pool: Pool,
+    /// For what stalled streams keep of their tunnels' windows.
+    pub(crate) budget: Rc<Budget>,
     /// No new work.
     pub(crate) draining: CancellationToken,
 }

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use socket2::SockAddr;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use weir_identity::WorkloadCertificate;
 
 use super::driver::{Keepalive, Lost, drive};
 use super::pool::Key;
 use super::tls::{self, TlsStream};
+use super::window::Window;
 use super::{settings, tcp};
 use crate::{Config, LocalPod, TunnelError};
 
@@ -23,6 +25,7 @@ pub(crate) async fn dial(
     key: &Key,
     certificate: &WorkloadCertificate,
     config: &Config,
+    window: Rc<Window>,
 ) -> Result<(SendRequest<Bytes>, impl Future<Output = Result<(), Lost>> + use<>), TunnelError> {
     let addr = key.addr;
     let socket = connect(pod, key, config).await?;
@@ -36,15 +39,16 @@ pub(crate) async fn dial(
         .await
         .map_err(|source| TunnelError::Http2 { addr, source })?;
     let keepalive = Keepalive::new(connection.ping_pong(), config);
-    Ok((requests, run(tls, connection, keepalive)))
+    Ok((requests, run(tls, connection, keepalive, window)))
 }
 
 async fn run(
     tls: TlsStream,
     connection: client::Connection<TlsStream, Bytes>,
     keepalive: Keepalive,
+    window: Rc<Window>,
 ) -> Result<(), Lost> {
-    drive(tls, connection, keepalive).await
+    drive(tls, connection, keepalive, window).await
 }
 
 async fn connect(pod: &LocalPod, key: &Key, config: &Config) -> Result<tokio::net::TcpStream, TunnelError> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::tls::TlsStream;
+use super::window::Window;
 use crate::Config;
 
 /// Why a tunnel ended before its time.
@@ -29,11 +31,18 @@ pub(crate) enum Lost {
 pub(crate) trait Http2 {
     /// Does what can be done. Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>>;
+
+    /// What the peer may send on all streams.
+    fn set_window(&mut self, size: u32);
 }
 
 impl Http2 for client::Connection<TlsStream, Bytes> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         Future::poll(Pin::new(self), cx)
+    }
+
+    fn set_window(&mut self, size: u32) {
+        self.set_target_window_size(size);
     }
 }
 
@@ -62,6 +71,10 @@ where
         }
         Poll::Pending
     }
+
+    fn set_window(&mut self, size: u32) {
+        self.connection.set_target_window_size(size);
+    }
 }
 
 /// Runs a tunnel until it is over.
@@ -72,10 +85,14 @@ pub(crate) async fn drive(
     tls: TlsStream,
     mut http: impl Http2,
     mut keepalive: Keepalive,
+    window: Rc<Window>,
 ) -> Result<(), Lost> {
     let result = std::future::poll_fn(|cx| {
         tls.start_turn();
         loop {
+            if let Some(size) = window.poll_resize(cx) {
+                http.set_window(size);
+            }
             let over = http.poll(cx);
             let pinged = keepalive.poll(cx)?;
             // All frames of this turn leave at once.

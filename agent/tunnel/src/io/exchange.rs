@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::ends::{StreamSink, StreamSource, TcpSink, TcpSource};
 use super::flow::Flow;
 use super::pump::{Fault, Pump};
 use super::tcp;
+use super::window::{Stall, Window};
 use crate::core::life::{Action, Event, Life};
 
 /// An application's socket and its stream.
@@ -24,6 +26,7 @@ pub(crate) struct Exchange<'a> {
     up_ended: bool,
     down_ended: bool,
     life: Life,
+    stall: Stall,
     /// After the application's FIN, and while the peer takes no bytes, nothing is read from it, so nothing
     /// else would tell of its RST.
     broken: Option<Pin<Box<dyn Future<Output = io::Error> + 'a>>>,
@@ -35,6 +38,7 @@ impl<'a> Exchange<'a> {
         send: SendStream<Bytes>,
         receive: StreamSource,
         flow: &'a Flow,
+        window: Rc<Window>,
     ) -> Self {
         Self {
             socket,
@@ -44,6 +48,7 @@ impl<'a> Exchange<'a> {
             up_ended: false,
             down_ended: false,
             life: Life::default(),
+            stall: Stall::new(window),
             broken: None,
         }
     }
@@ -81,6 +86,7 @@ impl<'a> Exchange<'a> {
             self.down_ended = true;
             self.on(Event::PeerEnded);
         }
+        self.stall.set(self.down.is_blocked());
         if !self.up_ended && self.up.poll(cx, |n| flow.count_from_app(n))?.is_ready() {
             self.up_ended = true;
             self.on(Event::AppEnded);

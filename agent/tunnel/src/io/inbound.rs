@@ -19,6 +19,7 @@ use super::flow::Line;
 use super::settings;
 use super::stream;
 use super::tls::{self, TlsStream};
+use super::window::Window;
 use crate::TunnelError;
 use crate::metrics::{Ends, Reporter};
 
@@ -30,6 +31,8 @@ pub(crate) struct Peer {
     pub(crate) identity: Identity,
     /// The pod's address that it dialled.
     pub(crate) local: SocketAddr,
+    /// What it may send on all streams.
+    pub(crate) window: Rc<Window>,
 }
 
 /// Serves one tunnel to its end.
@@ -44,13 +47,14 @@ pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: Tcp
         Err(error) => return report(&context, &pod, addr, local, &error),
     };
     let keepalive = Keepalive::new(connection.ping_pong(), context.config());
+    let window = peer.window.clone();
     let draining = context.draining.clone().cancelled_owned();
     let on_request = move |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
         let (context, owner, peer) = (context.clone(), pod.clone(), peer.clone());
         pod.connections.spawn(move |running| stream::serve(running, context, owner, peer, request, respond));
     };
     let serving = Serving { connection, on_request, drain: Some(Box::pin(draining)) };
-    if let Err(lost) = drive(tls, serving, keepalive).await {
+    if let Err(lost) = drive(tls, serving, keepalive, window).await {
         tracing::debug!(peer = %addr, %local, %lost, "tunnel lost");
     }
 }
@@ -81,7 +85,8 @@ async fn accept(
         .await
         .map_err(|_| TunnelError::NoAnswer { addr, limit: config.tls_timeout })?
         .map_err(|source| TunnelError::Http2 { addr, source })?;
-    Ok((Rc::new(Peer { addr, identity, local }), tls, connection))
+    let window = Window::new(&context.budget, config);
+    Ok((Rc::new(Peer { addr, identity, local, window }), tls, connection))
 }
 
 fn report(context: &Context, pod: &PodContext, addr: SocketAddr, local: SocketAddr, error: &TunnelError) {

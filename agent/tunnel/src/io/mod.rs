@@ -26,6 +26,7 @@ mod stream;
 pub(crate) mod tasks;
 mod tcp;
 pub(crate) mod tls;
+pub(crate) mod window;
 
 pub use context::HBONE_PORT;
 pub(crate) use tcp::abort_on_close;

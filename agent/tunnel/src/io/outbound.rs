@@ -206,7 +206,8 @@ async fn through(context: &Rc<Context>, socket: TcpStream, tunnel: Tunnel) {
     let config = context.config();
     let (limit, bulk) = (config.response_timeout, config.bulk_after);
     let result = {
-        let mut exchange = Exchange::new(&socket, send, StreamSource::Awaiting(answer), &flow);
+        let mut exchange =
+            Exchange::new(&socket, send, StreamSource::Awaiting(answer), &flow, lease.window());
         let first = std::future::poll_fn(|cx| match exchange.poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if exchange.is_answered() => Poll::Ready(None),

@@ -18,6 +18,7 @@ use weir_model::Identity;
 
 use super::context::{Context, PodContext};
 use super::dial::dial;
+use super::window::Window;
 use crate::TunnelError;
 use crate::core::pool::{Choice, Load, choose};
 
@@ -47,6 +48,7 @@ type Waiter = oneshot::Sender<Result<(), Arc<TunnelError>>>;
 /// An open tunnel.
 pub(crate) struct Tunnel {
     requests: SendRequest<Bytes>,
+    window: Rc<Window>,
     /// What it was opened with. After a renewal new streams get a new tunnel.
     certificate: Arc<WorkloadCertificate>,
     over: Rc<Cell<bool>>,
@@ -165,7 +167,8 @@ fn start(context: &Rc<Context>, pod: &Rc<PodContext>, key: &Key, certificate: &A
     let net = pod.clone();
     pod.services.spawn(async move |_running| {
         let config = context.config();
-        let dialled = Box::pin(dial(&net.pod, &key, &certificate, config)).await;
+        let window = Window::new(&context.budget, config);
+        let dialled = Box::pin(dial(&net.pod, &key, &certificate, config, window.clone())).await;
         let (requests, tunnel) = match dialled {
             Ok(dialled) => dialled,
             Err(error) => return context.pool.finish(&key, Err(Arc::new(error))),
@@ -173,6 +176,7 @@ fn start(context: &Rc<Context>, pod: &Rc<PodContext>, key: &Key, certificate: &A
         let over = Rc::new(Cell::new(false));
         let entry = Tunnel {
             requests,
+            window,
             certificate,
             over: over.clone(),
             streams: Cell::new(0),
@@ -222,6 +226,11 @@ impl Lease {
         request: Request<()>,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         self.tunnel.requests.clone().send_request(request, false)
+    }
+
+    /// The tunnel's window.
+    pub(crate) fn window(&self) -> Rc<Window> {
+        self.tunnel.window.clone()
     }
 
     /// The stream moved a lot: new streams keep out of its way.

@@ -41,7 +41,7 @@ pub(crate) async fn serve(
     };
     let result = {
         let receive = StreamSource::Open(receive);
-        let mut exchange = Exchange::new(&socket, send, receive, &flow);
+        let mut exchange = Exchange::new(&socket, send, receive, &flow, peer.window.clone());
         std::future::poll_fn(|cx| exchange.poll(cx)).await
     };
     drop(socket);

@@ -22,7 +22,7 @@ fn certificate(world: &World, name: &str) -> Arc<WorkloadCertificate> {
 }
 
 /// A client of the server's pod that is not a Weir.
-async fn dial(world: &World) -> h2::client::SendRequest<Bytes> {
+pub(crate) async fn dial(world: &World) -> h2::client::SendRequest<Bytes> {
     let server = "spiffe://cluster.local/ns/shop/sa/server".parse().unwrap();
     let config = certificate(world, "client").client_config(&[server]);
     let socket = TcpSocket::new_v4().unwrap();
@@ -35,7 +35,7 @@ async fn dial(world: &World) -> h2::client::SendRequest<Bytes> {
     requests
 }
 
-fn connect(authority: &str) -> Request<()> {
+pub(crate) fn connect(authority: &str) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::CONNECT;
     *request.version_mut() = Version::HTTP_2;
