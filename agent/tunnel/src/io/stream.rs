@@ -68,7 +68,11 @@ async fn open(
     line.ends.source_identity = Some(peer.identity.clone());
     let (head, receive) = request.into_parts();
     let admitted = match Connect::parse(&head) {
-        Ok(connect) => admit(context, pod, peer, &connect, &mut line).await,
+        Ok(connect) => tokio::select! {
+            biased;
+            admitted = admit(context, pod, peer, &connect, &mut line) => admitted,
+            error = given_up(&mut respond) => Err(TunnelError::Stream(error)),
+        },
         Err(error) => Err(error.into()),
     };
     let workload = line.ends.destination.clone();
@@ -89,6 +93,15 @@ async fn open(
             let _ = respond.send_response(response(error.status(), None), true);
             None
         }
+    }
+}
+
+/// The peer takes its request back. It may then open another stream, so what we do for this one must end, or
+/// the number of open streams would not limit our sockets.
+async fn given_up(respond: &mut SendResponse<Bytes>) -> h2::Error {
+    match std::future::poll_fn(|cx| respond.poll_reset(cx)).await {
+        Ok(reason) => reason.into(),
+        Err(error) => error,
     }
 }
 
