@@ -139,6 +139,13 @@ async fn abort_when_gone(
 ) {
     pod.pod.gone().await;
     pod.connections.abort();
+    // Each stream is reset by name before its tunnel goes: Istio's node proxy takes a tunnel that just ends
+    // for a clean end of its streams. The tunnels' tasks are behind the connections' in the queue.
+    for _ in 0..SAY_RESET {
+        tokio::task::yield_now().await;
+    }
+    // Also what was accepted meanwhile.
+    pod.connections.abort();
     pod.services.abort();
     pod.connections.finished().await;
     pod.services.finished().await;
@@ -176,5 +183,7 @@ const KEEPALIVE: Duration = Duration::from_secs(180);
 const KEEPALIVE_PROBES: u32 = 9;
 /// How often idle tunnels are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// Turns of the runtime: connections end in the first, tunnels send in the second, one is spare.
+const SAY_RESET: usize = 3;
 /// What a tunnel has to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
