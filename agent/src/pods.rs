@@ -103,9 +103,7 @@ impl Pods {
             .filter(|(_, member)| !wanted.iter().any(|local| same_place(local, &member.local)))
             .map(|(uid, _)| uid.clone())
             .collect();
-        for uid in leaving {
-            self.unenrol(&uid).await;
-        }
+        self.unenrol(&leaving).await;
         self.follow_identities(wanted).await;
         let mut refused = Vec::new();
         for local in wanted {
@@ -193,27 +191,37 @@ impl Pods {
     }
 
     /// In this order no segment of an open connection can leave in plaintext: the kernel stops handing over
-    /// new connections, the open ones are reset, and only then the rules that hold them go.
-    async fn unenrol(&mut self, uid: &Arc<str>) {
-        let Some(member) = self.enrolled.remove(uid) else { return };
-        let datapath = self.datapath.clone();
-        let name = uid.to_string();
-        let stopped = tokio::task::spawn_blocking(move || datapath.stop_capture(&name)).await;
-        self.shared.pods.remove(uid);
-        member.pod.abort();
-        member.pod.closed().await;
-        let datapath = self.datapath.clone();
-        let name = uid.to_string();
-        let finished = tokio::task::spawn_blocking(move || datapath.finish(&name, Leave::Open)).await;
-        for result in [stopped, finished] {
-            match result {
-                // Deleted meanwhile: the data path has let it go by itself.
-                Ok(Ok(()) | Err(DatapathError::NoSuchPod { .. })) => {}
-                Ok(Err(error)) => tracing::warn!(pod = %uid, "un-enrolment left something behind: {error}"),
-                Err(panic) => tracing::error!(pod = %uid, "un-enrolment panicked: {panic}"),
-            }
+    /// new connections, the open ones are reset, and only then the rules that hold them go. Each step for all pods
+    /// before the next, because connections that were on their way get a moment between the first and the last.
+    async fn unenrol(&mut self, uids: &[Arc<str>]) {
+        let mut leaving = Vec::new();
+        for uid in uids {
+            let Some(member) = self.enrolled.remove(uid) else { continue };
+            self.in_datapath(uid, |datapath, uid| datapath.stop_capture(uid)).await;
+            self.shared.pods.remove(uid);
+            member.pod.abort();
+            leaving.push(member.pod);
         }
-        tracing::info!(pod = %uid, "un-enrolled");
+        for pod in leaving {
+            pod.closed().await;
+            self.in_datapath(pod.uid(), |datapath, uid| datapath.finish(uid, Leave::Open)).await;
+            tracing::info!(pod = %pod.uid(), "un-enrolled");
+        }
+    }
+
+    /// One step of an un-enrolment; one that fails does not keep the others from being done.
+    async fn in_datapath(
+        &self,
+        uid: &Arc<str>,
+        step: impl FnOnce(&Datapath, &str) -> Result<(), DatapathError> + Send + 'static,
+    ) {
+        let (datapath, name) = (self.datapath.clone(), uid.clone());
+        match tokio::task::spawn_blocking(move || step(&datapath, &name)).await {
+            // Deleted meanwhile: the data path has let it go by itself.
+            Ok(Ok(()) | Err(DatapathError::NoSuchPod { .. })) => {}
+            Ok(Err(error)) => tracing::warn!(pod = %uid, "un-enrolment left something behind: {error}"),
+            Err(panic) => tracing::error!(pod = %uid, "un-enrolment panicked: {panic}"),
+        }
     }
 
     /// A pod was deleted: every socket of ours keeps its namespace, and the veth in the node, alive.
