@@ -49,11 +49,12 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let quit = Arc::new(Notify::new());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), node = %config.node, workers = config.workers, "starting");
 
+    let endpoints = admin::Endpoints::bind(&config.listen).await?;
     let mut registry = prometheus_client::registry::Registry::default();
     let (parts, workers, follow) = bring_up(&config, &mut registry).await?;
     let metrics = Arc::new(Metrics::new(registry, &config.node));
     let state = admin::State { parts: parts.clone(), metrics, log_level, quit: quit.clone() };
-    admin::start(&config.listen, Arc::new(state)).await?;
+    endpoints.serve(&Arc::new(state));
     let mut follow = tokio::spawn(follow);
     let reconcile = tokio::spawn(reconcile::forever(parts.clone()));
 

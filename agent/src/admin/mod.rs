@@ -21,15 +21,29 @@ pub(crate) use routes::State;
 use crate::config::Listen;
 use routes::{Reply, Request};
 
-/// Binds the three endpoints and serves them in the background; a port that is taken is an error now.
-pub(crate) async fn start(listen: &Listen, state: Arc<State>) -> anyhow::Result<()> {
-    let admin = bind("admin", listen.admin).await?;
-    let metrics = bind("metrics", listen.metrics).await?;
-    let ready = bind("ready", listen.ready).await?;
-    tokio::spawn(serve(admin, state.clone(), routes::admin));
-    tokio::spawn(serve(metrics, state.clone(), routes::metrics));
-    tokio::spawn(serve(ready, state, routes::ready));
-    Ok(())
+/// The three endpoints, bound. A client that comes before they are served waits.
+pub(crate) struct Endpoints {
+    admin: TcpListener,
+    metrics: TcpListener,
+    ready: TcpListener,
+}
+
+impl Endpoints {
+    /// Binds them; a port that is taken is an error now, before the kernel has been touched.
+    pub(crate) async fn bind(listen: &Listen) -> anyhow::Result<Self> {
+        Ok(Self {
+            admin: bind("admin", listen.admin).await?,
+            metrics: bind("metrics", listen.metrics).await?,
+            ready: bind("ready", listen.ready).await?,
+        })
+    }
+
+    /// Serves them in the background.
+    pub(crate) fn serve(self, state: &Arc<State>) {
+        tokio::spawn(serve(self.admin, state.clone(), routes::admin));
+        tokio::spawn(serve(self.metrics, state.clone(), routes::metrics));
+        tokio::spawn(serve(self.ready, state.clone(), routes::ready));
+    }
 }
 
 async fn bind(name: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
