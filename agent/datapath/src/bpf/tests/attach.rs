@@ -198,7 +198,8 @@ fn a_program_above_that_ours_would_push_out_is_left_alone() {
             assert!(attached(stage).iter().all(|(_, programs)| programs.is_empty()), "nothing half in place");
             sys::detach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4).unwrap();
         }
-        sys::attach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4, sys::ALLOW_MULTI).unwrap();
+        sys::attach_as_others_do(above.as_fd(), theirs.as_fd(), sys::attach::CONNECT4, sys::ALLOW_MULTI)
+            .unwrap();
         NodePrograms::start(&stage.config()).unwrap().detach_all().unwrap();
     });
 }
