@@ -109,4 +109,17 @@ stories! {
         drop(taken);
         a.agent().start()?;
     }
+
+    fn a_changed_service_account_is_the_identity_from_then_on(c) {
+        let m = mesh(c)?;
+        let (a, to) = (c.node("a"), m.server.at(Family::V4, 8080));
+        m.client.reach(to, &[])?;
+        c.change(|mesh| mesh.workloads.iter_mut().filter(|w| w.name == "client").for_each(|w| w.service_account = "promoted".into()))?;
+        let identities = || Some(a.agent().config_dump().ok()?["certificates"].to_string());
+        until("the certificate of the new identity, and not the old one's", Duration::from_secs(5), || {
+            identities().filter(|all| all.contains("/sa/promoted") && !all.contains("/sa/client")).map(drop)
+        })?;
+        m.client.reach(to, &[])?;
+        c.node("b").agent().wait_access_log(&[("src.identity", "/sa/promoted"), ("dst.workload", "server")])?;
+    }
 }
