@@ -7,16 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
-use weir_datapath::{Datapath, DatapathError, EnrolledPod, Leave, PodSpec};
-use weir_datapath::{ListenerKind, PodListener};
+use weir_datapath::Datapath;
 use weir_discovery::{LocalWorkload, Update};
 use weir_identity::Certificates;
 use weir_model::Identity;
 use weir_tunnel::{LocalPod, Shared, Workers};
 
-use crate::network::CapturedPod;
+mod enrolment;
+mod identities;
 
 /// The node's pods and what is needed to take them in and let them go.
 pub(crate) struct Pods {
@@ -126,104 +125,6 @@ impl Pods {
         complete
     }
 
-    /// Has a certificate of every identity before the first connection needs it, and no renewal of one that nobody has.
-    /// Without one the pod is captured all the same and its traffic refused: speaking plainly instead is never the answer.
-    async fn follow_identities(&mut self, wanted: &[LocalWorkload]) {
-        // A path that is not there needs no certificate: the pod is not up yet, or deleted and still in the file.
-        let there = wanted.iter().filter(|local| {
-            self.enrolled.contains_key(&local.workload.uid) || std::fs::metadata(&local.netns).is_ok()
-        });
-        let needed: BTreeSet<Identity> = there.map(|local| local.workload.identity()).collect();
-        for identity in self.identities.difference(&needed) {
-            self.certificates.forget(identity);
-        }
-        // All at once: an authority that does not answer holds up the first enrolment, not each.
-        join_all(needed.difference(&self.identities).map(|identity| prefetch(&self.certificates, identity)))
-            .await;
-        self.identities = needed;
-    }
-
-    async fn enrol(&mut self, local: &LocalWorkload) -> Result<(), String> {
-        let workload = &local.workload;
-        if let Err(error) = std::fs::metadata(&local.netns) {
-            return Err(format!("its network namespace {} is not there: {error}", local.netns.display()));
-        }
-        let (datapath, spec) = (self.datapath.clone(), spec(local));
-        let enrolled = tokio::task::spawn_blocking(move || datapath.enrol(spec)).await;
-        let EnrolledPod { netns_cookie, listeners, sockets, mut new_listeners, .. } = match enrolled {
-            Ok(Ok(enrolled)) => enrolled,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(panic) => return Err(format!("enrolment panicked: {panic}")),
-        };
-        let pod = LocalPod::new(workload.uid.clone(), Arc::new(CapturedPod(sockets)));
-        self.shared.pods.insert(pod.clone());
-        for listener in listeners {
-            serve(&self.workers, &pod, listener);
-        }
-        let (workers, later, lost) = (self.workers.clone(), pod.clone(), self.lost.0.clone());
-        tokio::spawn(async move {
-            while let Some(listener) = new_listeners.recv().await {
-                serve(&workers, &later, listener);
-            }
-            let _ = lost.send(later);
-        });
-        tracing::info!(pod = %workload.uid, identity = %workload.identity(), netns = %local.netns.display(), "enrolled");
-        let member = Member { local: local.clone(), pod, netns_cookie };
-        self.enrolled.insert(workload.uid.clone(), member);
-        Ok(())
-    }
-
-    /// Takes over what may change while a pod stays where it is. It is captured all the while: a pod that was let go and
-    /// taken in again would speak in plaintext between the two.
-    async fn update(&mut self, local: &LocalWorkload) -> Result<(), String> {
-        let Some(member) = self.enrolled.get_mut(&local.workload.uid) else { return Ok(()) };
-        let spec = spec(local);
-        if spec != self::spec(&member.local) {
-            let datapath = self.datapath.clone();
-            match tokio::task::spawn_blocking(move || datapath.update(spec)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(error.to_string()),
-                Err(panic) => return Err(format!("the update panicked: {panic}")),
-            }
-        }
-        member.local = local.clone();
-        Ok(())
-    }
-
-    /// In this order no segment of an open connection can leave in plaintext: the kernel stops handing over
-    /// new connections, the open ones are reset, and only then the rules that hold them go. Each step for all pods
-    /// before the next, because connections that were on their way get a moment between the first and the last.
-    async fn unenrol(&mut self, uids: &[Arc<str>]) {
-        let mut leaving = Vec::new();
-        for uid in uids {
-            let Some(member) = self.enrolled.remove(uid) else { continue };
-            self.in_datapath(uid, |datapath, uid| datapath.stop_capture(uid)).await;
-            self.shared.pods.remove(uid);
-            member.pod.abort();
-            leaving.push(member.pod);
-        }
-        for pod in leaving {
-            pod.closed().await;
-            self.in_datapath(pod.uid(), |datapath, uid| datapath.finish(uid, Leave::Open)).await;
-            tracing::info!(pod = %pod.uid(), "un-enrolled");
-        }
-    }
-
-    /// One step of an un-enrolment; one that fails does not keep the others from being done.
-    async fn in_datapath(
-        &self,
-        uid: &Arc<str>,
-        step: impl FnOnce(&Datapath, &str) -> Result<(), DatapathError> + Send + 'static,
-    ) {
-        let (datapath, name) = (self.datapath.clone(), uid.clone());
-        match tokio::task::spawn_blocking(move || step(&datapath, &name)).await {
-            // Deleted meanwhile: the data path has let it go by itself.
-            Ok(Ok(()) | Err(DatapathError::NoSuchPod { .. })) => {}
-            Ok(Err(error)) => tracing::warn!(pod = %uid, "un-enrolment left something behind: {error}"),
-            Err(panic) => tracing::error!(pod = %uid, "un-enrolment panicked: {panic}"),
-        }
-    }
-
     /// A pod was deleted: every socket of ours keeps its namespace, and the veth in the node, alive.
     fn forget_lost(&mut self, pod: &Arc<LocalPod>) {
         // The channel of a pod that was un-enrolled or taken in again ends too; that pod is not lost.
@@ -243,36 +144,6 @@ impl Pods {
     }
 }
 
-async fn prefetch(certificates: &Arc<Certificates>, identity: &Identity) {
-    match tokio::time::timeout(FIRST_CERTIFICATE, certificates.fetch(identity)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(%identity, "no certificate yet, its traffic is refused: {error}"),
-        Err(_) => {
-            tracing::warn!(%identity, "no certificate after {FIRST_CERTIFICATE:?}, its traffic is refused until there is one")
-        }
-    }
-}
-
-/// Gives a listener to the worker that the kernel picks it for.
-fn serve(workers: &Workers, pod: &Arc<LocalPod>, listener: PodListener) {
-    let kind = match listener.kind {
-        ListenerKind::Outbound => weir_tunnel::ListenerKind::Outbound,
-        ListenerKind::Plaintext => weir_tunnel::ListenerKind::Plaintext,
-        ListenerKind::Hbone => weir_tunnel::ListenerKind::Hbone,
-    };
-    workers.serve(listener.worker, pod.clone(), kind, listener.socket);
-}
-
-/// What the data path is to know of a pod.
-fn spec(local: &LocalWorkload) -> PodSpec {
-    PodSpec {
-        uid: local.workload.uid.to_string(),
-        netns: local.netns.clone(),
-        addresses: local.workload.addresses.clone(),
-        probe_ports: local.probe_ports.clone(),
-    }
-}
-
 /// A pod whose namespace changed is let go and taken in again.
 fn same_place(a: &LocalWorkload, b: &LocalWorkload) -> bool {
     a.workload.uid == b.workload.uid && a.netns == b.netns
@@ -280,5 +151,3 @@ fn same_place(a: &LocalWorkload, b: &LocalWorkload) -> bool {
 
 /// A pod that could not be enrolled is tried again after this.
 const RETRY: Duration = Duration::from_secs(2);
-/// Enrolment waits so long for an identity's first certificate.
-const FIRST_CERTIFICATE: Duration = Duration::from_secs(5);
