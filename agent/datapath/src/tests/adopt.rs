@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::stage::*;
 use crate::ListenerKind::{Outbound, Plaintext};
+use crate::netlink::{Family, Netlink};
 use crate::scratch::Scratch;
 use crate::{Leave, PodSpec};
 
@@ -69,6 +70,41 @@ fn pods_that_nobody_wants_any_more_are_opened_only_when_told() {
         );
         assert_eq!(second.release_unclaimed(&[]), [""; 0]);
         second.shutdown(Leave::Open).unwrap();
+    });
+}
+
+#[test]
+fn an_agent_killed_in_the_middle_of_an_unenrolment_leaves_no_way_out() {
+    on_stage(|stage| {
+        for wanted in [false, true] {
+            let scratch = Scratch::new().unwrap();
+            let first = stage.datapath();
+            let pod = first.enrol(spec(&scratch)).unwrap();
+            let remote = SocketAddr::new(scratch.pairs()[0].1, 7000);
+            let mut app = stage.app_connects(&scratch, remote).unwrap();
+            let agents_end = agent_accepts(&pod, Outbound).unwrap();
+            socket2::SockRef::from(&agents_end).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+            first.stop_capture(&pod.uid).unwrap();
+            drop((agents_end, first, pod));
+            let rules = || {
+                let count = |family| Netlink::new().unwrap().rules(family).unwrap().len();
+                scratch.pod.run(|| count(Family::V4) + count(Family::V6)).unwrap()
+            };
+            assert_eq!((rules(), stage.state_files()), (4, 1), "what is marked stays inside");
+            assert!(std::io::Write::write(&mut app, b"x").is_err(), "and the peer is gone");
+
+            let second = stage.datapath();
+            if wanted {
+                let pod = second.enrol(spec(&scratch)).unwrap();
+                let _app = stage.app_connects(&scratch, remote).unwrap();
+                assert!(agent_accepts(&pod, Outbound).is_some());
+                second.unenrol(&pod.uid, Leave::Open).unwrap();
+            } else {
+                assert_eq!(second.release_unclaimed(&[]).len(), 1);
+            }
+            assert_eq!((rules(), stage.state_files(), fwmark_accept(&scratch).as_str()), (0, 0, "0"));
+            second.shutdown(Leave::Open).unwrap();
+        }
     });
 }
 

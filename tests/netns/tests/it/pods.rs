@@ -86,17 +86,6 @@ stories! {
             .with_context(|| format!("{before:?} before, now {:?}", now()))?;
     }
 
-    fn pods_that_leave_together_wait_together(c) {
-        let a = c.node("a");
-        let pods = ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"].map(|name| a.pod(name).enrolled().start());
-        pods.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-        c.up()?;
-        let begin = std::time::Instant::now();
-        c.change(|mesh| mesh.workloads.iter_mut().for_each(|w| w.tunnel_protocol = TunnelProtocol::None))?;
-        // Each has 200 ms for what is under way; one after the other they were 1.6 s.
-        assert!(begin.elapsed() < Duration::from_millis(1200), "{:?}", begin.elapsed());
-    }
-
     fn a_port_that_is_taken_is_found_before_the_kernel_is_touched(c) {
         let a = c.node("a");
         let taken = a.netns().run(|| std::net::TcpListener::bind("127.0.0.1:15000"))??;
