@@ -20,6 +20,7 @@ pub(crate) struct TcpSource<'a>(pub(crate) &'a TcpStream);
 
 impl Source for TcpSource<'_> {
     const GATHER: usize = 1;
+    const HOARD: bool = false;
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
         loop {
@@ -56,7 +57,8 @@ impl<'a> TcpSink<'a> {
 impl Sink for TcpSink<'_> {
     fn poll_put(&mut self, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<Result<usize, Fault>> {
         loop {
-            let slices: SmallVec<[IoSlice<'_>; 16]> = queue.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let slices: SmallVec<[IoSlice<'_>; SLICES]> =
+                queue.iter().take(SLICES).map(|chunk| IoSlice::new(chunk)).collect();
             let written = match std::mem::take(&mut self.fresh) {
                 true => SockRef::from(self.socket).send_vectored(&slices),
                 false => tcp::try_write_vectored(self.socket, &slices),
@@ -90,7 +92,8 @@ pub(crate) enum StreamSource {
 }
 
 impl Source for StreamSource {
-    const GATHER: usize = 16;
+    const GATHER: usize = SLICES;
+    const HOARD: bool = true;
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Fault>> {
         loop {
@@ -180,5 +183,7 @@ fn take(queue: &mut Queue, mut n: usize) {
     }
 }
 
+/// Chunks that one system call writes.
+const SLICES: usize = 16;
 /// As much as fits any peer's first window.
 const EARLY: usize = 16 * 1024;

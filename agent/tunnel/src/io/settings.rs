@@ -6,10 +6,10 @@ use h2::{client, server};
 
 use crate::Config;
 
-/// Small DATA frames that wait to be read are counted by h2 against this, and a connection that exceeds it is
-/// closed. An application that writes byte by byte to one that does not read gets there, and would take all
-/// streams of the tunnel with it; the stream's window is the limit that is meant.
-const SMALL_FRAMES: usize = 64 << 20;
+/// Small DATA frames that wait in h2 are counted against this, 256 bytes less their length each, and a connection
+/// that exceeds it is closed with all its streams. They wait only until the application is connected; then the
+/// pump takes them out, also for one that does not read.
+const SMALL_FRAMES: usize = 16 << 20;
 /// Streams that a peer may open and reset before we looked at them. Applications do that too.
 const EARLY_RESETS: usize = 1000;
 /// How long late frames of a stream that we reset are put up with.
