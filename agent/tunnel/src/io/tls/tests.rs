@@ -198,7 +198,8 @@ async fn both_ours_with_key_updates() {
 async fn records_without_data_have_a_limit() {
     let (_dir, _keep, certificate) = certificate().await;
     let ticket = [4, 0, 0, 1, 0];
-    let cases: [(&str, Option<(u8, &[u8])>, usize, bool); 6] = [
+    type Case<'a> = (&'a str, Option<(u8, &'a [u8])>, usize, bool);
+    let cases: [Case<'_>; 6] = [
         ("key updates", None, 33, false),
         ("empty records", Some((23, &[])), 33, false),
         ("tickets", Some((22, &ticket)), 33, false),
