@@ -25,6 +25,8 @@ pub use config::Config;
 pub use error::TunnelError;
 pub use io::HBONE_PORT;
 pub use io::tls::TlsError;
+#[cfg(feature = "fuzz")]
+pub use io::tls::fuzz as records;
 pub use metrics::{ConnectionLabels, Label, Metrics, Reporter, ReporterLabels};
 pub use shared::{DirectoryReader, LocalPod, PodNetwork, Pods, Shared};
 pub use worker::{ListenerKind, Worker, Workers};

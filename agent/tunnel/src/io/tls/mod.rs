@@ -9,6 +9,8 @@
 //!  socket -> Inbox --Opener--> h2's read buffer      h2's frames --Sealer--> Outbox -> socket
 //! ```
 
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod handshake;
 mod inbox;
 mod outbox;

@@ -46,6 +46,13 @@ impl Key {
         Ok(Self { aead: LessSafeKey::new(aead), iv, sequence })
     }
 
+    #[cfg(feature = "fuzz")]
+    pub(super) fn fixed(algorithm: &'static aws_lc_rs::aead::Algorithm) -> Self {
+        #[expect(clippy::unwrap_used, reason = "the key has the algorithm's length")]
+        let aead = UnboundKey::new(algorithm, &[7; 32][..algorithm.key_len()]).unwrap();
+        Self { aead: LessSafeKey::new(aead), iv: [9; 12], sequence: 0 }
+    }
+
     /// Whether so much was sealed that the key must be replaced.
     pub(super) fn is_worn(&self) -> bool {
         self.sequence >= REFRESH_AFTER
