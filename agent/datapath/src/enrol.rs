@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 use crate::address::{InterfaceNumbers, Snapshot};
-use crate::bpf::slots;
+use crate::bpf::{KUBELET_HOOK, slots};
 use crate::datapath::{Admission, Datapath, Node, in_pod, lock};
 use crate::error::{DatapathError, Result};
 use crate::listener;
@@ -28,6 +28,7 @@ impl Datapath {
             return Err(DatapathError::ShutDown { uid: spec.uid });
         }
         let netns = node.inspect(&spec)?;
+        node.hooks_in_place()?;
         if let Ok(known) = node.pod(&spec.uid) {
             if lock(&known).netns.cookie() == netns.cookie() {
                 return node.enrol_again(&known, spec);
@@ -65,6 +66,22 @@ impl Datapath {
 }
 
 impl Node {
+    /// A pods' cgroup that was made anew, as it is when the last pod of a node went and another came, has none of our hooks: its pods
+    /// would speak plainly until the next look of reconcile. The kubelet's hook may be missing: that costs probes, not protection.
+    fn hooks_in_place(&self) -> Result<()> {
+        let missing = || self.programs.verify().into_iter().any(|fault| fault.what != KUBELET_HOOK);
+        if !missing() {
+            return Ok(());
+        }
+        match self.programs.repair() {
+            Err(error) if missing() => Err(error.into()),
+            repaired => {
+                tracing::warn!(?repaired, "hooks were missing when a pod was enrolled");
+                Ok(())
+            }
+        }
+    }
+
     /// Opens the namespace and refuses those that must not be captured.
     fn inspect(&self, spec: &PodSpec) -> Result<Netns> {
         let (uid, path) = (spec.uid.clone(), spec.netns.clone());

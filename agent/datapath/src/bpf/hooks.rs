@@ -34,9 +34,12 @@ const fn hook(name: &'static str, function: &'static str, attach_type: u32, plac
     Hook { name, function, attach_type, place }
 }
 
+/// Name of the hook that tells the kubelet's probes apart; all others capture.
+pub(crate) const KUBELET_HOOK: &str = "kubelet";
+
 /// connect comes last: nothing is captured before the rest is in place.
 pub(super) const HOOKS: [Hook; 6] = [
-    hook("kubelet", "weir_kubelet", attach::SOCK_OPS, Place::Kubelet),
+    hook(KUBELET_HOOK, "weir_kubelet", attach::SOCK_OPS, Place::Kubelet),
     hook("sock_ops", "weir_sock_ops", attach::SOCK_OPS, Place::Pods),
     hook("bind4", "weir_bind4", attach::BIND4, Place::Pods),
     hook("bind6", "weir_bind6", attach::BIND6, Place::Pods),

@@ -35,6 +35,7 @@ use std::path::PathBuf;
 
 pub(crate) use counters::CounterTable;
 pub(crate) use error::BpfError;
+pub(crate) use hooks::KUBELET_HOOK;
 pub(crate) use node::NodePrograms;
 pub(crate) use object::Pins;
 pub(crate) use pins::{PinnedPod, list_pinned_pods, remove_pinned_pod};

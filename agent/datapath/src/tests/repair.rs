@@ -219,3 +219,22 @@ fn the_guard_comes_back_whatever_else_fails() {
         datapath.shutdown(Leave::Open).unwrap();
     });
 }
+
+#[test]
+fn the_first_pod_of_a_cgroup_that_was_made_anew_is_captured() {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        // What a kubelet does when the last pod of a node goes and the next one comes. The directory is busy while
+        // the kernel still lets go of threads that ended.
+        assert!(eventually(|| std::fs::remove_dir(&stage.pods_cgroup).is_ok()));
+        std::fs::create_dir(&stage.pods_cgroup).unwrap();
+        std::fs::write(stage.pods_cgroup.join("cgroup.type"), "threaded").unwrap();
+        let scratch = Scratch::new().unwrap();
+        let pod = datapath.enrol(spec(&scratch)).unwrap();
+        for (_, remote) in scratch.pairs() {
+            let _app = stage.app_connects(&scratch, SocketAddr::new(remote, 4321)).unwrap();
+            assert!(agent_accepts(&pod, Outbound).is_some(), "captured on the way to {remote}");
+        }
+        datapath.shutdown(Leave::Open).unwrap();
+    });
+}
