@@ -4,6 +4,7 @@
 
 mod addresses;
 mod adopt;
+pub(crate) mod ground;
 mod inbound;
 mod lifecycle;
 mod outbound;

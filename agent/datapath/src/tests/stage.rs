@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use rustix::thread::{UnshareFlags, unshare_unsafe};
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub(super) use super::ground::{LONG, eventually};
+use super::ground::{alone, cgroup_root};
 use crate::netns::Netns;
 use crate::scratch::Scratch;
 use crate::{Config, Datapath, EnrolledPod, ListenerKind, PodSpec};
@@ -24,24 +24,10 @@ pub(super) struct Stage {
 
 /// Runs a test on a stage of its own.
 pub(super) fn on_stage(test: impl FnOnce(&Stage) + Send + 'static) {
-    if !rustix::process::geteuid().is_root() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "this test needs root, and CI=true forbids to skip it"
-        );
-        eprintln!("skipped: this test needs root");
-        return;
-    }
-    let thread = std::thread::spawn(|| {
-        // SAFETY: both flags concern this thread alone (NEWNS unshares its working directory too); no memory is touched.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWNET) }.unwrap();
+    alone(|| {
         let stage = Stage::set();
         test(&stage);
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 impl Stage {
@@ -186,20 +172,6 @@ pub(super) fn socket_in(netns: &Netns, domain: Domain) -> Socket {
     netns.run(|| Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap()).unwrap()
 }
 
-/// True as soon as `check` is, false after two seconds.
-pub(super) fn eventually(mut check: impl FnMut() -> bool) -> bool {
-    let begin = Instant::now();
-    loop {
-        if check() {
-            return true;
-        }
-        if begin.elapsed() > LONG {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// A network namespace as a file that can be deleted, as `ip netns` makes them.
 pub(super) struct Named {
     pub(super) path: PathBuf,
@@ -220,12 +192,4 @@ impl Named {
     }
 }
 
-fn cgroup_root() -> PathBuf {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let line =
-        mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).expect("no cgroup v2 mounted");
-    PathBuf::from(line.split(' ').nth(1).unwrap())
-}
-
-pub(super) const LONG: Duration = Duration::from_secs(2);
 static STAGES: AtomicU32 = AtomicU32::new(0);

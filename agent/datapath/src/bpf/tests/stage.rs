@@ -14,16 +14,14 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
 };
 
-use rustix::{
-    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
-    thread::{UnshareFlags, unshare_unsafe},
-};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bpf::{Config, NodePrograms};
+pub(super) use crate::tests::ground::eventually;
+use crate::tests::ground::{alone, cgroup_root};
 
 pub(super) struct Stage {
     directory: tempfile::TempDir,
@@ -35,24 +33,10 @@ pub(super) struct Stage {
 ///
 /// Without root it is skipped with a word about it, and fails when CI=true.
 pub(super) fn on_stage(test: impl FnOnce(&Stage) + Send + 'static) {
-    if !rustix::process::geteuid().is_root() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "kernel tests need root, and CI=true forbids to skip them"
-        );
-        eprintln!("skipped: kernel tests need root");
-        return;
-    }
-    let thread = std::thread::spawn(|| {
-        // SAFETY: concerns this thread alone, no memory is touched.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWNET) }.unwrap();
+    alone(|| {
         let stage = Stage::set();
         test(&stage);
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 impl Stage {
@@ -207,24 +191,4 @@ pub(super) fn cookie(socket: &impl AsFd) -> u64 {
 
 fn netns_cookie() -> u64 {
     crate::netns::Netns::current().unwrap().cookie()
-}
-
-/// True as soon as `check` is, false after two seconds: the kernel removes some things later.
-pub(super) fn eventually(mut check: impl FnMut() -> bool) -> bool {
-    let begin = Instant::now();
-    loop {
-        if check() {
-            return true;
-        }
-        if begin.elapsed() > Duration::from_secs(2) {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn cgroup_root() -> PathBuf {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let line = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
-    line.expect("no cgroup2 file system is mounted").split(' ').nth(1).unwrap().into()
 }
