@@ -69,17 +69,15 @@ impl Node {
     /// A pods' cgroup that was made anew, as it is when the last pod of a node went and another came, has none of our hooks: its pods
     /// would speak plainly until the next look of reconcile. The kubelet's hook may be missing: that costs probes, not protection.
     fn hooks_in_place(&self) -> Result<()> {
-        let missing = || self.programs.verify().into_iter().any(|fault| fault.what != KUBELET_HOOK);
-        if !missing() {
-            return Ok(());
-        }
         match self.programs.repair() {
-            Err(error) if missing() => Err(error.into()),
-            repaired => {
-                tracing::warn!(?repaired, "hooks were missing when a pod was enrolled");
-                Ok(())
+            Ok(repaired) if repaired.is_empty() => {}
+            Ok(repaired) => tracing::warn!(?repaired, "hooks were missing when a pod was enrolled"),
+            Err(error) if self.programs.verify().iter().any(|fault| fault.what != KUBELET_HOOK) => {
+                return Err(error.into());
             }
+            Err(error) => tracing::debug!(%error, "the kubelet's hook is missing"),
         }
+        Ok(())
     }
 
     /// Opens the namespace and refuses those that must not be captured.
