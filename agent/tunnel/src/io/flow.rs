@@ -161,6 +161,12 @@ impl Drop for Flow {
 }
 
 impl Line {
+    /// A connection that begins now, of which only the addresses are known.
+    pub(crate) fn new(reporter: Reporter, src_addr: SocketAddr, dst_addr: SocketAddr) -> Self {
+        let ends = Box::new(Ends::new(reporter));
+        Self { ends, src_addr, dst_addr, hbone_addr: None, since: Instant::now() }
+    }
+
     /// The connection goes to a workload of the mesh.
     pub(crate) fn aim(&mut self, source: &Workload, to: &Destination) {
         self.hbone_addr = Some(to.addr);

@@ -21,7 +21,7 @@ use super::stream;
 use super::tls::{self, TlsStream};
 use super::window::Window;
 use crate::TunnelError;
-use crate::metrics::{Ends, Reporter};
+use crate::metrics::Reporter;
 
 /// Who is at the other end of a tunnel.
 pub(crate) struct Peer {
@@ -91,12 +91,10 @@ async fn accept(
 
 fn report(context: &Context, pod: &PodContext, addr: SocketAddr, local: SocketAddr, error: &TunnelError) {
     let directory = context.directory();
-    let mut ends = Box::new(Ends::new(Reporter::destination));
-    ends.destination = pod.workload(&directory).ok();
-    if let Some(workload) = &ends.destination {
-        ends.source = directory.workload_by_ip(&workload.network, addr.ip()).map(Arc::clone);
+    let mut line = Line::new(Reporter::destination, addr, local);
+    line.ends.destination = pod.workload(&directory).ok();
+    if let Some(workload) = &line.ends.destination {
+        line.ends.source = directory.workload_by_ip(&workload.network, addr.ip()).map(Arc::clone);
     }
-    let line =
-        Line { ends, src_addr: addr, dst_addr: local, hbone_addr: None, since: tokio::time::Instant::now() };
     line.fail(&context.reports, error);
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::SendStream;
 use h2::client::ResponseFuture;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use weir_model::{Identity, Route, Service, Workload, route};
 
 use super::context::{Context, HBONE_PORT, PodContext, canonical};
@@ -23,7 +23,7 @@ use super::tcp;
 use super::tunnel::Lease;
 use crate::TunnelError;
 use crate::core::{connect, trace::TraceParent};
-use crate::metrics::{Ends, Reporter};
+use crate::metrics::Reporter;
 
 /// Serves one captured connection to its end.
 pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, client: SocketAddr) {
@@ -34,6 +34,8 @@ pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: Tcp
         // Dropping the socket resets it, which is what a refused connection looks like.
         Err(()) => {}
         Ok(Opened::Tunnel(tunnel)) => through(&context, socket, tunnel).await,
+        // Here and in `plaintext`, not in a function of their own: its arguments would stay in both futures, for each idle
+        // connection.
         Ok(Opened::Joined(server, flow)) => {
             let result = join(&socket, &server, &flow).await;
             drop((socket, server));
@@ -77,13 +79,7 @@ async fn open(
     let Ok(target) = socket.local_addr().map(canonical) else {
         return Err(());
     };
-    let mut line = Line {
-        ends: Box::new(Ends::new(Reporter::source)),
-        src_addr: client,
-        dst_addr: target,
-        hbone_addr: None,
-        since: Instant::now(),
-    };
+    let mut line = Line::new(Reporter::source, client, target);
     match decide(context, pod, client, target, &mut line).await {
         Ok(Way::Tunnel(lease, answer, send)) => Ok(Opened::Tunnel(Tunnel {
             addr: line.dst_addr,

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use weir_model::{Verdict, admit_plaintext};
 
 use super::context::{Context, PodContext, canonical, is_mesh_port};
@@ -14,7 +13,7 @@ use super::exchange::join;
 use super::flow::{Flow, Line};
 use super::outbound::finish;
 use crate::TunnelError;
-use crate::metrics::{Ends, Reporter};
+use crate::metrics::Reporter;
 
 /// Serves one connection to its end; refused is reset.
 pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, client: SocketAddr) {
@@ -35,13 +34,7 @@ async fn open(
 ) -> Option<(TcpStream, Flow)> {
     let client = canonical(client);
     let target = canonical(socket.local_addr().ok()?);
-    let mut line = Line {
-        ends: Box::new(Ends::new(Reporter::destination)),
-        src_addr: client,
-        dst_addr: target,
-        hbone_addr: None,
-        since: Instant::now(),
-    };
+    let mut line = Line::new(Reporter::destination, client, target);
     match admit(context, pod, client, target, &mut line).await {
         Ok(server) => Some((server, Flow::open(&context.reports, line, None))),
         Err(error) => {

@@ -9,7 +9,6 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use weir_model::{Directory, Verdict, Workload, admit_tunnel};
 
 use super::context::{Context, PodContext, is_mesh_port};
@@ -23,7 +22,7 @@ use super::tasks::Running;
 use crate::TunnelError;
 use crate::core::authority::Authority;
 use crate::core::connect::{Connect, response};
-use crate::metrics::{Ends, Reporter};
+use crate::metrics::Reporter;
 
 /// Serves one stream to its end.
 pub(crate) async fn serve(
@@ -57,13 +56,7 @@ async fn open(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) -> Option<Opened> {
-    let mut line = Line {
-        ends: Box::new(Ends::new(Reporter::destination)),
-        src_addr: peer.addr,
-        dst_addr: peer.local,
-        hbone_addr: None,
-        since: Instant::now(),
-    };
+    let mut line = Line::new(Reporter::destination, peer.addr, peer.local);
     line.ends.mutual_tls = true;
     line.ends.source_identity = Some(peer.identity.clone());
     let (head, receive) = request.into_parts();
