@@ -190,7 +190,7 @@ async fn pass_through(
     let dialled = net.dial(addr).map_err(failed)?;
     // The kernel's choice is the pod's first address; the application may have made another.
     let ip = pod.source(source, client.ip(), addr.ip());
-    if !source.addresses.contains(&ip) || source.addresses.first() != Some(&ip) {
+    if source.addresses.first() != Some(&ip) {
         dialled.bind(&SocketAddr::new(ip, 0).into()).map_err(failed)?;
     }
     let limit = context.config().connect_timeout;
