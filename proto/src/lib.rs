@@ -4,8 +4,96 @@
 //! decided here: what a message means, and which messages are refused, is discovery's business.
 #![forbid(unsafe_code)]
 
-/// Package `istio.workload`: workloads and services (`istio/workload/workload.proto`).
-pub mod workload {
-    #![allow(missing_docs, clippy::all, reason = "generated; what matters is documented in the .proto file")]
-    include!("gen/istio.workload.rs");
+/// Packages `istio.*`.
+pub mod istio {
+    /// Package `istio.workload`: workloads and services (`istio/workload/workload.proto`).
+    pub mod workload {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/istio.workload.rs");
+    }
+    /// Package `istio.security`: layer 4 authorization (`istio/security/authorization.proto`).
+    pub mod security {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/istio.security.rs");
+    }
+    /// Packages `istio.v1.*`.
+    pub mod v1 {
+        /// Package `istio.v1.auth`: certificate signing (`istio/v1/auth/ca.proto`).
+        pub mod auth {
+            #![allow(
+                missing_docs,
+                clippy::all,
+                reason = "generated; what matters is documented in the .proto file"
+            )]
+            include!("gen/istio.v1.auth.rs");
+        }
+    }
+}
+/// Packages `envoy.*`.
+pub mod envoy {
+    /// Packages `envoy.config.*`.
+    pub mod config {
+        /// Packages `envoy.config.core.*`.
+        pub mod core {
+            /// Package `envoy.config.core.v3` (`envoy/config/core/v3/base.proto`).
+            pub mod v3 {
+                #![allow(
+                    missing_docs,
+                    clippy::all,
+                    reason = "generated; what matters is documented in the .proto file"
+                )]
+                include!("gen/envoy.config.core.v3.rs");
+            }
+        }
+    }
+    /// Packages `envoy.service.*`.
+    pub mod service {
+        /// Packages `envoy.service.discovery.*`.
+        pub mod discovery {
+            /// Package `envoy.service.discovery.v3`: delta discovery (`envoy/service/discovery/v3/discovery.proto`).
+            pub mod v3 {
+                #![allow(
+                    missing_docs,
+                    clippy::all,
+                    reason = "generated; what matters is documented in the .proto file"
+                )]
+                include!("gen/envoy.service.discovery.v3.rs");
+            }
+        }
+    }
+}
+/// Packages `google.*` that prost-types does not have.
+pub mod google {
+    /// Package `google.rpc`: errors on the wire (`google/rpc/status.proto`).
+    pub mod rpc {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/google.rpc.rs");
+    }
+}
+
+pub use envoy::config::core::v3 as core;
+pub use envoy::service::discovery::v3 as discovery;
+pub use istio::v1::auth as ca;
+pub use istio::{security, workload};
+
+/// Type URLs of the resources.
+pub mod type_url {
+    /// A workload or a service, what node proxies ask for.
+    pub const ADDRESS: &str = "type.googleapis.com/istio.workload.Address";
+    /// A bare workload, what gateways ask for.
+    pub const WORKLOAD: &str = "type.googleapis.com/istio.workload.Workload";
+    /// A layer 4 policy.
+    pub const AUTHORIZATION: &str = "type.googleapis.com/istio.security.Authorization";
 }

@@ -44,6 +44,10 @@ fn generate(proto: &Path) -> Result<Files> {
         .out_dir(out.path())
         // Ordered maps: the same message always has the same bytes and the same log line.
         .btree_map(".")
+        // Who only reads messages needs no gRPC; and a transport is chosen by who connects.
+        .client_mod_attribute(".", "#[cfg(feature = \"grpc\")]")
+        .server_mod_attribute(".", "#[cfg(feature = \"grpc\")]")
+        .build_transport(false)
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)
         .context("writing Rust for the .proto files")?;

@@ -14,17 +14,30 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // Kernel space.
     ("weir-ebpf-programs", &["weir-ebpf-common"]),
     // Parts. None knows its neighbour: the agent joins them.
-    ("weir-identity", &["weir-model"]),
+    ("weir-identity", &["weir-model", "weir-proto"]),
     ("weir-datapath", &["weir-model", "weir-ebpf-common"]),
     ("weir-discovery", &["weir-model", "weir-proto"]),
     ("weir-tunnel", &["weir-model", "weir-identity"]),
+    // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
+    ("weir-resources", &[]),
+    ("weir-index", &["weir-resources", "weir-proto"]),
+    ("weir-sources", &["weir-resources"]),
+    ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model"]),
     // Roots.
-    ("weir-agent", &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel"]),
+    (
+        "weir-controller",
+        &["weir-resources", "weir-index", "weir-sources", "weir-serve", "weir-identity", "weir-model"],
+    ),
+    (
+        "weir-agent",
+        &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel", "weir-proto"],
+    ),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
     ("weir-netns", &["weir-harness"]),
-    ("weir-bench", &[]),
+    ("weir-bench", &["weir-model", "weir-proto", "weir-discovery"]),
+    ("weir-cluster", &["weir-harness"]),
     ("xtask", &["weir-harness"]),
 ];
 
@@ -47,6 +60,12 @@ pub(super) const GUARDED: &[Guard] = &[
     },
     Guard { name: "aya-log-ebpf", users: &["weir-ebpf-programs"], reason: "it is for kernel space" },
     Guard { name: "netlink-packet-route", users: &["weir-datapath"], reason: KERNEL },
+    Guard { name: "kube", users: &["weir-sources"], reason: "one crate meets the Kubernetes API" },
+    Guard {
+        name: "k8s-openapi",
+        users: &["weir-sources"],
+        reason: "the kinds that we read have types of our own",
+    },
     Guard { name: "h2", users: &["weir-tunnel"], reason: "HBONE is the tunnel's business" },
     Guard { name: "rcgen", users: &["weir-identity"], reason: "certificates are the identity's business" },
 ];
