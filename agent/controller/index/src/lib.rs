@@ -1,1 +1,24 @@
-//! stub
+//! What is made of what was read: the mesh as the node proxies get it.
+//!
+//! One task owns the [`Index`], gives it events and commits; nothing here waits, reads a clock or knows a client.
+//! A commit says which resources changed and what every object is to be told in its status, and the [`Snapshot`] is a
+//! picture that readers keep as long as they like. A change costs in proportion to what it touches.
+//!
+//! ```text
+//!   [ Namespace ]--enrols-->[ Pod ]<--selects--[ Service | ServiceEntry ]-->[ Gateway (waypoint) ]
+//!                              |                          |
+//!                              v                          v
+//!                          Address "uid"      Address "namespace/hostname"
+//!   [ AuthorizationPolicy | PeerAuthentication ] --> Authorization "namespace/name", named by the workloads it selects
+//! ```
+#![forbid(unsafe_code)]
+
+mod config;
+mod resource;
+mod snapshot;
+mod status;
+
+pub use config::Config;
+pub use resource::{Resource, ResourceKind};
+pub use snapshot::{Change, Changes, PodIdentity, Snapshot};
+pub use status::StatusUpdate;

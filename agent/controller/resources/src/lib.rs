@@ -1,1 +1,46 @@
-//! stub
+//! What the controller reads: Kubernetes' and Istio's objects, reduced to the fields that the mesh needs.
+//!
+//! The same types whether an object comes from a cluster or from a file: [`parse`] takes an object's JSON and answers
+//! with an [`Object`], or with an [`Invalid`] that names the field. Nothing here knows a client, a file or a clock, so that
+//! whoever checks configuration (the controller, its webhook, the command line) says the same words.
+//!
+//! ```text
+//!   Kubernetes API --JSON--\
+//!                           parse --> Object / Invalid --Event--> index
+//!   YAML files ----JSON----/
+//! ```
+//!
+//! Policies keep their spec as JSON: they are read rule by rule, so that one bad rule does not hide the others.
+#![forbid(unsafe_code)]
+
+mod endpoint_slice;
+mod event;
+mod gateway;
+mod key;
+mod kind;
+mod meta;
+mod namespace;
+mod node;
+mod object;
+mod pod;
+mod policy;
+mod problem;
+mod service;
+mod service_entry;
+mod workload_entry;
+
+pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
+pub use event::Event;
+pub use gateway::{AllowedNamespaces, Gateway, GatewayAddressStatus, GatewayClass, Listener};
+pub use key::Key;
+pub use kind::Kind;
+pub use meta::{Condition, Labels, Meta};
+pub use namespace::{ConfigMap, Namespace, ServiceAccount};
+pub use node::Node;
+pub use object::Object;
+pub use pod::{ContainerPort, Phase, Pod};
+pub use policy::Policy;
+pub use problem::{Invalid, Problem};
+pub use service::{Service, ServicePort, TargetPort};
+pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort};
+pub use workload_entry::{WorkloadEntry, WorkloadGroup, WorkloadSpec};

@@ -1,0 +1,35 @@
+//! A resource as it goes over the wire, encoded once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// What a resource holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResourceKind {
+    /// An `istio.workload.Address` with a workload.
+    Workload,
+    /// An `istio.workload.Address` with a service.
+    Service,
+    /// An `istio.security.Authorization`.
+    Authorization,
+}
+
+/// An encoded resource. Shared by all that send it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its name: a uid, `namespace/hostname`, or `namespace/name`.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub kind: ResourceKind,
+    /// xxhash64 of the body; the wire's version is this in hex.
+    pub version: u64,
+    /// The message, encoded (for an address the whole `Address`).
+    pub body: Bytes,
+    /// `network/ip` of each address (`network/ip/len` of a range).
+    pub aliases: Box<[Arc<str>]>,
+    /// Node of a workload; empty else.
+    pub node: Arc<str>,
+    /// Keys `namespace/hostname` of the services that a workload serves; empty else.
+    pub services: Box<[Arc<str>]>,
+}

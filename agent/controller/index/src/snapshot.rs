@@ -1,0 +1,112 @@
+//! The picture that the serving side reads.
+
+use std::sync::Arc;
+
+use imbl::{HashMap, HashSet, OrdSet};
+
+use crate::{Resource, StatusUpdate};
+
+/// What a commit changed.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Workloads and services.
+    pub addresses: Vec<Change>,
+    /// Policies.
+    pub authorizations: Vec<Change>,
+    /// Objects whose status is not what it should be.
+    pub statuses: Vec<StatusUpdate>,
+}
+
+/// One resource that changed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is now; `None`: gone.
+    pub resource: Option<Arc<Resource>>,
+}
+
+/// All resources at one moment. Cloning is cheap; a clone does not see later changes.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    pub(crate) addresses: HashMap<Arc<str>, Arc<Resource>>,
+    pub(crate) authorizations: HashMap<Arc<str>, Arc<Resource>>,
+    /// Names of addresses by their aliases.
+    pub(crate) by_alias: HashMap<Arc<str>, OrdSet<Arc<str>>>,
+    /// uids of the workloads of a service.
+    pub(crate) members: HashMap<Arc<str>, OrdSet<Arc<str>>>,
+    /// uids of the workloads of a node.
+    pub(crate) by_node: HashMap<Arc<str>, OrdSet<Arc<str>>>,
+    /// Pods by `namespace/name`, for who must prove that he is one.
+    pub(crate) pods: HashMap<Arc<str>, PodIdentity>,
+    /// How many pods (neither Failed) of a service account run on a node: (node, namespace, service account).
+    pub(crate) accounts: HashMap<(Arc<str>, Arc<str>, Arc<str>), usize>,
+    /// Known node names.
+    pub(crate) nodes: HashSet<Arc<str>>,
+}
+
+/// What the CA must know of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodIdentity {
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// Its service account.
+    pub service_account: Arc<str>,
+    /// Its node.
+    pub node: Arc<str>,
+}
+
+impl Snapshot {
+    /// The workload or service of this name.
+    pub fn address(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.addresses.get(name)
+    }
+
+    /// All workloads and services, in no order.
+    pub fn addresses(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
+        self.addresses.values()
+    }
+
+    /// The policy of this name.
+    pub fn authorization(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.authorizations.get(name)
+    }
+
+    /// All policies, in no order.
+    pub fn authorizations(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
+        self.authorizations.values()
+    }
+
+    /// The names behind what a client asks for on demand: a name itself, or `network/ip`.
+    pub fn names(&self, asked: &str) -> Vec<Arc<str>> {
+        if let Some(resource) = self.addresses.get(asked) {
+            return vec![resource.name.clone()];
+        }
+        self.by_alias.get(asked).into_iter().flatten().cloned().collect()
+    }
+
+    /// uids of the workloads that serve a service.
+    pub fn members(&self, service: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.members.get(service).into_iter().flatten()
+    }
+
+    /// uids of the workloads on a node.
+    pub fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.by_node.get(node).into_iter().flatten()
+    }
+
+    /// The pod of this namespace and name.
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodIdentity> {
+        self.pods.get(&*format!("{namespace}/{name}"))
+    }
+
+    /// Whether a pod (in any phase but Failed) of this service account is on this node.
+    pub fn runs(&self, node: &str, namespace: &str, service_account: &str) -> bool {
+        self.accounts.get(&(node.into(), namespace.into(), service_account.into())).is_some_and(|n| *n > 0)
+    }
+
+    /// Whether there is a node of this name.
+    pub fn has_node(&self, name: &str) -> bool {
+        self.nodes.contains(name)
+    }
+}

@@ -1,0 +1,120 @@
+//! The kinds that the controller reads.
+
+/// A kind of object, with its names in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `v1` Namespace.
+    Namespace,
+    /// `v1` Node.
+    Node,
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Service.
+    Service,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
+    /// `v1` ServiceAccount.
+    ServiceAccount,
+    /// `v1` ConfigMap: mesh configuration and revocation lists.
+    ConfigMap,
+    /// `gateway.networking.k8s.io` GatewayClass.
+    GatewayClass,
+    /// `gateway.networking.k8s.io` Gateway.
+    Gateway,
+    /// `networking.istio.io` ServiceEntry.
+    ServiceEntry,
+    /// `networking.istio.io` WorkloadEntry.
+    WorkloadEntry,
+    /// `networking.istio.io` WorkloadGroup.
+    WorkloadGroup,
+    /// `security.istio.io` AuthorizationPolicy.
+    AuthorizationPolicy,
+    /// `security.istio.io` PeerAuthentication.
+    PeerAuthentication,
+}
+
+impl Kind {
+    /// All, in the order in which they are best read: what others refer to first.
+    pub const ALL: [Self; 14] = [
+        Self::Namespace,
+        Self::Node,
+        Self::ConfigMap,
+        Self::GatewayClass,
+        Self::Gateway,
+        Self::PeerAuthentication,
+        Self::AuthorizationPolicy,
+        Self::ServiceAccount,
+        Self::Service,
+        Self::ServiceEntry,
+        Self::WorkloadEntry,
+        Self::WorkloadGroup,
+        Self::EndpointSlice,
+        Self::Pod,
+    ];
+
+    /// As in an object's `kind`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::Node => "Node",
+            Self::Pod => "Pod",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::ConfigMap => "ConfigMap",
+            Self::GatewayClass => "GatewayClass",
+            Self::Gateway => "Gateway",
+            Self::ServiceEntry => "ServiceEntry",
+            Self::WorkloadEntry => "WorkloadEntry",
+            Self::WorkloadGroup => "WorkloadGroup",
+            Self::AuthorizationPolicy => "AuthorizationPolicy",
+            Self::PeerAuthentication => "PeerAuthentication",
+        }
+    }
+
+    /// As in a URL of the API.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespaces",
+            Self::Node => "nodes",
+            Self::Pod => "pods",
+            Self::Service => "services",
+            Self::EndpointSlice => "endpointslices",
+            Self::ServiceAccount => "serviceaccounts",
+            Self::ConfigMap => "configmaps",
+            Self::GatewayClass => "gatewayclasses",
+            Self::Gateway => "gateways",
+            Self::ServiceEntry => "serviceentries",
+            Self::WorkloadEntry => "workloadentries",
+            Self::WorkloadGroup => "workloadgroups",
+            Self::AuthorizationPolicy => "authorizationpolicies",
+            Self::PeerAuthentication => "peerauthentications",
+        }
+    }
+
+    /// API group; empty for the core group.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::EndpointSlice => "discovery.k8s.io",
+            Self::GatewayClass | Self::Gateway => "gateway.networking.k8s.io",
+            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup => "networking.istio.io",
+            Self::AuthorizationPolicy | Self::PeerAuthentication => "security.istio.io",
+            _ => "",
+        }
+    }
+
+    /// Served versions that are read, the preferred first. Their fields are the same.
+    pub fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::GatewayClass | Self::Gateway => &["v1", "v1beta1"],
+            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup => &["v1", "v1beta1", "v1alpha3"],
+            Self::AuthorizationPolicy | Self::PeerAuthentication => &["v1", "v1beta1"],
+            _ => &["v1"],
+        }
+    }
+
+    /// Whether its objects are in a namespace.
+    pub fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Namespace | Self::Node | Self::GatewayClass)
+    }
+}

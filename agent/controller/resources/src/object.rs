@@ -1,0 +1,63 @@
+//! Any object.
+
+use crate::{
+    ConfigMap, EndpointSlice, Gateway, GatewayClass, Key, Kind, Meta, Namespace, Node, Pod, Policy, Service,
+    ServiceAccount, ServiceEntry, WorkloadEntry, WorkloadGroup,
+};
+
+/// An object of one of the kinds.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each is the kind that it is named by")]
+pub enum Object {
+    Namespace(Namespace),
+    Node(Node),
+    Pod(Pod),
+    Service(Service),
+    EndpointSlice(EndpointSlice),
+    ServiceAccount(ServiceAccount),
+    ConfigMap(ConfigMap),
+    GatewayClass(GatewayClass),
+    Gateway(Gateway),
+    ServiceEntry(ServiceEntry),
+    WorkloadEntry(WorkloadEntry),
+    WorkloadGroup(WorkloadGroup),
+    AuthorizationPolicy(Policy),
+    PeerAuthentication(Policy),
+}
+
+impl Object {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.parts().0
+    }
+
+    /// Its metadata.
+    pub fn meta(&self) -> &Meta {
+        self.parts().1
+    }
+
+    /// What it is known by.
+    pub fn key(&self) -> Key {
+        let (kind, meta) = self.parts();
+        Key { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
+    }
+
+    fn parts(&self) -> (Kind, &Meta) {
+        match self {
+            Self::Namespace(o) => (Kind::Namespace, &o.meta),
+            Self::Node(o) => (Kind::Node, &o.meta),
+            Self::Pod(o) => (Kind::Pod, &o.meta),
+            Self::Service(o) => (Kind::Service, &o.meta),
+            Self::EndpointSlice(o) => (Kind::EndpointSlice, &o.meta),
+            Self::ServiceAccount(o) => (Kind::ServiceAccount, &o.meta),
+            Self::ConfigMap(o) => (Kind::ConfigMap, &o.meta),
+            Self::GatewayClass(o) => (Kind::GatewayClass, &o.meta),
+            Self::Gateway(o) => (Kind::Gateway, &o.meta),
+            Self::ServiceEntry(o) => (Kind::ServiceEntry, &o.meta),
+            Self::WorkloadEntry(o) => (Kind::WorkloadEntry, &o.meta),
+            Self::WorkloadGroup(o) => (Kind::WorkloadGroup, &o.meta),
+            Self::AuthorizationPolicy(o) => (Kind::AuthorizationPolicy, &o.meta),
+            Self::PeerAuthentication(o) => (Kind::PeerAuthentication, &o.meta),
+        }
+    }
+}
