@@ -59,7 +59,7 @@ impl Agent {
             return Ok(());
         }
         let binary = tool::binary("weir-agent")?;
-        let process = self.place.spawn(&binary.to_string_lossy(), &self.args())?;
+        let process = self.place.spawn(&binary.to_string_lossy(), &self.args()?)?;
         lock(&self.processes).push(process);
         Ok(())
     }
@@ -170,11 +170,15 @@ impl Agent {
     }
 
     /// The command line, without the program.
-    fn args(&self) -> Vec<String> {
+    fn args(&self) -> Result<Vec<String>> {
         let dir = self.world.run.dir();
         let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
         let [kubepods, kubelet] = &self.cgroups;
         let own = self.world.agent_args(&self.node);
+        let source = match self.world.controller.get() {
+            Some(controller) => controller.agent_args(&self.node, self.place.netns.name())?,
+            None => vec![("--mesh-file", path(self.world.mesh_path())), ("--ca-dir", path(dir.join("ca")))],
+        };
         let mut args = vec!["run".to_owned()];
         let mut flag = |name: &str, value: String| {
             if !own.iter().any(|arg| arg == name) {
@@ -182,8 +186,9 @@ impl Agent {
             }
         };
         flag("--node", self.node.clone());
-        flag("--mesh-file", path(self.world.mesh_path()));
-        flag("--ca-dir", path(dir.join("ca")));
+        for (name, value) in source {
+            flag(name, value);
+        }
         flag("--pods-cgroup", path(kubepods.path().to_owned()));
         flag("--kubelet-cgroup", path(kubelet.path().to_owned()));
         flag("--bpffs", path(self.world.run.bpffs().join(&self.node)));
@@ -196,7 +201,7 @@ impl Agent {
         flag("--log", level);
         flag("--log-format", "json".into());
         args.extend(own);
-        args
+        Ok(args)
     }
 
     fn address(&self, port: u16) -> SocketAddr {

@@ -10,7 +10,7 @@ use crate::mesh::{MeshFile, Mode, PeerAuthentication, Service};
 use crate::node::Node;
 use crate::process::tail;
 use crate::world::World;
-use crate::{RunInfo, require_root};
+use crate::{Controller, RunInfo, require_root};
 
 /// A running cluster; dropping it removes everything that it made.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub struct Builder {
     nodes: usize,
     agent_args: Vec<(Option<String>, String)>,
     workers: usize,
+    controller_args: Option<Vec<String>>,
 }
 
 impl Cluster {
@@ -38,7 +39,13 @@ impl Cluster {
     /// A cluster that differs from [`Cluster::two_nodes`].
     #[must_use]
     pub fn builder(label: &str) -> Builder {
-        Builder { label: label.to_owned(), nodes: 2, agent_args: Vec::new(), workers: 2 }
+        Builder {
+            label: label.to_owned(),
+            nodes: 2,
+            agent_args: Vec::new(),
+            workers: 2,
+            controller_args: None,
+        }
     }
 
     /// The node of that name.
@@ -71,8 +78,36 @@ impl Cluster {
         self.world.run.dir()
     }
 
-    /// Starts the agents that do not run, and waits until all agree with the mesh file.
+    /// The controller of a cluster that was built with [`Builder::controlled`].
+    ///
+    /// # Panics
+    /// When there is none: a story that asks for it is wrong.
+    #[must_use]
+    pub fn controller(&self) -> &Controller {
+        match self.world.controller.get() {
+            Some(controller) => controller,
+            None => panic!("this cluster has no controller; build it with `.controlled()`"),
+        }
+    }
+
+    /// Writes Kubernetes objects into the controller's directory, in file `name`, and waits until every running agent has
+    /// what the file says.
+    pub fn apply(&self, name: &str, yaml: &str) -> Result<()> {
+        self.world.apply(name, yaml)?;
+        self.settle()
+    }
+
+    /// Removes what [`Cluster::apply`] wrote as `name`, and waits for it.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        self.world.delete(name)?;
+        self.settle()
+    }
+
+    /// Starts the controller, if there is one, and the agents that do not run, and waits until all agree with the mesh.
     pub fn up(&self) -> Result<()> {
+        if let Some(controller) = self.world.controller.get() {
+            controller.start()?;
+        }
         // All at once: a self-test takes a moment on each node.
         for node in &self.nodes {
             node.agent().launch()?;
@@ -147,6 +182,9 @@ impl Cluster {
         for hint in self.hints() {
             eprintln!("  {hint}");
         }
+        if let Some(controller) = self.world.controller.get() {
+            eprintln!("--- controller, end of its log ---\n{}", tail(&controller.log_text(), 12));
+        }
         for node in &self.nodes {
             if let Some(log) = node.agent().log_text() {
                 eprintln!("--- agent of node {}, end of its log ---\n{}", node.name(), tail(&log, 12));
@@ -202,6 +240,20 @@ impl Builder {
         self
     }
 
+    /// Agents live from a controller on node `a`, which reads a directory of Kubernetes YAML.
+    #[must_use]
+    pub fn controlled(self) -> Self {
+        self.controller_args(&[])
+    }
+
+    /// As [`Builder::controlled`], with more arguments for the controller; one that the harness gives, too, replaces
+    /// the harness's.
+    #[must_use]
+    pub fn controller_args(mut self, args: &[&str]) -> Self {
+        self.controller_args.get_or_insert_default().extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
     /// Makes the nodes and the link. Agents start with [`Cluster::up`].
     pub fn build(self) -> Result<Cluster> {
         require_root()?;
@@ -211,11 +263,24 @@ impl Builder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let run = RunInfo::claim(format!("weir-{}-{}-{count}", self.label, std::process::id()))?;
-        let world = Arc::new(World::new(run, self.agent_args, self.workers));
+        let names = ["a", "b"].into_iter().take(self.nodes);
+        let controlled = self.controller_args.is_some();
+        let world = World::new(
+            run,
+            self.agent_args,
+            self.workers,
+            controlled,
+            names.clone().map(str::to_owned).collect(),
+        );
+        let world = Arc::new(world);
         // From here on the drop of `cluster` cleans up what was made so far.
         let mut cluster = Cluster { world: world.clone(), nodes: Vec::new(), kept: false };
-        for (index, name) in ["a", "b"].into_iter().take(self.nodes).enumerate() {
+        for (index, name) in names.enumerate() {
             cluster.nodes.push(Node::create(&world, name, u8::try_from(index + 1)?)?);
+        }
+        if let (Some(args), Some(first)) = (self.controller_args, cluster.nodes.first()) {
+            let controller = Controller::new(world.run.dir(), first.host().clone(), args);
+            let _ = world.controller.set(controller);
         }
         if let [a, b] = cluster.nodes.as_slice() {
             a.link_to(b)?;

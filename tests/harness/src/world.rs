@@ -1,18 +1,20 @@
 //! What nodes and pods of one cluster share: the run, the mesh file, and when the agents agree with it.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cgroup::Cgroup;
 use crate::cleanup::lock;
-use crate::mesh::{MeshFile, TunnelProtocol, Workload};
+use crate::manifests;
+use crate::mesh::{MeshFile, TunnelProtocol, Workload, replace};
 use crate::node::Node;
 use crate::process::tail;
-use crate::{RunInfo, until_ok};
+use crate::{Controller, RunInfo, until_ok};
 
 /// What nodes and pods share.
 #[derive(Debug)]
@@ -21,19 +23,35 @@ pub(crate) struct World {
     agent_args: Vec<(Option<String>, String)>,
     pub(crate) workers: usize,
     mesh: Mutex<MeshFile>,
-    revision: AtomicU32,
+    /// The mesh is a directory of YAML that a controller reads, not a file that the agents read.
+    controlled: bool,
+    /// How often each file was written; what the agents have applied they show by a marker for each.
+    revisions: Mutex<BTreeMap<String, u32>>,
+    /// Its controller, once there is a node to run it on.
+    pub(crate) controller: OnceLock<Controller>,
+    /// Names of the nodes.
+    nodes: Vec<String>,
     /// Names of all namespaces, for the person who debugs.
     hints: Mutex<Vec<String>>,
 }
 
 impl World {
-    pub(crate) fn new(run: RunInfo, agent_args: Vec<(Option<String>, String)>, workers: usize) -> Self {
+    pub(crate) fn new(
+        run: RunInfo,
+        agent_args: Vec<(Option<String>, String)>,
+        workers: usize,
+        controlled: bool,
+        nodes: Vec<String>,
+    ) -> Self {
         Self {
             run,
             agent_args,
             workers,
             mesh: Mutex::default(),
-            revision: AtomicU32::new(0),
+            controlled,
+            controller: OnceLock::new(),
+            revisions: Mutex::default(),
+            nodes,
             hints: Mutex::default(),
         }
     }
@@ -48,14 +66,61 @@ impl World {
         self.run.dir().join("mesh.yaml")
     }
 
+    /// The directory that the controller reads.
+    pub(crate) fn manifests(&self) -> PathBuf {
+        self.run.dir().join(MANIFESTS)
+    }
+
     /// Applies `change` and writes the file with a new marker.
     pub(crate) fn change(&self, change: impl FnOnce(&mut MeshFile)) -> Result<()> {
         let mut mesh = lock(&self.mesh);
         change(&mut mesh);
-        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
         mesh.workloads.retain(|workload| workload.namespace != MARKER_NAMESPACE);
-        mesh.workloads.push(marker(revision));
+        if self.controlled {
+            return self.write_manifests(GENERATED, manifests::documents(&mesh, &self.nodes));
+        }
+        mesh.workloads.push(marker(&self.next_revision(GENERATED)));
         mesh.write(&self.mesh_path())
+    }
+
+    /// Writes objects of the story's own, in a file of their own, with a marker.
+    pub(crate) fn apply(&self, name: &str, yaml: &str) -> Result<()> {
+        self.expect_controlled()?;
+        let marker = manifests::to_yaml(&[manifests::marker(&self.next_revision(name))])?;
+        replace(
+            &self.manifests().join(format!("{name}.yaml")),
+            &format!("{}\n---\n{marker}", yaml.trim_end()),
+        )
+    }
+
+    /// Removes a file of [`World::apply`].
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+        self.expect_controlled()?;
+        fs::remove_file(self.manifests().join(format!("{name}.yaml")))?;
+        lock(&self.revisions).remove(name);
+        Ok(())
+    }
+
+    fn expect_controlled(&self) -> Result<()> {
+        if self.controlled {
+            Ok(())
+        } else {
+            bail!("this cluster has no controller; build it with `.controlled()`")
+        }
+    }
+
+    fn write_manifests(&self, name: &str, mut documents: Vec<serde_json::Value>) -> Result<()> {
+        fs::create_dir_all(self.manifests())?;
+        documents.push(manifests::marker(&self.next_revision(name)));
+        replace(&self.manifests().join(format!("{name}.yaml")), &manifests::to_yaml(&documents)?)
+    }
+
+    /// Name of the marker of the file's next version.
+    fn next_revision(&self, name: &str) -> String {
+        let mut revisions = lock(&self.revisions);
+        let revision = revisions.entry(name.to_owned()).or_default();
+        *revision += 1;
+        revision_name(name, *revision)
     }
 
     /// Changes the entry of one workload.
@@ -95,12 +160,17 @@ impl World {
     fn settled(&self, node: &Node) -> Result<()> {
         let dump = node.agent().config_dump()?;
         let mesh = lock(&self.mesh);
-        let marker = marker(self.revision.load(Ordering::Relaxed)).name;
-        let listed = |name: &str| {
-            dump["workloads"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name))
-        };
-        if !listed(&marker) {
-            bail!("its config dump does not list {marker}");
+        let listed: Vec<&str> = dump["workloads"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["namespace"] == MARKER_NAMESPACE)
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        let revisions = lock(&self.revisions);
+        let wanted: Vec<String> = revisions.iter().map(|(name, n)| revision_name(name, *n)).collect();
+        if listed.len() != wanted.len() || wanted.iter().any(|name| !listed.contains(&&**name)) {
+            bail!("its config dump lists {listed:?} instead of {wanted:?}");
         }
         let local = mesh
             .workloads
@@ -125,9 +195,9 @@ impl World {
 }
 
 /// A workload outside the mesh whose name is the version of the file.
-fn marker(revision: u32) -> Workload {
+fn marker(name: &str) -> Workload {
     Workload {
-        name: format!("revision-{revision}"),
+        name: name.to_owned(),
         namespace: MARKER_NAMESPACE.into(),
         service_account: "default".into(),
         node: String::new(),
@@ -141,4 +211,12 @@ fn marker(revision: u32) -> Workload {
 /// How long the agents get to apply a change of the mesh file.
 const SETTLE: Duration = Duration::from_secs(30);
 /// Kubernetes namespace of the workload that says which version of the file an agent has applied.
-const MARKER_NAMESPACE: &str = "weir-harness";
+pub(crate) const MARKER_NAMESPACE: &str = "weir-harness";
+/// The file (without its ending) that the harness writes itself.
+const GENERATED: &str = "mesh";
+
+fn revision_name(file: &str, revision: u32) -> String {
+    format!("revision-{file}-{revision}")
+}
+/// The directory that the controller reads, below the run's.
+pub(crate) const MANIFESTS: &str = "mesh";
