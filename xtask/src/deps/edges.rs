@@ -18,6 +18,8 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-datapath", &["weir-model", "weir-ebpf-common"]),
     ("weir-discovery", &["weir-model", "weir-proto"]),
     ("weir-tunnel", &["weir-model", "weir-identity"]),
+    // What is around the work of a process: settings, logs, signals, endpoints.
+    ("weir-process", &[]),
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
     ("weir-index", &["weir-resources", "weir-proto"]),
@@ -26,7 +28,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // Roots.
     (
         "weir-controller",
-        &["weir-resources", "weir-index", "weir-sources", "weir-serve", "weir-identity", "weir-model"],
+        &["weir-resources", "weir-index", "weir-sources", "weir-serve", "weir-identity", "weir-model", "weir-process"],
     ),
     (
         "weir-agent",

@@ -1,0 +1,99 @@
+//! A process's own HTTP endpoints, each on a port of its own so that each can be opened to those who need it only.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a client asks.
+pub type Request = hyper::Request<Incoming>;
+/// What it gets.
+pub type Reply = hyper::Response<BoxBody<Bytes, Infallible>>;
+
+/// An endpoint, bound. A client that comes before it is served waits.
+#[derive(Debug)]
+pub struct Endpoint(TcpListener);
+
+impl Endpoint {
+    /// Binds it; `name` is the flag that sets the address.
+    ///
+    /// # Errors
+    /// The port is taken, or may not be.
+    pub async fn bind(name: &str, address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await;
+        Ok(Self(listener.with_context(|| {
+            format!("cannot listen on {address} for the {name} endpoint; --{name} gives another address")
+        })?))
+    }
+
+    /// Serves it, for ever.
+    pub async fn serve<S, F, R>(self, state: Arc<S>, handle: F)
+    where
+        S: Send + Sync + 'static,
+        F: Fn(Arc<S>, Request) -> R + Copy + Send + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(connection(stream, state.clone(), handle))),
+                // Out of file descriptors, most likely: a pause lets others finish instead of spinning.
+                Err(error) => {
+                    tracing::warn!(%error, "an own endpoint cannot accept");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection<S, F, R>(stream: TcpStream, state: Arc<S>, handle: F)
+where
+    S: Send + Sync + 'static,
+    F: Fn(Arc<S>, Request) -> R + Copy + Send + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let state = state.clone();
+        async move { Ok::<_, Infallible>(handle(state, request).await) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a client of an own endpoint went away");
+    }
+}
+
+/// A reply for people.
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// A reply for machines.
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, "application/json", body)
+}
+
+/// A reply of another type.
+pub fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Reply::new(Full::new(body.into()).boxed());
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    reply
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADERS: usize = 16 * 1024;
