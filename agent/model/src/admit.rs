@@ -1,9 +1,8 @@
 //! May this connection come in? The destination's side of policy.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::{Identity, MtlsMode, Workload};
+use crate::{Connection, Directory, Identity, MtlsMode, Workload, authorize};
 
 /// The answer to a connection that wants in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,45 +41,82 @@ pub enum Denial {
         /// Trust domain of the destination.
         expected: Arc<str>,
     },
-    /// A policy selects the workload that this version cannot evaluate: letting the connection in would widen it.
-    #[error("{workload} is selected by policy {policy}; authorization policies are not supported yet")]
-    PolicyNotYet {
+    /// The workload lists a policy that has not arrived, or was refused: nobody can say what it forbids.
+    #[error("{workload} lists policy {policy}, which is not known here (yet): nobody is let in without it")]
+    UnknownPolicy {
         /// uid of the destination.
         workload: Arc<str>,
-        /// Key of the first policy.
+        /// Key of the first such policy.
         policy: Arc<str>,
+    },
+    /// A policy that denies matches.
+    #[error("policy {policy} denies it (rules[{rule}])")]
+    ByPolicy {
+        /// Key of the policy.
+        policy: Arc<str>,
+        /// Place of its first rule that matches.
+        rule: usize,
+    },
+    /// There are policies that allow, and none matches.
+    #[error("no ALLOW policy matches: not {policy}{}", and_others(*others))]
+    NotAllowed {
+        /// Key of the first of them.
+        policy: Arc<str>,
+        /// How many there are besides.
+        others: usize,
     },
 }
 
-/// Whether plaintext may come in at a workload's port: STRICT or PERMISSIVE, with the exceptions by port.
-pub fn admit_plaintext(dst: &Workload, port: u16) -> Verdict {
-    if let Some(denial) = unknown_policy(dst) {
-        return Verdict::Deny(denial);
-    }
-    match dst.peer_authentication.mode_of(port) {
-        MtlsMode::Permissive => Verdict::Allow,
-        MtlsMode::Strict => Verdict::Deny(Denial::PlaintextToStrict { workload: dst.uid.clone(), port }),
+impl Denial {
+    /// Key of the policy that decided, if one did.
+    pub fn policy(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::UnknownPolicy { policy, .. }
+            | Self::ByPolicy { policy, .. }
+            | Self::NotAllowed { policy, .. } => Some(policy),
+            Self::PlaintextToStrict { .. } | Self::TrustDomain { .. } => None,
+        }
     }
 }
 
-/// Whether a peer that proved `peer` may open a stream to `addr` of a workload.
-pub fn admit_tunnel(dst: &Workload, peer: &Identity, _addr: SocketAddr) -> Verdict {
-    if let Some(denial) = unknown_policy(dst) {
-        return Verdict::Deny(denial);
+/// Whether a connection may come in at `dst`, a workload of the directory.
+///
+/// Plaintext must be welcome at the port: STRICT or PERMISSIVE, with the exceptions by port. A peer with an identity
+/// must be of the workload's trust domain. Then the policies decide, as [`authorize`] says; one that the workload lists
+/// and that the directory does not have lets nobody in.
+pub fn admit(directory: &Directory, dst: &Workload, connection: &Connection<'_>) -> Verdict {
+    if let Some(policy) = directory.missing_policy(dst) {
+        return Verdict::Deny(Denial::UnknownPolicy { workload: dst.uid.clone(), policy: policy.clone() });
     }
-    if peer.trust_domain() != &*dst.trust_domain {
-        return Verdict::Deny(Denial::TrustDomain {
-            workload: dst.uid.clone(),
-            peer: peer.clone(),
-            expected: dst.trust_domain.clone(),
-        });
+    let refused = match connection.peer {
+        None => refuse_plaintext(dst, connection.destination.port()),
+        Some(peer) => refuse_stranger(dst, peer),
+    };
+    match refused {
+        Some(denial) => Verdict::Deny(denial),
+        None => authorize(directory.policies_for(dst), connection),
     }
-    Verdict::Allow
 }
 
-fn unknown_policy(dst: &Workload) -> Option<Denial> {
-    let policy = dst.authorization_policies.first()?.clone();
-    Some(Denial::PolicyNotYet { workload: dst.uid.clone(), policy })
+fn refuse_plaintext(dst: &Workload, port: u16) -> Option<Denial> {
+    let strict = dst.peer_authentication.mode_of(port) == MtlsMode::Strict;
+    strict.then(|| Denial::PlaintextToStrict { workload: dst.uid.clone(), port })
+}
+
+fn refuse_stranger(dst: &Workload, peer: &Identity) -> Option<Denial> {
+    let (workload, expected) = (&dst.uid, &dst.trust_domain);
+    (peer.trust_domain() != &**expected).then(|| Denial::TrustDomain {
+        workload: workload.clone(),
+        peer: peer.clone(),
+        expected: expected.clone(),
+    })
+}
+
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        others => format!(" nor {others} more"),
+    }
 }
 
 #[cfg(test)]
@@ -88,8 +124,15 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::PeerAuthentication;
+    use crate::{PeerAuthentication, Policy, PolicyScope};
     use MtlsMode::{Permissive, Strict};
+
+    fn knock(directory: &Directory, dst: &Workload, peer: Option<&str>, port: u16) -> Verdict {
+        let peer: Option<Identity> = peer.map(|peer| peer.parse().unwrap());
+        let (source_ip, ip) = ([10, 0, 0, 9].into(), [10, 0, 0, 1].into());
+        let destination = std::net::SocketAddr::new(ip, port);
+        admit(directory, dst, &Connection { peer: peer.as_ref(), source_ip, destination })
+    }
 
     fn pod(mode: MtlsMode, ports: &[(u16, MtlsMode)]) -> Workload {
         let ports = ports.iter().copied().collect();
@@ -109,7 +152,7 @@ mod tests {
         #[case] port: u16,
         #[case] allowed: bool,
     ) {
-        assert_eq!(admit_plaintext(&pod(mode, ports), port).is_allowed(), allowed);
+        assert_eq!(knock(&Directory::new(), &pod(mode, ports), None, port).is_allowed(), allowed);
     }
 
     #[rstest]
@@ -118,23 +161,31 @@ mod tests {
     #[case::longer_domain("spiffe://cluster.local.example.org/ns/shop/sa/web", false)]
     #[case::other_case("spiffe://CLUSTER.LOCAL/ns/shop/sa/web", false)]
     fn tunnel(#[case] peer: &str, #[case] allowed: bool) {
-        let addr = "10.0.0.1:80".parse().unwrap();
-        assert_eq!(admit_tunnel(&pod(Strict, &[]), &peer.parse().unwrap(), addr).is_allowed(), allowed);
+        assert_eq!(knock(&Directory::new(), &pod(Strict, &[]), Some(peer), 80).is_allowed(), allowed);
     }
 
     #[test]
-    fn a_policy_that_cannot_be_evaluated_lets_nobody_in() {
-        let dst = Workload { authorization_policies: vec!["shop/only-web".into()], ..pod(Permissive, &[]) };
-        let peer = "spiffe://cluster.local/ns/shop/sa/web".parse().unwrap();
-        for verdict in [admit_plaintext(&dst, 80), admit_tunnel(&dst, &peer, "10.0.0.1:80".parse().unwrap())]
-        {
-            assert!(matches!(verdict, Verdict::Deny(Denial::PolicyNotYet { .. })));
+    fn a_policy_that_is_not_known_lets_nobody_in() {
+        let keys = ["shop/known", "shop/only-web"].map(Arc::from).to_vec();
+        let dst = Workload { authorization_policies: keys, ..pod(Permissive, &[]) };
+        let mut directory = Directory::new();
+        let policy =
+            |name| Policy::new("shop", name, PolicyScope::WorkloadSelector, crate::policy::Action::Deny);
+        directory.upsert_policy(policy("known"));
+        let peers = [None, Some("spiffe://cluster.local/ns/shop/sa/web")];
+        for peer in peers {
+            let Verdict::Deny(denial) = knock(&directory, &dst, peer, 80) else { panic!() };
+            assert!(matches!(&denial, Denial::UnknownPolicy { policy, .. } if &**policy == "shop/only-web"));
         }
+        directory.upsert_policy(policy("only-web"));
+        assert!(peers.iter().all(|peer| knock(&directory, &dst, *peer, 80).is_allowed()));
+        directory.remove_policy("shop/known");
+        assert!(peers.iter().all(|peer| !knock(&directory, &dst, *peer, 80).is_allowed()));
     }
 
     #[test]
     fn a_denial_names_the_workload_and_the_reason() {
-        let Verdict::Deny(denial) = admit_plaintext(&pod(Strict, &[]), 80) else { panic!() };
+        let Verdict::Deny(denial) = knock(&Directory::new(), &pod(Strict, &[]), None, 80) else { panic!() };
         assert_eq!(
             denial.to_string(),
             "Kubernetes//Pod/shop/web takes no plaintext on port 80 (PeerAuthentication STRICT)"

@@ -2,7 +2,8 @@
 //!
 //! Persistent maps: a clone is a few reference counts, and an update copies only the paths it touches, so a
 //! writer can publish a snapshot per change and readers never wait. The indexes answer the three questions of
-//! the data path: who has this address, which service has this virtual address, who serves this service.
+//! the data path: who has this address, which service has this virtual address, who serves this service; and which
+//! policies are for this workload.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,11 +12,13 @@ use imbl::{HashMap, OrdMap};
 
 mod cidr;
 mod claim;
+mod policies;
 mod update;
 
 use crate::{Service, ServiceKey, Visibility, Workload};
 use cidr::Ranges;
 use claim::Claims;
+use policies::Policies;
 
 /// An immutable picture of the mesh. Cloning is cheap; a clone does not see later updates.
 ///
@@ -30,6 +33,7 @@ pub struct Directory {
     /// Also of services that are not known (yet).
     endpoints: HashMap<ServiceKey, Members>,
     by_node: HashMap<Arc<str>, Members>,
+    policies: Policies,
 }
 
 /// Workloads by uid, in the order of the uid.
@@ -96,10 +100,10 @@ impl Directory {
 
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (workloads, services) = (self.workloads.len(), self.services.len());
         f.debug_struct("Directory")
-            .field("workloads", &workloads)
-            .field("services", &services)
+            .field("workloads", &self.workloads.len())
+            .field("services", &self.services.len())
+            .field("policies", &self.policies().len())
             .finish_non_exhaustive()
     }
 }

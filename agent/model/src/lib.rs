@@ -1,34 +1,39 @@
 //! The nouns of the mesh and the decisions about them.
 //!
 //! Nothing here reads a clock, a file or a socket: a [`Directory`] is an immutable picture of the mesh, and
-//! [`route`], [`admit_plaintext`] and [`admit_tunnel`] are functions of it. Discovery builds new pictures,
+//! [`route`] and [`admit`] are functions of it. Discovery builds new pictures,
 //! the tunnel asks questions.
 //!
 //! ```text
 //!   discovery --upsert/remove--> Directory --route()-------> Route   (where does this connection go?)
 //!                                   |
-//!                                   +--> Workload --admit_*()--> Verdict (may it come in?)
+//!                                   +--> Workload --admit()--> Verdict  (may it come in?)
+//!                                   +--> Policy ----'
 //! ```
 #![forbid(unsafe_code)]
 
 mod admit;
+mod authorize;
 mod directory;
 mod endpoint;
 mod gateway;
 mod identity;
 mod locality;
 mod peer_authentication;
+pub mod policy;
 mod refusal;
 mod route;
 mod service;
 mod workload;
 
-pub use admit::{Denial, Verdict, admit_plaintext, admit_tunnel};
+pub use admit::{Denial, Verdict, admit};
+pub use authorize::{Connection, authorize, rehearse};
 pub use directory::Directory;
 pub use gateway::{GatewayAddress, GatewayDestination};
 pub use identity::{Identity, IdentityError};
 pub use locality::Locality;
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
+pub use policy::{Policy, PolicyScope};
 pub use refusal::Refusal;
 pub use route::{Route, route};
 pub use service::{

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use weir_model::{Verdict, Workload, admit_tunnel};
+use weir_model::{Connection, Verdict, Workload, admit};
 
 use super::context::{Context, PodContext, is_mesh_port};
 use super::deliver::deliver;
@@ -49,10 +49,12 @@ async fn admit_and_deliver(
     let identity = source.identity();
     context.shared().certificate(&identity)?;
     context.shared().certificate(&to.workload.identity())?;
-    if let Verdict::Deny(denial) = admit_tunnel(&to.workload, &identity, to.addr) {
-        return Err(denial.into());
-    }
+    // What the destination's node would see: the application's own choice may be an address that no peer can have.
     let client = pod.source(source, line.src_addr.ip(), to.addr.ip());
     other.src_addr.set_ip(client);
+    let connection = Connection { peer: Some(&identity), source_ip: client, destination: to.addr };
+    if let Verdict::Deny(denial) = admit(&context.directory(), &to.workload, &connection) {
+        return Err(denial.into());
+    }
     deliver(local.net(), client, to.addr, context.config()).await
 }

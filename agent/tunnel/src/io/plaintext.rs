@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use weir_model::{Verdict, admit_plaintext};
+use weir_model::{Connection, Verdict};
 
 use super::context::{Context, PodContext, canonical, is_mesh_port};
 use super::deliver::deliver;
@@ -65,7 +65,8 @@ async fn admit(
     if is_mesh_port(target.port()) {
         return Err(TunnelError::IllegalPort(target.port()));
     }
-    if let Verdict::Deny(denial) = admit_plaintext(&workload, target.port()) {
+    let connection = Connection { peer: None, source_ip: client.ip(), destination: target };
+    if let Verdict::Deny(denial) = weir_model::admit(&directory, &workload, &connection) {
         return Err(denial.into());
     }
     deliver(net, client.ip(), target, context.config()).await

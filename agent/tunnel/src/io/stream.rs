@@ -9,7 +9,7 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
-use weir_model::{Directory, Verdict, Workload, admit_tunnel};
+use weir_model::{Connection, Directory, Verdict, Workload};
 
 use super::context::{Context, PodContext, is_mesh_port};
 use super::deliver::deliver;
@@ -115,7 +115,9 @@ async fn admit(
         return Err(TunnelError::IllegalPort(target.port()));
     }
     check_source(&directory, &workload, peer)?;
-    if let Verdict::Deny(denial) = admit_tunnel(&workload, &peer.identity, target) {
+    let connection =
+        Connection { peer: Some(&peer.identity), source_ip: peer.addr.ip(), destination: target };
+    if let Verdict::Deny(denial) = weir_model::admit(&directory, &workload, &connection) {
         return Err(denial.into());
     }
     deliver(pod.pod.net(), peer.addr.ip(), target, context.config()).await
