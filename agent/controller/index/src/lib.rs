@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod policy;
 mod resource;
 mod snapshot;
 mod status;
