@@ -97,3 +97,9 @@ pub mod type_url {
     /// A layer 4 policy.
     pub const AUTHORIZATION: &str = "type.googleapis.com/istio.security.Authorization";
 }
+
+/// What `weir-controller` writes into `system_version_info` of a discovery response that is not the last of its batch.
+/// By its definition the field is a text for people, so other clients pass over it; our agent takes a batch for complete
+/// (and dares to use what it knows for the first time) only after a response without it. A control plane that sends
+/// every batch whole, as istiod does, needs nothing of this.
+pub const MORE_FOLLOWS: &str = "more follows";
