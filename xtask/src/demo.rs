@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 mod checks;
 mod outage;
+mod policy;
 mod report;
 mod stage;
 

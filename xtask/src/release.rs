@@ -25,6 +25,8 @@ pub(crate) fn ensure() -> Result<()> {
         "-p",
         "weir-agent",
         "-p",
+        "weir-controller",
+        "-p",
         "weir-harness",
         "-p",
         "weir-bench",
@@ -43,4 +45,4 @@ fn variable(binary: &str) -> String {
     format!("{}_BIN", binary.to_uppercase().replace('-', "_"))
 }
 
-const BINARIES: [&str; 3] = ["weir-agent", "weir-probe", "weir-load"];
+const BINARIES: [&str; 4] = ["weir-agent", "weir-controller", "weir-probe", "weir-load"];

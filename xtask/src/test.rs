@@ -27,18 +27,21 @@ enum Suite {
     Kernel,
     /// Clusters of network namespaces with real agents and real programs (root)
     Netns,
+    /// The controller against a Kubernetes API: that of $KUBECONFIG, in a namespace of its own, else one in the test's process
+    Cluster,
     /// Parsers of what strangers send, fed with noise for some seconds each (nightly compiler; not part of "all")
     Fuzz,
 }
 
 impl Suite {
-    const ALL: [Self; 3] = [Self::Unit, Self::Kernel, Self::Netns];
+    const ALL: [Self; 4] = [Self::Unit, Self::Cluster, Self::Kernel, Self::Netns];
 
     fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
             Self::Kernel => "kernel",
             Self::Netns => "netns",
+            Self::Cluster => "cluster",
             Self::Fuzz => "fuzz",
         }
     }
@@ -46,9 +49,10 @@ impl Suite {
     /// What nextest calls the tests of this suite.
     fn filter(self) -> &'static str {
         match self {
-            Self::Unit => "not (package(weir-netns) or package(weir-datapath))",
+            Self::Unit => "not (package(weir-netns) or package(weir-datapath) or package(weir-cluster))",
             Self::Kernel => "package(weir-datapath)",
             Self::Netns => "package(weir-netns)",
+            Self::Cluster => "package(weir-cluster)",
             Self::Fuzz => "none()",
         }
     }
@@ -60,13 +64,14 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
         return fuzz::run(&args.nextest);
     }
     let suites = args.suite.map_or(Suite::ALL.to_vec(), |suite| vec![suite]);
-    if suites != [Suite::Unit] {
+    let privileged = [Suite::Kernel, Suite::Netns];
+    if suites.iter().any(|suite| privileged.contains(suite)) {
         preflight::check("test")?;
     }
     let programs = suites.contains(&Suite::Netns).then_some(Part::Programs);
     setup::ensure(&[&[Part::Ebpf, Part::Nextest], programs.as_slice()].concat())?;
-    if suites.contains(&Suite::Netns) {
-        build_agent()?;
+    if suites.contains(&Suite::Netns) || suites.contains(&Suite::Cluster) {
+        build_programs()?;
     }
     let failed: Vec<&str> =
         suites.iter().filter(|suite| !passes(**suite, &args.nextest)).map(|suite| suite.name()).collect();
@@ -76,9 +81,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     Ok(())
 }
 
-/// The agent that the stories start. Built together with all tests: one selection of packages means one set
+/// The agent and the controller that the stories start. Built together with all tests: one selection of packages means one set
 /// of features, and so one build of every dependency.
-fn build_agent() -> Result<()> {
+fn build_programs() -> Result<()> {
     shell::run(&mut shell::cargo(&["build", "--locked", "--workspace", "--bins", "--tests"]))
 }
 

@@ -1,11 +1,11 @@
-//! The checks (a) to (f); (g) has a file of its own.
+//! The checks (a) to (f); (g) and (h) have files of their own.
 
 use anyhow::{Context, bail, ensure};
 use weir_harness::{Family, Packets};
 
-use super::outage;
 use super::report::{Finding, Report};
 use super::stage::{Stage, VIP};
+use super::{outage, policy};
 
 /// Words that the pods of the mesh send and receive; none may be seen on the link.
 const REQUEST_WORD: &str = "weir-demo-request-word";
@@ -25,6 +25,7 @@ pub(super) fn run(stage: &Stage, report: &mut Report) {
     report.add("b  only TLS between the nodes", packets.and_then(|packets| wire(&packets)));
     report.add("e  same node, no detour", same_node(stage));
     report.add("d  PERMISSIVE takes, STRICT refuses", plaintext(stage));
+    report.add("h  policy: allowed, denied, changed", policy::check(stage));
     report.add("g  kill -9 of the agents", outage::check(stage));
 }
 

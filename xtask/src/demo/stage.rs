@@ -27,7 +27,7 @@ impl Stage {
     /// Builds the nodes and pods, starts the servers and the agents.
     pub(super) fn set_up() -> Result<Self> {
         eprintln!("demo: two nodes (network namespaces), a routed link between them, six pods");
-        let cluster = Cluster::two_nodes("demo")?;
+        let cluster = Cluster::builder("demo").controlled().build()?;
         let (a, b) = (cluster.node("a"), cluster.node("b"));
         let stage = Self {
             curl: a.pod("curl").enrolled().start()?,
@@ -42,8 +42,10 @@ impl Stage {
         stage.nginx.nginx()?;
         stage.local.nginx()?;
         stage.redis.redis()?;
-        eprintln!("demo: an agent starts on each node and captures its pods");
-        stage.cluster.up().context("the agents did not come up")?;
+        eprintln!(
+            "demo: a controller reads the mesh from a directory of YAML; an agent starts on each node and captures its pods"
+        );
+        stage.cluster.up().context("the mesh did not come up")?;
         stage.cluster.service(Service {
             name: "web".into(),
             namespace: "default".into(),
@@ -65,7 +67,7 @@ impl Stage {
             "Each shell joins the pod's cgroup, as every process of a container does: only what runs there is captured.\n\
              In the pod `curl`, for example:\n  curl {}\n  curl http://{VIP}/\n  redis-cli -h {}\n\
              On a node, to see the connections of its pods as they come and go:\n  {} trace\n\
-             Files (agents' logs, mesh file, captures): {}\n\
+             Files (logs, the controller's directory of YAML in `mesh`, captures): {}\n\
              To remove all of it: cargo xtask demo --down\n",
             self.nginx.url(weir_harness::Family::V4, 80),
             self.redis.v4(),

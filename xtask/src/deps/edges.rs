@@ -28,7 +28,15 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // Roots.
     (
         "weir-controller",
-        &["weir-resources", "weir-index", "weir-sources", "weir-serve", "weir-identity", "weir-model", "weir-process"],
+        &[
+            "weir-resources",
+            "weir-index",
+            "weir-sources",
+            "weir-serve",
+            "weir-identity",
+            "weir-model",
+            "weir-process",
+        ],
     ),
     (
         "weir-agent",
