@@ -7,11 +7,13 @@
 
 use weir_proto::workload as proto;
 
+mod authorization;
 mod common;
 mod rejection;
 mod service;
 mod workload;
 
+pub use authorization::{authorization, refused_authorization};
 pub use rejection::{Reason, Rejection};
 pub use service::service;
 pub use workload::workload;

@@ -21,6 +21,16 @@ pub(super) fn known<E: TryFrom<i32>>(field: &str, kind: &'static str, number: i3
     E::try_from(number).map_err(|_| (field.to_owned(), Reason::UnknownEnum { kind, number }))
 }
 
+/// Converts every item of a list; a fault names its place.
+pub(super) fn each<T, U>(
+    items: &[T],
+    field: &str,
+    convert: impl Fn(&T) -> Result<U, Fault>,
+) -> Result<Vec<U>, Fault> {
+    let one = |(place, item)| convert(item).map_err(within(format_args!("{field}[{place}]")));
+    items.iter().enumerate().map(one).collect()
+}
+
 pub(super) fn ports(messages: &[proto::Port]) -> Result<Vec<PortMapping>, Fault> {
     let each = |(place, message)| port(message).map_err(within(format_args!("ports[{place}]")));
     messages.iter().enumerate().map(each).collect()

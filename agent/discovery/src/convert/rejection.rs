@@ -6,7 +6,7 @@ use weir_model::IdentityError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("resource {resource:?} is refused: {field}: {reason}")]
 pub struct Rejection {
-    /// uid of a workload, `namespace/hostname` of a service.
+    /// uid of a workload, `namespace/hostname` of a service, `namespace/name` of a policy.
     pub resource: String,
     /// Path of the field, as in `addresses[1]`.
     pub field: String,
@@ -54,6 +54,15 @@ pub enum Reason {
     ServiceKey {
         /// The text.
         key: String,
+    },
+    /// A part of a key that would make it another key.
+    #[error("must not have a slash")]
+    Slash,
+    /// A condition that this version cannot evaluate.
+    #[error("extension {name:?} is not known")]
+    Extension {
+        /// Its name.
+        name: String,
     },
     /// The three parts are no SPIFFE id.
     #[error(transparent)]

@@ -10,7 +10,7 @@ use weir_model::{
 };
 use weir_proto::workload as proto;
 
-use super::common::{gateway, ip, known, ports};
+use super::common::{each, gateway, ip, known, ports};
 use super::rejection::{Fault, Reason, Rejection, within};
 
 /// Converts a workload, defaults filled in. Whether it takes plaintext is not in the message: PERMISSIVE.
@@ -133,9 +133,4 @@ fn locality(message: proto::Locality) -> Locality {
 
 fn or_default(value: String, default: &str) -> Arc<str> {
     if value.is_empty() { default.into() } else { value.into() }
-}
-
-fn each<T, U>(items: &[T], field: &str, convert: impl Fn(&T) -> Result<U, Fault>) -> Result<Vec<U>, Fault> {
-    let one = |(place, item)| convert(item).map_err(within(format_args!("{field}[{place}]")));
-    items.iter().enumerate().map(one).collect()
 }
