@@ -40,7 +40,7 @@ pub struct SignedChain {
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CaError {
-    /// The authority works and says no. Asking again for the same will not help.
+    /// The authority works and says no. It is the asker that must change, or what the authority knows of it.
     #[error("CA {authority} refuses to sign for {identity}: {reason}")]
     Refused {
         /// Which authority: a directory or an address.

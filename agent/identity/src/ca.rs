@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use weir_model::Identity;
 
-use crate::revocation::stamp;
+use crate::stamp::stamp;
 use crate::{CaError, CertificateAuthority, Clock, SignFuture, SignedChain};
 pub use error::FileError;
 use issue::{IssueError, Issuer};

@@ -18,7 +18,6 @@ use crate::trust::{Role, Trust};
 use crate::{Clock, SignedChain};
 pub use answer::AnswerError;
 pub use summary::CertificateSummary;
-#[cfg(test)]
 pub(crate) use summary::pem;
 
 /// A certificate with its key, the roots that came with it, and the configurations made of them.

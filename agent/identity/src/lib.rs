@@ -25,6 +25,7 @@ mod peer;
 mod remote;
 mod request;
 mod revocation;
+pub mod stamp;
 mod tls;
 mod trust;
 

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,8 @@ use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use webpki::{CertRevocationList, OwnedCertRevocationList};
+
+use crate::stamp::{Stamp, stamp};
 
 /// The lists in force, shared by all verifiers.
 pub(crate) struct Revocations {
@@ -133,20 +134,6 @@ fn pem_blocks(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CrlError> {
             }
         })
         .collect()
-}
-
-/// Enough to see that a file is another one: a rewrite changes the time or length, a rename the inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Stamp {
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-}
-
-/// `None` if there is no such file.
-pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
-    let meta = fs::metadata(path).ok()?;
-    Some(Stamp { inode: meta.ino(), length: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) })
 }
 
 /// First byte of any DER structure here; a PEM file begins with text.
