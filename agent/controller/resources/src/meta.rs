@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::intern;
+
 /// `metadata`, and the conditions of `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Meta {
@@ -25,11 +27,17 @@ pub struct Meta {
     pub conditions: Vec<Condition>,
 }
 
-/// Names and values, in the order of the names. Small: there are as many of these as pods.
+/// Names and values, in the order of the names. Shared: the pods of a workload have the same ones, and there are as
+/// many of these as pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels(Box<[(Arc<str>, Arc<str>)]>);
+pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
 
 impl Labels {
+    /// As they were read: in the order of the names, each name once.
+    pub(crate) fn interned(sorted: &[(Arc<str>, Arc<str>)]) -> Self {
+        Self(intern::labels(sorted))
+    }
+
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         let at = self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;

@@ -42,6 +42,24 @@ impl Object {
         Key { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
     }
 
+    pub(crate) fn meta_mut(&mut self) -> &mut Meta {
+        match self {
+            Self::Namespace(o) => &mut o.meta,
+            Self::Node(o) => &mut o.meta,
+            Self::Pod(o) => &mut o.meta,
+            Self::Service(o) => &mut o.meta,
+            Self::EndpointSlice(o) => &mut o.meta,
+            Self::ServiceAccount(o) => &mut o.meta,
+            Self::ConfigMap(o) => &mut o.meta,
+            Self::GatewayClass(o) => &mut o.meta,
+            Self::Gateway(o) => &mut o.meta,
+            Self::ServiceEntry(o) => &mut o.meta,
+            Self::WorkloadEntry(o) => &mut o.meta,
+            Self::WorkloadGroup(o) => &mut o.meta,
+            Self::AuthorizationPolicy(o) | Self::PeerAuthentication(o) => &mut o.meta,
+        }
+    }
+
     fn parts(&self) -> (Kind, &Meta) {
         match self {
             Self::Namespace(o) => (Kind::Namespace, &o.meta),
