@@ -34,6 +34,8 @@ mod cluster;
 mod controller;
 mod counter;
 mod http;
+#[cfg(feature = "kube-api")]
+pub mod kube_api;
 mod manifests;
 mod mesh;
 mod metrics;
