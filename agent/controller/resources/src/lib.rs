@@ -31,6 +31,7 @@ mod problem;
 mod service;
 mod service_entry;
 mod workload_entry;
+mod yaml;
 
 pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
 pub use event::Event;
@@ -48,3 +49,4 @@ pub use problem::{Invalid, Problem};
 pub use service::{Service, ServicePort, TargetPort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort};
 pub use workload_entry::{WorkloadEntry, WorkloadGroup, WorkloadSpec};
+pub use yaml::{YamlProblem, documents, locate};
