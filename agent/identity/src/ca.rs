@@ -1,136 +1,37 @@
-//! A certificate authority in a directory.
+//! Certificate authorities that sign here.
 //!
-//! The files have the names of Istio's `cacerts` secret: `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`,
-//! `root-cert.pem`. They are somebody's own intermediate, or are made here on first use.
+//! What one is made of ([`Material`]) has the file names of Istio's `cacerts` secret: `ca-cert.pem`, `ca-key.pem`,
+//! `cert-chain.pem`, `root-cert.pem`. It is somebody's own intermediate, or is made here on first use. An agent of its
+//! own reads a directory ([`FileAuthority`]); the control plane keeps it in a [`MaterialStore`] that its replicas share,
+//! and rotates it ([`CaAuthority`]).
 //!
 //! Keys of requests may be ECDSA P-256 (ours and ztunnel's), P-384, or RSA of 2048 to 8192 bits: Istio's
 //! agent in gateways asks with RSA-2048. Nothing else of a request counts: all fields of a certificate are
 //! ours.
 
+mod authority;
 mod create;
+mod dir_store;
 mod error;
+mod file_authority;
 mod issue;
 mod load;
+mod material;
+mod rotation;
+mod server;
+mod state;
+mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-
-use weir_model::Identity;
-
-use crate::stamp::stamp;
-use crate::{CaError, CertificateAuthority, Clock, SignFuture, SignedChain};
-pub use error::FileError;
-use issue::{IssueError, Issuer};
-
-/// Signs with the CA in a directory.
-#[derive(Clone)]
-pub struct FileAuthority {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    dir: PathBuf,
-    clock: Arc<dyn Clock>,
-    loaded: Mutex<Loaded>,
-}
-
-struct Loaded {
-    generation: u64,
-    issuer: Arc<Issuer>,
-}
-
-impl FileAuthority {
-    /// Opens the CA in `dir`. If the directory is not there or empty, a self-signed CA is made in it; of any
-    /// number of processes that do so at once, exactly one makes it and the others open that one.
-    ///
-    /// # Errors
-    /// What is wrong with which file.
-    pub fn open_or_create(dir: impl AsRef<Path>) -> Result<Self, FileError> {
-        Self::open_or_create_at(dir, Arc::new(SystemTime::now))
-    }
-
-    /// The same at another time.
-    ///
-    /// # Errors
-    /// What is wrong with which file.
-    pub fn open_or_create_at(dir: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, FileError> {
-        let dir = dir.as_ref().to_owned();
-        create::create_if_absent(&dir, clock.now())?;
-        let generation = generation(&dir);
-        let issuer = Arc::new(load::load(&dir, clock.now())?);
-        let loaded = Mutex::new(Loaded { generation, issuer });
-        Ok(Self { shared: Arc::new(Shared { dir, clock, loaded }) })
-    }
-}
-
-impl CertificateAuthority for FileAuthority {
-    fn sign(&self, csr_der: Vec<u8>, identity: Identity, lifetime: Duration) -> SignFuture<'_> {
-        let shared = self.shared.clone();
-        Box::pin(async move {
-            // Files are read, and an RSA signature takes milliseconds.
-            let signing = {
-                let identity = identity.clone();
-                let shared = shared.clone();
-                tokio::task::spawn_blocking(move || shared.sign(&csr_der, &identity, lifetime))
-            };
-            let unavailable = |source| CaError::Unavailable { authority: shared.name(), identity, source };
-            signing.await.map_err(|error| unavailable(error.into()))?
-        })
-    }
-
-    fn generation(&self) -> u64 {
-        generation(&self.shared.dir)
-    }
-}
-
-impl Shared {
-    fn sign(&self, csr_der: &[u8], identity: &Identity, lifetime: Duration) -> Result<SignedChain, CaError> {
-        let issuer = self.issuer();
-        issuer.issue(csr_der, identity, lifetime, self.clock.now()).map_err(|error| match error {
-            IssueError::Request(reason) => {
-                CaError::Refused { authority: self.name(), identity: identity.clone(), reason }
-            }
-            IssueError::Issuer(source) => {
-                CaError::Unavailable { authority: self.name(), identity: identity.clone(), source }
-            }
-        })
-    }
-
-    /// The CA as the files are now; as they were, if they are being changed or do not fit together.
-    fn issuer(&self) -> Arc<Issuer> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = generation(&self.dir);
-        if generation != loaded.generation {
-            match load::load(&self.dir, self.clock.now()) {
-                Ok(issuer) => {
-                    tracing::info!(dir = %self.dir.display(), "CA files changed and are in use");
-                    loaded.issuer = Arc::new(issuer);
-                }
-                Err(error) => tracing::error!("the CA that was read before stays in use: {error}"),
-            }
-            loaded.generation = generation;
-        }
-        loaded.issuer.clone()
-    }
-
-    fn name(&self) -> String {
-        self.dir.display().to_string()
-    }
-}
-
-/// Other whenever one of the files is another one.
-fn generation(dir: &Path) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for name in FILES {
-        stamp(&dir.join(name)).hash(&mut hasher);
-    }
-    hasher.finish()
-}
+pub use authority::{AuthorityConfig, CaAuthority};
+pub use dir_store::DirStore;
+pub use error::{AuthorityError, FileError};
+pub use file_authority::FileAuthority;
+pub use material::{Material, new_key_pem};
+pub use rotation::{Phase, RotationPolicy};
+pub use server::{ServerCredentials, ServerNames};
+pub use store::{Files, MaterialStore, StoreError, StoreFuture, Stored};
 
 /// The CA's own certificate.
 const CA_CERT: &str = "ca-cert.pem";

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::StoreError;
+
 /// Errors of [`FileAuthority`](super::FileAuthority): each names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -91,4 +93,39 @@ pub enum FileError {
     /// No key or certificate could be made.
     #[error("no CA certificate could be made: {0}")]
     Generate(#[from] rcgen::Error),
+}
+
+/// Errors of [`CaAuthority`](super::CaAuthority).
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// Where the CA is kept does not work.
+    #[error("the CA cannot be read or kept: {0}")]
+    Store(#[from] StoreError),
+    /// What is kept there is no CA that can be used.
+    #[error(transparent)]
+    Material(#[from] FileError),
+    /// The CA that a rotation is to lead to cannot be used.
+    #[error(
+        "the CA that is to sign next (next-cert.pem and next-key.pem in the place of ca-cert.pem and ca-key.pem): {source}"
+    )]
+    Next {
+        /// What is wrong with it.
+        source: FileError,
+    },
+    /// A rotation that was asked for and cannot be.
+    #[error("the root of the CA in {place} is not rotated: {detail}")]
+    Rotation {
+        /// Where the CA is kept.
+        place: String,
+        /// Why not.
+        detail: &'static str,
+    },
+    /// A certificate of the control plane's own.
+    #[error("the CA in {place} cannot make a certificate for the control plane: {source}")]
+    Server {
+        /// Where the CA is kept.
+        place: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

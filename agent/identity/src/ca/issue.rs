@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
-    SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
@@ -19,7 +19,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
 use crate::clock::text;
-use crate::{RequestError, SignedChain};
+use crate::{CaError, RequestError, SignedChain};
 
 /// A CA that is ready to sign.
 pub(super) struct Issuer {
@@ -28,6 +28,8 @@ pub(super) struct Issuer {
     /// What goes behind a workload's certificate.
     intermediates: Vec<CertificateDer<'static>>,
     roots: Vec<CertificateDer<'static>>,
+    /// Signed by itself, so that a successor needs nobody else.
+    is_root: bool,
 }
 
 pub(super) enum IssueError {
@@ -41,8 +43,21 @@ impl Issuer {
         validity: RangeInclusive<SystemTime>,
         intermediates: Vec<CertificateDer<'static>>,
         roots: Vec<CertificateDer<'static>>,
+        is_root: bool,
     ) -> Self {
-        Self { issuer, validity, intermediates, roots }
+        Self { issuer, validity, intermediates, roots, is_root }
+    }
+
+    pub(super) fn validity(&self) -> &RangeInclusive<SystemTime> {
+        &self.validity
+    }
+
+    pub(super) fn roots(&self) -> &[CertificateDer<'static>] {
+        &self.roots
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.is_root
     }
 
     /// Signs for the key in the request. The certificate does not outlive the CA's.
@@ -58,40 +73,49 @@ impl Issuer {
             let limit = MAX_LIFETIME;
             return Err(IssueError::Request(RequestError::Lifetime { asked: lifetime, limit }));
         }
+        // Zero is Istio's way to ask for the default.
+        let lifetime = if lifetime.is_zero() { DEFAULT_LIFETIME } else { lifetime };
+        let name = SanType::URI(identity.to_string().try_into()?);
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let chain = self.certify(&key, vec![name], usages, lifetime, now)?;
+        Ok(SignedChain { chain, roots: self.roots.clone() })
+    }
+
+    /// A certificate of these names for a key, with what goes behind it.
+    pub(super) fn certify(
+        &self,
+        key: &impl PublicKeyData,
+        names: Vec<SanType>,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Vec<CertificateDer<'static>>, IssueError> {
         let (first, last) = (*self.validity.start(), *self.validity.end());
         if now > last {
             let reason = format!("the CA certificate expired at {}; replace the CA files", text(last));
             return Err(IssueError::Issuer(reason.into()));
         }
-        // Zero is Istio's way to ask for the default.
-        let lifetime = if lifetime.is_zero() { DEFAULT_LIFETIME } else { lifetime };
-        let params = params(identity, (now - BACKDATE).max(first), (now + lifetime).min(last))?;
-        let leaf = params.signed_by(&key, &self.issuer)?;
-        let mut chain = vec![leaf.der().clone()];
+        let mut params = params((now - BACKDATE).max(first), (now + lifetime).min(last));
+        params.subject_alt_names = names;
+        params.extended_key_usages = usages;
+        let mut chain = vec![params.signed_by(key, &self.issuer)?.der().clone()];
         chain.extend(self.intermediates.iter().cloned());
-        Ok(SignedChain { chain, roots: self.roots.clone() })
+        Ok(chain)
     }
 }
 
-/// All fields of a workload's certificate, those of the SPIFFE X509-SVID standard.
-fn params(
-    identity: &Identity,
-    not_before: SystemTime,
-    not_after: SystemTime,
-) -> Result<CertificateParams, rcgen::Error> {
+/// What all certificates have in common: the fields of the SPIFFE X509-SVID standard but the name.
+fn params(not_before: SystemTime, not_after: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     // Empty, which makes the SAN extension critical (RFC 5280 section 4.2.1.6).
     params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![SanType::URI(identity.to_string().try_into()?)];
     params.serial_number = Some(random_serial());
     params.not_before = OffsetDateTime::from(not_before);
     params.not_after = OffsetDateTime::from(not_after);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
-    Ok(params)
+    params
 }
 
 /// The key of a request, if its holder signed the request and the key is one that peers can verify.
@@ -131,6 +155,24 @@ pub(super) fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(&bytes)
 }
 
+impl IssueError {
+    /// The same, with who and for whom.
+    pub(super) fn of(self, authority: String, identity: Identity) -> CaError {
+        match self {
+            Self::Request(reason) => CaError::Refused { authority, identity, reason },
+            Self::Issuer(source) => CaError::Unavailable { authority, identity, source },
+        }
+    }
+
+    /// For those who know the rest.
+    pub(super) fn into_source(self) -> Box<dyn Error + Send + Sync> {
+        match self {
+            Self::Request(reason) => reason.into(),
+            Self::Issuer(source) => source,
+        }
+    }
+}
+
 impl From<rcgen::Error> for IssueError {
     fn from(error: rcgen::Error) -> Self {
         Self::Issuer(error.into())
@@ -142,4 +184,4 @@ pub(super) const BACKDATE: Duration = Duration::from_secs(120);
 /// For requests that name no lifetime.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Istio's default limit.
-const MAX_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);

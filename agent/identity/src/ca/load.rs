@@ -14,7 +14,7 @@ use weir_model::Identity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::issue::{IssueError, Issuer};
-use super::{CA_CERT, CA_KEY, CERT_CHAIN, FileError, ROOT_CERT};
+use super::{CA_CERT, CA_KEY, CERT_CHAIN, FileError, Material, ROOT_CERT};
 use crate::clock::{from_timestamp, text};
 use crate::request::KeyAndRequest;
 use crate::revocation::Revocations;
@@ -23,19 +23,38 @@ use crate::trust::{Role, Trust};
 
 /// Reads and checks all files of the CA in `dir`.
 pub(super) fn load(dir: &Path, now: SystemTime) -> Result<Issuer, FileError> {
-    let certificate = read_certificates(&dir.join(CA_CERT))?.swap_remove(0);
-    let key = read_key(&dir.join(CA_KEY))?;
-    let roots = read_certificates(&dir.join(ROOT_CERT))?;
-    let chain = match dir.join(CERT_CHAIN) {
-        path if path.exists() => read_certificates(&path)?,
-        // Istio leaves it out when the root signed the CA directly.
-        _ => Vec::new(),
+    issuer(&read(dir)?, dir, now)
+}
+
+/// Reads the files of a CA.
+fn read(dir: &Path) -> Result<Material, FileError> {
+    Ok(Material {
+        ca_cert: read_text(&dir.join(CA_CERT))?,
+        ca_key: read_secret(&dir.join(CA_KEY))?,
+        root_cert: read_text(&dir.join(ROOT_CERT))?,
+        cert_chain: match dir.join(CERT_CHAIN) {
+            path if path.exists() => read_text(&path)?,
+            // Istio leaves it out when the root signed the CA directly.
+            _ => String::new(),
+        },
+    })
+}
+
+/// Checks a CA, wherever it was kept: `place` is what errors put before the names.
+pub(super) fn issuer(material: &Material, place: &Path, now: SystemTime) -> Result<Issuer, FileError> {
+    let certificate = certificates(&material.ca_cert, &place.join(CA_CERT))?.swap_remove(0);
+    let key = key(&material.ca_key, &place.join(CA_KEY))?;
+    let roots = certificates(&material.root_cert, &place.join(ROOT_CERT))?;
+    let chain = match material.cert_chain.as_str() {
+        "" => Vec::new(),
+        chain => certificates(chain, &place.join(CERT_CHAIN))?,
     };
-    let (not_before, not_after) = check_certificate(dir, &certificate, &key, now)?;
+    let (not_before, not_after) = check_certificate(place, &certificate, &key, now)?;
     let issuer = rcgen::Issuer::from_ca_cert_der(&certificate, key)?;
+    let is_root = is_self_issued(&certificate);
     let chain = presented(certificate, chain, &roots);
-    let issuer = Issuer::new(issuer, not_before..=not_after, chain, roots);
-    check_issuer(dir, &issuer, now)?;
+    let issuer = Issuer::new(issuer, not_before..=not_after, chain, roots, is_root);
+    check_issuer(place, &issuer, now)?;
     Ok(issuer)
 }
 
@@ -61,10 +80,9 @@ fn is_self_issued(der: &CertificateDer<'_>) -> bool {
     parsed.is_ok_and(|(_, certificate)| certificate.subject().as_raw() == certificate.issuer().as_raw())
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+fn certificates(text: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let content = |detail| FileError::Content { path: path.into(), detail };
-    let bytes = fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let certificates = certificates.map_err(|error| content(format!("not PEM: {error}")))?;
     if certificates.is_empty() {
         return Err(content("no CERTIFICATE block in it".to_owned()));
@@ -76,20 +94,31 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileEr
     Ok(certificates)
 }
 
-fn read_key(path: &Path) -> Result<KeyPair, FileError> {
-    let unreadable = |source| FileError::Read { path: path.into(), source };
+fn key(text: &str, path: &Path) -> Result<KeyPair, FileError> {
     let content = |detail: String| FileError::Content { path: path.into(), detail };
+    let der = PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| content(format!("no unencrypted PRIVATE KEY block in it: {error}")))?;
+    KeyPair::try_from(&der)
+        .map_err(|error| content(format!("not an ECDSA, RSA or Ed25519 private key: {error}")))
+}
+
+/// What is not text in a file is outside the PEM blocks, or makes them none.
+pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
+    let bytes = fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The same of a file that is nobody else's business.
+pub(super) fn read_secret(path: &Path) -> Result<String, FileError> {
+    let unreadable = |source| FileError::Read { path: path.into(), source };
     let mut file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(FileError::KeyOpen { path: path.into(), mode });
     }
-    let mut pem = Vec::new();
-    file.read_to_end(&mut pem).map_err(unreadable)?;
-    let der = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|error| content(format!("no unencrypted PRIVATE KEY block in it: {error}")))?;
-    KeyPair::try_from(&der)
-        .map_err(|error| content(format!("not an ECDSA, RSA or Ed25519 private key: {error}")))
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The checks that have a clearer text than the verifier's. Answers with the validity.

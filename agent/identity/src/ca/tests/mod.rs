@@ -1,8 +1,10 @@
 //! The directory CA: made once, opened with care, signs what we say.
 
 mod creation;
+mod dir_store;
 mod opening;
 mod own;
+mod rotation;
 mod signing;
 
 use std::fs::{self, Permissions};
