@@ -94,6 +94,7 @@ async fn bring_up(
     let readable = store.clone();
     let shared = Arc::new(Shared {
         config: weir_tunnel::Config::default(),
+        changes: store.changes(),
         directory: Arc::new(move || readable.load()),
         certificates: certificates.clone(),
         metrics: weir_tunnel::Metrics::register(registry),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use weir_model::Directory;
 
 use crate::Metrics;
@@ -11,6 +12,7 @@ use crate::Metrics;
 #[derive(Clone, Default)]
 pub struct Store {
     current: Arc<ArcSwap<Directory>>,
+    changed: watch::Sender<()>,
     metrics: Metrics,
 }
 
@@ -18,6 +20,11 @@ impl Store {
     /// The picture as it is now. It does not change in the caller's hands.
     pub fn load(&self) -> Arc<Directory> {
         self.current.load_full()
+    }
+
+    /// Says when there is another picture. It may be the same as before, and several changes may be said at once.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// What discovery counts; register it with the process' registry.
@@ -28,5 +35,7 @@ impl Store {
     pub(crate) fn publish(&self, directory: Arc<Directory>) {
         self.metrics.publish(&directory);
         self.current.store(directory);
+        // After the picture: who hears of it finds it, or a later one.
+        self.changed.send_replace(());
     }
 }

@@ -36,13 +36,11 @@ pub fn authorize<'p>(
 
 /// What the verdict would be if the policies of a dry run were enforced, too. `None` if there are none.
 pub fn rehearse<'p>(
-    policies: impl IntoIterator<Item = &'p Arc<Policy>>,
+    policies: impl IntoIterator<Item = &'p Arc<Policy>> + Clone,
     connection: &Connection<'_>,
 ) -> Option<Verdict> {
-    let mut rehearsed = false;
-    let verdict = decide(policies.into_iter().inspect(|policy| rehearsed |= policy.dry_run), connection);
-    // A denial ends the walk; what it did not get to cannot have decided.
-    rehearsed.then_some(verdict)
+    let rehearsed = policies.clone().into_iter().any(|policy| policy.dry_run);
+    rehearsed.then(|| decide(policies.into_iter(), connection))
 }
 
 fn decide<'p>(policies: impl Iterator<Item = &'p Arc<Policy>>, connection: &Connection<'_>) -> Verdict {

@@ -114,6 +114,7 @@ macro_rules! line {
             bytes_sent = began.then_some($r.bytes_sent),
             bytes_recv = began.then_some($r.bytes_recv),
             duration = began.then(|| format!("{}ms", $r.duration.as_millis())),
+            policy = $r.error.and_then(crate::TunnelError::policy),
             error = $r.error.map(tracing::field::display),
             $message
         )

@@ -154,6 +154,14 @@ impl TunnelError {
         }
     }
 
+    /// Key of the policy that said no, if one did.
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Denied(denial) => denial.policy().map(|key| &**key),
+            _ => None,
+        }
+    }
+
     /// The answer to a CONNECT that fails so.
     pub fn status(&self) -> StatusCode {
         match self {

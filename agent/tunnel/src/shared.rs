@@ -138,6 +138,8 @@ pub struct Shared {
     pub config: Config,
     /// The mesh.
     pub directory: DirectoryReader,
+    /// Says, after the fact, that `directory` gives another one: open connections are looked at again.
+    pub changes: watch::Receiver<()>,
     /// Certificates of this node's workloads.
     pub certificates: Arc<Certificates>,
     /// Counters.

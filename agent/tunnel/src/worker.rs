@@ -12,6 +12,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::io::admission;
 use crate::io::context::{Context, PodContext};
 use crate::io::flow::Reports;
 use crate::io::tasks::Tasks;
@@ -52,9 +53,12 @@ impl Worker {
             budget: Budget::new(&reports.shared.config),
             reports,
             pool: Default::default(),
+            admissions: Default::default(),
             draining: CancellationToken::new(),
         });
         tokio::task::spawn_local(sweep(Rc::downgrade(&context), idle));
+        let changes = context.shared().changes.clone();
+        tokio::task::spawn_local(admission::watch(Rc::downgrade(&context), changes));
         Self { context, pods: Rc::default() }
     }
 

@@ -75,7 +75,10 @@ impl Directory {
 
     /// The policies that are for a workload: of the mesh, of its namespace, and those that it lists and that are
     /// known. [`Directory::missing_policy`] tells of the others.
-    pub fn policies_for<'a>(&'a self, workload: &'a Workload) -> impl Iterator<Item = &'a Arc<Policy>> {
+    pub fn policies_for<'a>(
+        &'a self,
+        workload: &'a Workload,
+    ) -> impl Iterator<Item = &'a Arc<Policy>> + Clone {
         let policies = &self.policies;
         let namespace = policies.by_namespace.get(&workload.namespace).map_or(&[][..], |group| group);
         let listed = workload.authorization_policies.iter().filter_map(|key| policies.by_key.get(key));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use weir_model::{Directory, Workload};
 
+use super::admission::Admissions;
 use super::flow::Reports;
 use super::pool::Pool;
 use super::tasks::Tasks;
@@ -17,6 +18,8 @@ use crate::{Config, LocalPod, Shared, TunnelError};
 pub(crate) struct Context {
     pub(crate) reports: Rc<Reports>,
     pub(crate) pool: Pool,
+    /// Who was let in and is still there.
+    pub(crate) admissions: Admissions,
     /// For what stalled streams keep of their tunnels' windows.
     pub(crate) budget: Rc<Budget>,
     /// No new work.

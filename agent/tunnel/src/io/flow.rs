@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use weir_model::Workload;
 
+use super::admission::Admitted;
 use super::context::HBONE_PORT;
 use super::outbound::Destination;
 use crate::access::{AccessLog, Direction, Moment, Record};
@@ -31,13 +32,16 @@ impl Reports {
     }
 }
 
-/// An open connection. Its end is reported when it is dropped: as given up, unless [`Flow::end`] came first.
+/// An open connection. Its end is reported when it is dropped, as given up or let in no more, unless [`Flow::end`] came
+/// first.
 pub(crate) struct Flow {
     reports: Rc<Reports>,
     line: Line,
     counters: Rc<Counters>,
     /// The same connection as the destination's node sees it, if that is this node.
     other: Option<Box<(Line, Rc<Counters>)>>,
+    /// Its place among those that may have to go, if it came in to a pod of this node.
+    admitted: Option<Admitted>,
     up: Cell<u64>,
     down: Cell<u64>,
     ended: bool,
@@ -54,7 +58,12 @@ pub(crate) struct Line {
 
 impl Flow {
     /// Reports a connection as open.
-    pub(crate) fn open(reports: &Rc<Reports>, line: Line, other: Option<Line>) -> Self {
+    pub(crate) fn open(
+        reports: &Rc<Reports>,
+        line: Line,
+        other: Option<Line>,
+        admitted: Option<Admitted>,
+    ) -> Self {
         let counters = |line: &Line| {
             let counters = reports.counters.get(reports.metrics(), &line.ends);
             counters.opened.inc();
@@ -74,6 +83,7 @@ impl Flow {
             line,
             counters: first,
             other,
+            admitted,
             up: Cell::new(0),
             down: Cell::new(0),
             ended: false,
@@ -156,7 +166,8 @@ impl Flow {
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        self.report_end(Some(&TunnelError::GivenUp));
+        let ended = self.admitted.as_ref().and_then(Admitted::ended);
+        self.report_end(Some(ended.as_deref().unwrap_or(&TunnelError::GivenUp)));
     }
 }
 

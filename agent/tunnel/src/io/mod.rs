@@ -7,6 +7,7 @@
 //! ```
 //! All of it runs on one thread per worker, so nothing here is locked or sent.
 
+pub(crate) mod admission;
 pub(crate) mod buffer;
 pub(crate) mod context;
 mod deliver;

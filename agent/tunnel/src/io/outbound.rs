@@ -12,13 +12,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use weir_model::{Identity, Route, Service, Workload, route};
 
+use super::admission::Admitted;
 use super::context::{Context, HBONE_PORT, PodContext, canonical};
 use super::ends::StreamSource;
 use super::exchange::{Exchange, join};
 use super::flow::{Flow, Line};
-use super::hand_over::hand_over;
+use super::hand_over::HandOver;
 use super::pool::Key;
 use super::pump::Fault;
+use super::tasks::Running;
 use super::tcp;
 use super::tunnel::Lease;
 use crate::TunnelError;
@@ -26,9 +28,15 @@ use crate::core::{connect, trace::TraceParent};
 use crate::metrics::Reporter;
 
 /// Serves one captured connection to its end.
-pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, client: SocketAddr) {
+pub(crate) async fn serve(
+    running: Running,
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    client: SocketAddr,
+) {
     // The way to here is long and needed once: its memory goes before the bytes come.
-    let opened = Box::pin(open(&context, &pod, &socket, client)).await;
+    let opened = Box::pin(open(&context, &pod, &running, &socket, client)).await;
     drop(pod);
     match opened {
         // Dropping the socket resets it, which is what a refused connection looks like.
@@ -72,6 +80,7 @@ pub(crate) struct Destination {
 async fn open(
     context: &Rc<Context>,
     pod: &Rc<PodContext>,
+    running: &Running,
     socket: &TcpStream,
     client: SocketAddr,
 ) -> Result<Opened, ()> {
@@ -80,16 +89,17 @@ async fn open(
         return Err(());
     };
     let mut line = Line::new(Reporter::source, client, target);
-    match decide(context, pod, client, target, &mut line).await {
+    match decide(context, pod, running, client, target, &mut line).await {
         Ok(Way::Tunnel(lease, answer, send)) => Ok(Opened::Tunnel(Tunnel {
             addr: line.dst_addr,
             lease,
             answer,
             send,
-            flow: Flow::open(&context.reports, line, None),
+            flow: Flow::open(&context.reports, line, None, None),
         })),
-        Ok(Way::Joined(server, other)) => {
-            let flow = Flow::open(&context.reports, line, other);
+        Ok(Way::Joined(server)) => Ok(Opened::Joined(server, Flow::open(&context.reports, line, None, None))),
+        Ok(Way::HandedOver(server, other, admitted)) => {
+            let flow = Flow::open(&context.reports, line, Some(other), Some(admitted));
             Ok(Opened::Joined(server, flow))
         }
         Err(error) => {
@@ -101,12 +111,14 @@ async fn open(
 
 enum Way {
     Tunnel(Lease, ResponseFuture, SendStream<Bytes>),
-    Joined(TcpStream, Option<Line>),
+    Joined(TcpStream),
+    HandedOver(TcpStream, Line, Admitted),
 }
 
 async fn decide(
     context: &Rc<Context>,
     pod: &Rc<PodContext>,
+    running: &Running,
     client: SocketAddr,
     target: SocketAddr,
     line: &mut Line,
@@ -122,8 +134,10 @@ async fn decide(
             let to = Destination { workload, addr, service, expected };
             line.aim(&source, &to);
             if let Some(local) = context.shared().pods.get(&to.workload.uid) {
-                let (server, other) = hand_over(context, pod, &local, &source, &to, line).await?;
-                return Ok(Way::Joined(server, Some(other)));
+                let (source, local, directory) = (&*source, &*local, &directory);
+                let way = HandOver { pod, running, directory, source, local, to: &to };
+                let (server, other, admitted) = way.connect(context, line).await?;
+                return Ok(Way::HandedOver(server, other, admitted));
             }
             tunnel(context, pod, client, &source, &to).await
         }
@@ -132,11 +146,11 @@ async fn decide(
             line.ends.service = service;
             line.dst_addr = addr;
             let server = pass_through(context, pod, &source, client, addr).await?;
-            Ok(Way::Joined(server, None))
+            Ok(Way::Joined(server))
         }
         Route::PassThrough { addr } => {
             let server = pass_through(context, pod, &source, client, addr).await?;
-            Ok(Way::Joined(server, None))
+            Ok(Way::Joined(server))
         }
         Route::Refuse(refusal) => Err(refusal.into()),
     }
@@ -252,13 +266,14 @@ mod tests {
     /// has none. Grows unnoticed with every local variable that lives across an await.
     #[test]
     fn an_idle_connection_is_small() {
-        fn size<F>(_: impl Fn(Rc<Context>, Rc<PodContext>, TcpStream, SocketAddr) -> F) -> usize {
+        fn size<F>(_: impl Fn(Running, Rc<Context>, Rc<PodContext>, TcpStream, SocketAddr) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size(serve) <= 1536, "outbound: {}", size(serve));
         let plaintext = size(crate::io::plaintext::serve);
         assert!(plaintext <= 1024, "plaintext: {plaintext}");
-        let tunnel = size(crate::io::inbound::serve);
+        let tunnel =
+            size(|_, context, pod, socket, addr| crate::io::inbound::serve(context, pod, socket, addr));
         assert!(tunnel <= 6144, "an inbound tunnel: {tunnel}");
     }
 }

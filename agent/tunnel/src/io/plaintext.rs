@@ -5,19 +5,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use weir_model::{Connection, Verdict};
 
+use super::admission::{Admitted, From, Visitor};
 use super::context::{Context, PodContext, canonical, is_mesh_port};
 use super::deliver::deliver;
 use super::exchange::join;
 use super::flow::{Flow, Line};
 use super::outbound::finish;
+use super::tasks::Running;
 use crate::TunnelError;
 use crate::metrics::Reporter;
 
 /// Serves one connection to its end; refused is reset.
-pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, client: SocketAddr) {
-    let opened = Box::pin(open(&context, &pod, &socket, client)).await;
+pub(crate) async fn serve(
+    running: Running,
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    client: SocketAddr,
+) {
+    let opened = Box::pin(open(&context, &pod, &running, &socket, client)).await;
     drop(pod);
     if let Some((server, flow)) = opened {
         let result = join(&socket, &server, &flow).await;
@@ -29,14 +36,15 @@ pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: Tcp
 async fn open(
     context: &Rc<Context>,
     pod: &PodContext,
+    running: &Running,
     socket: &TcpStream,
     client: SocketAddr,
 ) -> Option<(TcpStream, Flow)> {
     let client = canonical(client);
     let target = canonical(socket.local_addr().ok()?);
     let mut line = Line::new(Reporter::destination, client, target);
-    match admit(context, pod, client, target, &mut line).await {
-        Ok(server) => Some((server, Flow::open(&context.reports, line, None))),
+    match admit(context, pod, running, client, target, &mut line).await {
+        Ok((server, admitted)) => Some((server, Flow::open(&context.reports, line, None, Some(admitted)))),
         Err(error) => {
             line.fail(&context.reports, &error);
             None
@@ -47,10 +55,11 @@ async fn open(
 async fn admit(
     context: &Rc<Context>,
     pod: &PodContext,
+    running: &Running,
     client: SocketAddr,
     target: SocketAddr,
     line: &mut Line,
-) -> Result<TcpStream, TunnelError> {
+) -> Result<(TcpStream, Admitted), TunnelError> {
     let net = pod.pod.net();
     if !net.owns(target.ip()) {
         return Err(TunnelError::NotMine(target.ip()));
@@ -65,9 +74,9 @@ async fn admit(
     if is_mesh_port(target.port()) {
         return Err(TunnelError::IllegalPort(target.port()));
     }
-    let connection = Connection { peer: None, source_ip: client.ip(), destination: target };
-    if let Verdict::Deny(denial) = weir_model::admit(&directory, &workload, &connection) {
-        return Err(denial.into());
-    }
-    deliver(net, client.ip(), target, context.config()).await
+    let visitor = Visitor { from: From::Plaintext, source_ip: client.ip(), destination: target };
+    visitor.ask(&directory, &workload)?;
+    let server = deliver(net, client.ip(), target, context.config()).await?;
+    let admitted = context.admissions.enter(context, running, &directory, pod.pod.uid(), visitor)?;
+    Ok((server, admitted))
 }

@@ -9,8 +9,9 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
-use weir_model::{Connection, Directory, Verdict, Workload};
+use weir_model::{Directory, Workload};
 
+use super::admission::{Admitted, From, Visitor};
 use super::context::{Context, PodContext, is_mesh_port};
 use super::deliver::deliver;
 use super::ends::StreamSource;
@@ -26,14 +27,14 @@ use crate::metrics::Reporter;
 
 /// Serves one stream to its end.
 pub(crate) async fn serve(
-    _running: Running,
+    running: Running,
     context: Rc<Context>,
     pod: Rc<PodContext>,
     peer: Rc<Peer>,
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
-    let opened = Box::pin(open(&context, &pod, &peer, request, respond)).await;
+    let opened = Box::pin(open(&context, &pod, &peer, &running, request, respond)).await;
     drop(pod);
     let Some((socket, send, receive, flow)) = opened else {
         return;
@@ -53,6 +54,7 @@ async fn open(
     context: &Rc<Context>,
     pod: &PodContext,
     peer: &Peer,
+    running: &Running,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) -> Option<Opened> {
@@ -63,15 +65,15 @@ async fn open(
     let admitted = match Connect::parse(&head) {
         Ok(connect) => tokio::select! {
             biased;
-            admitted = admit(context, pod, peer, &connect, &mut line) => admitted,
+            admitted = admit(context, pod, peer, running, &connect, &mut line) => admitted,
             error = given_up(&mut respond) => Err(TunnelError::Stream(error)),
         },
         Err(error) => Err(error.into()),
     };
     let workload = line.ends.destination.clone();
     match admitted {
-        Ok(socket) => {
-            let flow = Flow::open(&context.reports, line, None);
+        Ok((socket, admitted)) => {
+            let flow = Flow::open(&context.reports, line, None, Some(admitted));
             let answer = response(StatusCode::OK, workload.as_deref());
             match respond.send_response(answer, false) {
                 Ok(send) => Some((socket, send, receive, flow)),
@@ -103,9 +105,10 @@ async fn admit(
     context: &Rc<Context>,
     pod: &PodContext,
     peer: &Peer,
+    running: &Running,
     connect: &Connect,
     line: &mut Line,
-) -> Result<TcpStream, TunnelError> {
+) -> Result<(TcpStream, Admitted), TunnelError> {
     let directory = context.directory();
     let workload = pod.workload(&directory)?;
     let target = target(&workload, peer, &connect.authority)?;
@@ -114,13 +117,12 @@ async fn admit(
     if is_mesh_port(target.port()) {
         return Err(TunnelError::IllegalPort(target.port()));
     }
-    check_source(&directory, &workload, peer)?;
-    let connection =
-        Connection { peer: Some(&peer.identity), source_ip: peer.addr.ip(), destination: target };
-    if let Verdict::Deny(denial) = weir_model::admit(&directory, &workload, &connection) {
-        return Err(denial.into());
-    }
-    deliver(pod.pod.net(), peer.addr.ip(), target, context.config()).await
+    let from = From::Tunnel(peer.identity.clone());
+    let visitor = Visitor { from, source_ip: peer.addr.ip(), destination: target };
+    visitor.ask(&directory, &workload)?;
+    let socket = deliver(pod.pod.net(), peer.addr.ip(), target, context.config()).await?;
+    let admitted = context.admissions.enter(context, running, &directory, pod.pod.uid(), visitor)?;
+    Ok((socket, admitted))
 }
 
 /// The address is always the one that was dialled, whatever the authority says; the port is the authority's.
@@ -141,22 +143,6 @@ fn target(workload: &Workload, peer: &Peer, authority: &Authority) -> Result<Soc
             Ok(SocketAddr::new(local, target.target_port))
         }
     }
-}
-
-/// A peer speaks from its own address. If the directory knows the address, it must be that workload's
-/// certificate that came with it: the application will see the address and may trust it.
-fn check_source(directory: &Directory, workload: &Workload, peer: &Peer) -> Result<(), TunnelError> {
-    let ip = peer.addr.ip();
-    let Some(owner) = directory.workload_by_ip(&workload.network, ip) else {
-        return Ok(());
-    };
-    let expected = owner.identity();
-    if expected == peer.identity {
-        return Ok(());
-    }
-    let (proved, expected) = (Box::new(peer.identity.clone()), Box::new(expected));
-    let owner = owner.uid.clone();
-    Err(TunnelError::SourceMismatch { ip, proved, owner, expected })
 }
 
 impl Line {

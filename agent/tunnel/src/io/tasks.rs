@@ -59,6 +59,13 @@ pub(crate) struct Running {
     key: usize,
 }
 
+impl Running {
+    /// Ends the task from outside, at its next await.
+    pub(crate) fn handle(&self) -> Option<AbortHandle> {
+        self.tasks.handles.borrow().get(self.key).cloned().flatten()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.tasks.handles.borrow_mut().remove(self.key);

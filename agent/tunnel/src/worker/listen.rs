@@ -60,14 +60,12 @@ fn serve(
 ) {
     let (context, owner) = (context.clone(), pod.clone());
     match kind {
-        ListenerKind::Outbound => pod.connections.spawn(move |running| async move {
-            let _running = running;
-            outbound::serve(context, owner, socket, peer).await;
-        }),
-        ListenerKind::Plaintext => pod.connections.spawn(move |running| async move {
-            let _running = running;
-            plaintext::serve(context, owner, socket, peer).await;
-        }),
+        ListenerKind::Outbound => {
+            pod.connections.spawn(move |running| outbound::serve(running, context, owner, socket, peer))
+        }
+        ListenerKind::Plaintext => {
+            pod.connections.spawn(move |running| plaintext::serve(running, context, owner, socket, peer))
+        }
         ListenerKind::Hbone => pod.services.spawn(move |running| async move {
             let _running = running;
             inbound::serve(context, owner, socket, peer).await;

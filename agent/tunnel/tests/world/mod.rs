@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
 use weir_identity::{Certificates, FileAuthority};
 use weir_model::{Directory, PortMapping, Service, ServiceKey, TunnelProtocol, Workload};
 use weir_tunnel::{
@@ -97,6 +98,7 @@ pub(crate) struct Node {
     pub(crate) lines: Arc<Lines>,
     pub(crate) registry: Registry,
     pub(crate) directory: Arc<Mutex<Arc<Directory>>>,
+    changes: watch::Sender<()>,
 }
 
 /// A client's node, a server's node.
@@ -167,19 +169,29 @@ impl Node {
         self.workers.serve(0, self.pod.clone(), kind, listener);
     }
 
-    /// Adds a port to the service.
-    fn serve_port(&self, port: u16) {
+    /// Publishes another picture of the mesh.
+    pub(crate) fn change<T>(&self, edit: impl FnOnce(&mut Directory) -> T) -> T {
         let mut directory = self.directory.lock().unwrap();
         let mut changed = Directory::clone(&directory);
-        let key = ServiceKey::new("shop", "server.shop.svc");
-        let mut service = Service::clone(changed.service(&key).unwrap());
-        service.ports.push(PortMapping {
-            service_port: port,
-            target_port: port,
-            app_protocol: Default::default(),
-        });
-        changed.upsert_service(service);
+        let result = edit(&mut changed);
         *directory = Arc::new(changed);
+        drop(directory);
+        self.changes.send_replace(());
+        result
+    }
+
+    /// Adds a port to the service.
+    fn serve_port(&self, port: u16) {
+        self.change(|changed| {
+            let key = ServiceKey::new("shop", "server.shop.svc");
+            let mut service = Service::clone(changed.service(&key).unwrap());
+            service.ports.push(PortMapping {
+                service_port: port,
+                target_port: port,
+                app_protocol: Default::default(),
+            });
+            changed.upsert_service(service);
+        });
     }
 
     /// Waits for a line of the log that contains all of `parts`.
@@ -213,8 +225,10 @@ fn node(
     let lines = Arc::new(Lines::default());
     let directory = Arc::new(Mutex::new(Arc::new(directory)));
     let reader = directory.clone();
+    let changes = watch::Sender::new(());
     let shared = Arc::new(Shared {
         config,
+        changes: changes.subscribe(),
         directory: Arc::new(move || reader.lock().unwrap().clone()),
         certificates: certificates.clone(),
         metrics: Metrics::register(&mut registry),
@@ -225,7 +239,7 @@ fn node(
     let pod = LocalPod::new(own.uid.clone(), Arc::new(Plain(ip)));
     shared.pods.insert(pod.clone());
     let workers = Workers::start(&shared, 1).unwrap();
-    Node { shared, workers, pod, lines, registry, directory }
+    Node { shared, workers, pod, lines, registry, directory, changes }
 }
 
 /// A workload of the namespace `shop`, with a service account of its own name.
