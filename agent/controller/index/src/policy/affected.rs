@@ -14,3 +14,17 @@ pub(crate) enum Affected {
     /// All.
     Everything,
 }
+
+impl Affected {
+    /// All of a namespace.
+    pub(super) fn all_of(namespace: &Arc<str>) -> Self {
+        Self::Namespace(namespace.clone(), Labels::default(), Labels::default())
+    }
+
+    /// Those that are selected before or after; `None` selects nobody.
+    pub(super) fn selected(namespace: &Arc<str>, [before, after]: [Option<&Labels>; 2]) -> Self {
+        let Some(one) = before.or(after) else { return Self::Nothing };
+        let labels = |side: Option<&Labels>| side.unwrap_or(one).clone();
+        Self::Namespace(namespace.clone(), labels(before), labels(after))
+    }
+}

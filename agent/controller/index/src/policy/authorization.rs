@@ -1,0 +1,286 @@
+//! An AuthorizationPolicy, converted.
+
+use serde_json::{Map, Value};
+use weir_proto::security::{Action, Authorization, Rule, Scope};
+use weir_resources::{Invalid, Labels, Policy};
+
+use super::finding::{Findings, Severity};
+use super::path::Path;
+use super::read::{self, Unknown, quoted};
+use super::rule::Parts;
+use super::term::Reader;
+use super::{selector, target};
+use crate::Config;
+
+/// What becomes of an AuthorizationPolicy.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Converted {
+    /// What the node proxies get.
+    pub(super) sent: Option<Authorization>,
+    /// Whom it selects; `None` if it is for its namespace or for the mesh.
+    pub(super) selector: Option<Labels>,
+    /// Who enforces it.
+    pub(super) place: Place,
+    /// What is wrong with it.
+    pub(super) findings: Findings,
+    /// What holds as long as something is wrong.
+    pub(super) meanwhile: String,
+    /// It is sent as far as a node proxy can do what it asks for.
+    pub(super) in_part: bool,
+}
+
+/// Who enforces a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Node proxies.
+    Nodes,
+    /// The waypoints that it names.
+    Waypoint,
+    /// Nobody: a node proxy cannot do what it asks for.
+    Nobody,
+}
+
+/// What a policy is meant to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intent {
+    Allow,
+    Deny,
+    Audit,
+    Custom,
+    Unknown,
+}
+
+/// Converts a policy.
+pub(super) fn convert(policy: &Policy, config: &Config) -> Converted {
+    let mut findings = Findings::default();
+    let nothing = Value::Object(Map::new());
+    let spec = if policy.spec.is_null() { &nothing } else { &policy.spec };
+    let root = Path::root("spec");
+    let empty = Map::new();
+    let (spec, readable) = match read::object(spec, &root, &mut findings) {
+        Ok(spec) => (spec, true),
+        Err(_) => (&empty, false),
+    };
+    let mut head = Head::read(spec, &root, &mut findings);
+    head.broken |= !readable;
+    let parts = head.rules(spec, &root, policy, &mut findings);
+    head.finish(parts, policy, config, findings)
+}
+
+/// What stands for a policy of which nothing could be read: it may have been to deny.
+pub(super) fn unreadable(invalid: &Invalid, config: &Config) -> Converted {
+    let policy = Policy { meta: (*invalid.meta).clone(), spec: Value::Bool(false) };
+    let mut findings = Findings::default();
+    findings.add(Severity::Invalid, &invalid.problem.field, &*invalid.problem.message);
+    let mut converted = convert(&policy, config);
+    converted.findings = findings;
+    converted
+}
+
+/// All of a policy but its rules.
+struct Head {
+    intent: Intent,
+    /// Whether `action` says so.
+    explicit: bool,
+    /// Absent: all of the namespace.
+    selector: Result<Option<Labels>, Unknown>,
+    targeted: bool,
+    /// Something is there that may change what all of it means.
+    broken: bool,
+}
+
+impl Head {
+    fn read(spec: &Map<String, Value>, root: &Path<'_>, findings: &mut Findings) -> Self {
+        let mut broken = false;
+        for name in spec.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
+            read::unknown_field(&root.field(name), findings);
+            broken = true;
+        }
+        let at = root.field("action");
+        let intent = spec.get("action").map(|action| Intent::read(action, &at, findings));
+        let at = root.field("selector");
+        let selector = spec.get("selector").map(|value| selector::read(value, &at, findings)).transpose();
+        let targeted = target::read(spec, root, findings);
+        broken |= targeted.is_err();
+        let targeted = targeted == Ok(true);
+        if targeted && !matches!(selector, Ok(None)) {
+            findings.add(Severity::Invalid, &at, "is beside targetRefs; one of them must go");
+        }
+        let mut head = Self {
+            intent: intent.unwrap_or(Intent::Allow),
+            explicit: intent.is_some(),
+            selector,
+            targeted,
+            broken,
+        };
+        head.provider(spec.get("provider"), &root.field("provider"), findings);
+        head
+    }
+
+    /// `provider`, which goes with CUSTOM only. With another action one of the two is not meant.
+    fn provider(&mut self, provider: Option<&Value>, path: &Path<'_>, findings: &mut Findings) {
+        let Some(provider) = provider else { return };
+        if self.intent == Intent::Custom {
+            let Ok(fields) = read::object(provider, path, findings) else { return };
+            for (name, value) in fields {
+                match name.as_str() {
+                    "name" => drop(read::text(value, &path.field(name), findings)),
+                    _ => drop(read::unknown_field(&path.field(name), findings)),
+                }
+            }
+            return;
+        }
+        findings.add(Severity::Invalid, path, "is for the action CUSTOM only");
+        self.broken = true;
+    }
+
+    /// The rules, read; unknown if there is no telling how many there are.
+    fn rules(
+        &self,
+        spec: &Map<String, Value>,
+        root: &Path<'_>,
+        policy: &Policy,
+        findings: &mut Findings,
+    ) -> Result<Vec<Parts>, Unknown> {
+        let at = root.field("rules");
+        let rules = match spec.get("rules") {
+            Some(rules) => read::list(rules, &at, findings)?,
+            None => &[],
+        };
+        if rules.is_empty() && matches!(self.intent, Intent::Deny | Intent::Custom) {
+            findings.add(
+                Severity::Invalid,
+                &at,
+                "is empty, so the policy never matches; one rule that is empty (`rules: [{}]`) always does",
+            );
+        }
+        let mut reader =
+            Reader { namespace: &policy.meta.namespace, sees_requests: self.sees_requests(), findings };
+        Ok(rules.iter().enumerate().map(|(i, rule)| Parts::read(&mut reader, rule, &at.index(i))).collect())
+    }
+
+    fn sees_requests(&self) -> bool {
+        self.targeted && matches!(self.selector, Ok(None))
+    }
+
+    fn finish(
+        self,
+        rules: Result<Vec<Parts>, Unknown>,
+        policy: &Policy,
+        config: &Config,
+        mut findings: Findings,
+    ) -> Converted {
+        let (place, meanwhile) = self.place(policy, config, &mut findings);
+        let in_part = matches!(self.intent, Intent::Allow | Intent::Deny);
+        let mut converted = Converted { sent: None, selector: None, place, findings, meanwhile, in_part };
+        if place != Place::Nodes {
+            return converted;
+        }
+        let refused = self.broken
+            || self.intent == Intent::Unknown
+            || rules.is_err()
+            || self.selector.is_err()
+            || self.targeted;
+        let (action, rules) = match (refused, self.intent) {
+            (true, _) => self.refusal(),
+            (false, Intent::Allow) => {
+                let rules = rules.into_iter().flatten();
+                (Action::Allow, rules.filter_map(Parts::allow).collect())
+            }
+            (false, _) => (Action::Deny, rules.into_iter().flatten().map(Parts::deny).collect()),
+        };
+        converted.meanwhile = meanwhile_on_nodes(&converted.findings, refused, action).to_owned();
+        let is_root = policy.meta.namespace == config.root_namespace;
+        if let (Ok(selector), false) = (self.selector, self.targeted) {
+            converted.selector = selector;
+        }
+        let scope = match converted.selector {
+            Some(_) => Scope::WorkloadSelector,
+            None if is_root => Scope::Global,
+            None => Scope::Namespace,
+        };
+        converted.sent = Some(Authorization {
+            name: policy.meta.name.to_string(),
+            namespace: policy.meta.namespace.to_string(),
+            scope: scope.into(),
+            action: action.into(),
+            rules,
+            dry_run: is_dry_run(policy),
+            extensions: Vec::new(),
+        });
+        converted
+    }
+
+    /// Who enforces it, and what holds if that is nobody.
+    fn place(&self, policy: &Policy, config: &Config, findings: &mut Findings) -> (Place, String) {
+        if self.sees_requests() {
+            let message = "waypoints are not served yet, and who asks for one is refused";
+            findings.add(Severity::Notice, "spec.targetRefs", message);
+            return (Place::Waypoint, "no node proxy enforces it".to_owned());
+        }
+        match self.intent {
+            Intent::Audit => {
+                let message = "AUDIT is nothing that a node proxy can do";
+                findings.add(Severity::Unsupported, "spec.action", message);
+                return (Place::Nobody, "nothing is audited".to_owned());
+            }
+            Intent::Custom => {
+                let message = "CUSTOM is nothing that a node proxy can do: it has nobody to ask";
+                findings.add(Severity::Unsupported, "spec.action", message);
+            }
+            Intent::Allow | Intent::Deny | Intent::Unknown => {}
+        }
+        if is_dry_run(policy) && !config.dry_run {
+            let message =
+                "policies of a dry run are not sent: node proxies of other makes would enforce them";
+            findings.add(Severity::Notice, DRY_RUN_FIELD, message);
+            return (Place::Nobody, "it is neither enforced nor rehearsed".to_owned());
+        }
+        (Place::Nodes, String::new())
+    }
+
+    /// What is in force for a policy that is not understood: nobody comes in. What was surely to allow allows nothing, and
+    /// leaves other policies that allow as they are; anything else may have been to deny.
+    fn refusal(&self) -> (Action, Vec<Rule>) {
+        let allows = self.intent == Intent::Allow && (self.explicit || !self.broken);
+        match allows {
+            true => (Action::Allow, Vec::new()),
+            false => (Action::Deny, vec![Rule::default()]),
+        }
+    }
+}
+
+impl Intent {
+    fn read(action: &Value, path: &Path<'_>, findings: &mut Findings) -> Self {
+        let Ok(action) = read::text(action, path, findings) else { return Self::Unknown };
+        match action {
+            "ALLOW" => Self::Allow,
+            "DENY" => Self::Deny,
+            "AUDIT" => Self::Audit,
+            "CUSTOM" => Self::Custom,
+            _ => {
+                let message = format!("{} is none of ALLOW, DENY, AUDIT and CUSTOM", quoted(action));
+                findings.add(Severity::Invalid, path, message);
+                Self::Unknown
+            }
+        }
+    }
+}
+
+fn meanwhile_on_nodes(findings: &Findings, refused: bool, action: Action) -> &'static str {
+    match (findings.refuse(), refused, action) {
+        (false, ..) => "",
+        (_, true, Action::Allow) => "it allows nothing, and is for all that it may have been meant for",
+        (_, true, Action::Deny) => "everything is denied, to all that it may have been meant for",
+        (_, false, Action::Allow) => "the rules with these fields allow nothing",
+        (_, false, Action::Deny) => "these fields are taken to match, so more may be denied than is written",
+    }
+}
+
+/// Istio's annotation. What is not plainly true is enforced.
+fn is_dry_run(policy: &Policy) -> bool {
+    policy.meta.annotations.get("istio.io/dry-run") == Some("true")
+}
+
+const DRY_RUN_FIELD: &str = "metadata.annotations[\"istio.io/dry-run\"]";
+const FIELDS: [&str; 6] = ["selector", "targetRef", "targetRefs", "action", "rules", "provider"];

@@ -1,0 +1,260 @@
+//! The smallest part of a rule: a source, an operation, or a condition.
+
+use serde_json::{Map, Value};
+use weir_proto::security::{Match, StringMatch};
+
+use super::finding::{Findings, Severity};
+use super::path::Path;
+use super::read::{self, Unknown, quoted};
+use super::value;
+
+/// What a part of a rule asks of a connection.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Term {
+    /// What is understood of it. All fields must hold.
+    pub(super) asks: Match,
+    /// It asks for more, and nobody here can tell what or whether.
+    pub(super) unknown: bool,
+}
+
+/// What reading needs to know of the policy.
+pub(super) struct Reader<'r> {
+    /// Namespace of the policy.
+    pub(super) namespace: &'r str,
+    /// The policy is for a waypoint, which sees requests.
+    pub(super) sees_requests: bool,
+    pub(super) findings: &'r mut Findings,
+}
+
+impl Reader<'_> {
+    /// An entry of `from`.
+    pub(super) fn from(&mut self, entry: &Value, path: &Path<'_>) -> Term {
+        self.wrapped(entry, path, "source", Self::source)
+    }
+
+    /// An entry of `to`.
+    pub(super) fn to(&mut self, entry: &Value, path: &Path<'_>) -> Term {
+        self.wrapped(entry, path, "operation", Self::operation)
+    }
+
+    /// An entry of `when`.
+    pub(super) fn when(&mut self, entry: &Value, path: &Path<'_>) -> Term {
+        let mut term = Term::default();
+        let Ok(fields) = read::object(entry, path, self.findings) else { return Term::unknown() };
+        for name in fields.keys().filter(|name| !matches!(name.as_str(), "key" | "values" | "notValues")) {
+            read::unknown_field(&path.field(name), self.findings);
+            term.unknown = true;
+        }
+        let key_path = path.field("key");
+        let key = match fields.get("key") {
+            Some(key) => read::text(key, &key_path, self.findings),
+            None => Err(self.invalid(&key_path, "is missing")),
+        };
+        let said = ["values", "notValues"].iter().any(|name| is_said(fields, name));
+        if !said {
+            self.invalid(path, "has neither values nor notValues");
+        }
+        let Ok(key) = key else { return Term::unknown() };
+        for (name, not) in [("values", false), ("notValues", true)] {
+            let Some(value) = fields.get(name) else { continue };
+            term.unknown |= self.condition(key, not, value, &path.field(name), &mut term.asks).is_err();
+        }
+        if !is_layer4(key) {
+            term.unknown |= self.other_key(key, &key_path).is_err();
+        }
+        term.unknown |= !said;
+        term
+    }
+
+    fn source(&mut self, fields: &Map<String, Value>, path: &Path<'_>) -> Term {
+        let mut term = Term::default();
+        let asks = &mut term.asks;
+        let namespace = self.namespace;
+        let account = |text: &str| value::account(text, namespace);
+        for (name, value) in fields {
+            let at = path.field(name);
+            let read = match name.as_str() {
+                "principals" => self.patterns(value, &at).map(|v| asks.principals = v),
+                "notPrincipals" => self.patterns(value, &at).map(|v| asks.not_principals = v),
+                "namespaces" => self.patterns(value, &at).map(|v| asks.namespaces = v),
+                "notNamespaces" => self.patterns(value, &at).map(|v| asks.not_namespaces = v),
+                "serviceAccounts" => self.texts(value, &at, account).map(|v| asks.service_accounts = v),
+                "notServiceAccounts" => {
+                    self.texts(value, &at, account).map(|v| asks.not_service_accounts = v)
+                }
+                "ipBlocks" => self.texts(value, &at, value::range).map(|v| asks.source_ips = v),
+                "notIpBlocks" => self.texts(value, &at, value::range).map(|v| asks.not_source_ips = v),
+                "requestPrincipals"
+                | "notRequestPrincipals"
+                | "remoteIpBlocks"
+                | "notRemoteIpBlocks"
+                | "trustDomains"
+                | "notTrustDomains" => self.for_requests(value, &at),
+                _ => Err(read::unknown_field(&at, self.findings)),
+            };
+            term.unknown |= read.is_err();
+        }
+        self.refuse_two_ways_to_name_a_peer(&mut term, path);
+        term
+    }
+
+    fn operation(&mut self, fields: &Map<String, Value>, path: &Path<'_>) -> Term {
+        let mut term = Term::default();
+        let asks = &mut term.asks;
+        for (name, value) in fields {
+            let at = path.field(name);
+            let read = match name.as_str() {
+                "ports" => self.texts(value, &at, value::port).map(|v| asks.destination_ports = v),
+                "notPorts" => self.texts(value, &at, value::port).map(|v| asks.not_destination_ports = v),
+                "hosts" | "notHosts" | "methods" | "notMethods" | "paths" | "notPaths" => {
+                    self.for_requests(value, &at)
+                }
+                _ => Err(read::unknown_field(&at, self.findings)),
+            };
+            term.unknown |= read.is_err();
+        }
+        term
+    }
+
+    fn condition(
+        &mut self,
+        key: &str,
+        not: bool,
+        value: &Value,
+        at: &Path<'_>,
+        asks: &mut Match,
+    ) -> Result<(), Unknown> {
+        match (key, not) {
+            ("source.ip", false) => asks.source_ips = self.texts(value, at, value::range)?,
+            ("source.ip", true) => asks.not_source_ips = self.texts(value, at, value::range)?,
+            ("source.namespace", false) => asks.namespaces = self.patterns(value, at)?,
+            ("source.namespace", true) => asks.not_namespaces = self.patterns(value, at)?,
+            ("source.principal", false) => asks.principals = self.patterns(value, at)?,
+            ("source.principal", true) => asks.not_principals = self.patterns(value, at)?,
+            ("destination.ip", false) => asks.destination_ips = self.texts(value, at, value::range)?,
+            ("destination.ip", true) => asks.not_destination_ips = self.texts(value, at, value::range)?,
+            ("destination.port", false) => asks.destination_ports = self.texts(value, at, value::port)?,
+            ("destination.port", true) => asks.not_destination_ports = self.texts(value, at, value::port)?,
+            // Whether the key is one at all is asked once, not for each list.
+            _ => drop(read::texts(value, at, self.findings, |_| Ok(()))?),
+        }
+        Ok(())
+    }
+
+    fn other_key(&mut self, key: &str, at: &Path<'_>) -> Result<(), Unknown> {
+        let of_requests = key == "remote.ip"
+            || key == "connection.sni"
+            || ["request.", "experimental.envoy.filters."].iter().any(|prefix| key.starts_with(prefix));
+        if !of_requests {
+            return Err(self.invalid(at, format!("{} is not a key that is known here", quoted(key))));
+        }
+        if self.sees_requests {
+            return Ok(());
+        }
+        self.findings.add(Severity::Unsupported, at, format!("{} {NEEDS_WAYPOINT}", quoted(key)));
+        Err(Unknown)
+    }
+
+    /// `{ <name>: { .. } }`: that and nothing else.
+    fn wrapped(
+        &mut self,
+        entry: &Value,
+        path: &Path<'_>,
+        name: &str,
+        read: fn(&mut Self, &Map<String, Value>, &Path<'_>) -> Term,
+    ) -> Term {
+        let Ok(outer) = read::object(entry, path, self.findings) else { return Term::unknown() };
+        let mut others = false;
+        for other in outer.keys().filter(|other| *other != name) {
+            read::unknown_field(&path.field(other), self.findings);
+            others = true;
+        }
+        let at = path.field(name);
+        let Some(inner) = outer.get(name) else {
+            self.invalid(&at, "is missing");
+            return Term::unknown();
+        };
+        let Ok(fields) = read::object(inner, &at, self.findings) else { return Term::unknown() };
+        let mut term = read(self, fields, &at);
+        if !fields.keys().any(|name| is_said(fields, name)) {
+            // Istio's node proxy takes it for nothing, its sidecar for anything: it is not for us to choose.
+            self.invalid(&at, "says nothing");
+            term.unknown = true;
+        }
+        term.unknown |= others;
+        term
+    }
+
+    /// Istio has the one or the other. Both together may have been meant as "or", and be read as "and".
+    fn refuse_two_ways_to_name_a_peer(&mut self, term: &mut Term, path: &Path<'_>) {
+        let asks = &mut term.asks;
+        let accounts = !(asks.service_accounts.is_empty() && asks.not_service_accounts.is_empty());
+        let texts =
+            [&asks.principals, &asks.not_principals, &asks.namespaces, &asks.not_namespaces].map(Vec::len);
+        if !accounts || texts == [0; 4] {
+            return;
+        }
+        self.invalid(path, "has service accounts beside principals or namespaces, which cannot be");
+        asks.service_accounts.clear();
+        asks.not_service_accounts.clear();
+        asks.principals.clear();
+        asks.not_principals.clear();
+        asks.namespaces.clear();
+        asks.not_namespaces.clear();
+        term.unknown = true;
+    }
+
+    fn for_requests(&mut self, value: &Value, at: &Path<'_>) -> Result<(), Unknown> {
+        let values = read::texts(value, at, self.findings, |_| Ok(()))?;
+        if values.is_empty() || self.sees_requests {
+            return Ok(());
+        }
+        self.findings.add(Severity::Unsupported, at, NEEDS_WAYPOINT);
+        Err(Unknown)
+    }
+
+    fn patterns(&mut self, value: &Value, at: &Path<'_>) -> Result<Vec<StringMatch>, Unknown> {
+        let patterns = self.texts(value, at, value::pattern)?;
+        for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+            if let Some(doubt) = item.as_str().and_then(value::doubt) {
+                self.findings.add(Severity::Notice, at.index(i), doubt);
+            }
+        }
+        Ok(patterns)
+    }
+
+    fn texts<T>(
+        &mut self,
+        value: &Value,
+        at: &Path<'_>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, Unknown> {
+        read::texts(value, at, self.findings, parse)
+    }
+
+    fn invalid(&mut self, at: &Path<'_>, message: impl Into<String>) -> Unknown {
+        self.findings.add(Severity::Invalid, at, message);
+        Unknown
+    }
+}
+
+impl Term {
+    fn unknown() -> Self {
+        Self { asks: Match::default(), unknown: true }
+    }
+}
+
+/// Whether a field is there and is not an empty list, which is as good as none.
+fn is_said(fields: &Map<String, Value>, name: &str) -> bool {
+    fields.get(name).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+}
+
+fn is_layer4(key: &str) -> bool {
+    matches!(
+        key,
+        "source.ip" | "source.namespace" | "source.principal" | "destination.ip" | "destination.port"
+    )
+}
+
+const NEEDS_WAYPOINT: &str =
+    "is about requests; node proxies see connections, so it needs a policy of a waypoint (targetRefs)";
