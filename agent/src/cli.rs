@@ -59,12 +59,50 @@ pub(crate) struct Settings {
     /// Name of this node, as workloads name it in their `node` field. [required]
     #[arg(long, env = "WEIR_NODE", value_name = "NAME")]
     pub(crate) node: Option<String>,
-    /// Workloads and services, as one YAML file that is watched. [required]
+    /// Control plane to live from: https://HOST[:PORT]. [this or mesh-file is required]
+    #[arg(long, env = "WEIR_XDS_ADDRESS", value_name = "URL")]
+    pub(crate) xds_address: Option<String>,
+    /// Workloads and services, as one YAML file that is watched, instead of a control plane.
     #[arg(long, env = "WEIR_MESH_FILE", value_name = "FILE")]
     pub(crate) mesh_file: Option<String>,
-    /// Directory of the certificate authority; made with a new root if it is empty. [required]
+    /// Certificate authority to ask: https://HOST[:PORT]. [default: xds-address, unless ca-dir is given]
+    #[arg(long, env = "WEIR_CA_ADDRESS", value_name = "URL")]
+    pub(crate) ca_address: Option<String>,
+    /// Directory of a certificate authority of this node's own; made with a new root if it is empty.
     #[arg(long, env = "WEIR_CA_DIR", value_name = "DIR")]
     pub(crate) ca_dir: Option<String>,
+    /// Token that proves to the control plane who this agent is, read for each request.
+    /// [default: /var/run/secrets/tokens/istio-token]
+    #[arg(long, env = "WEIR_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<String>,
+    /// Roots (PEM) that the control plane's certificate must lead to, read for each connection.
+    /// [default: /var/run/secrets/istio/root-cert.pem]
+    #[arg(long, env = "WEIR_ROOT_CERT_FILE", value_name = "FILE")]
+    pub(crate) root_cert_file: Option<String>,
+    /// Name that the control plane's certificate must have. [default: the host of its address]
+    #[arg(long, env = "WEIR_CONTROL_HOST", value_name = "NAME")]
+    pub(crate) control_host: Option<String>,
+    /// Cluster that this node is in. [default: Kubernetes]
+    #[arg(long, env = "WEIR_CLUSTER_ID", value_name = "NAME")]
+    pub(crate) cluster_id: Option<String>,
+    /// Network that this node is in, in a mesh of several. [default: none]
+    #[arg(long, env = "WEIR_NETWORK", value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// Network namespace of a pod of this node, by {name} and {namespace}. [default: /run/netns/{name}]
+    #[arg(long, env = "WEIR_POD_NETNS", value_name = "PATTERN")]
+    pub(crate) pod_netns: Option<String>,
+    /// This agent's own pod. [default: weir-agent-NODE]
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// The namespace of its pod, as its token says. [default: weir-system]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+    /// The service account of its pod, for the control plane to compare. [default: not said]
+    #[arg(long, env = "SERVICE_ACCOUNT", value_name = "NAME")]
+    pub(crate) service_account: Option<String>,
+    /// The addresses of its pod, as comma-separated list. [default: not said]
+    #[arg(long, env = "INSTANCE_IP", value_name = "IP,...")]
+    pub(crate) instance_ip: Option<String>,
     /// How long certificates are valid; they are renewed at half of it. [default: 24h]
     #[arg(long, env = "WEIR_CERT_LIFETIME", value_name = "DURATION")]
     pub(crate) cert_lifetime: Option<String>,

@@ -1,6 +1,7 @@
 //! The one door of configuration: flags, then environment, then one YAML file. Everything that is wrong
 //! is reported together, and each part gets a struct of its own.
 
+mod control;
 mod reader;
 
 use std::fmt::Display;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{RunOptions, Settings};
+pub(crate) use control::{Control, Signer, Source};
 pub(crate) use reader::Prefix;
 use reader::Reader;
 
@@ -16,7 +18,7 @@ use reader::Reader;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) node: String,
-    pub(crate) mesh_file: PathBuf,
+    pub(crate) source: Source,
     pub(crate) identity: Identity,
     pub(crate) capture: Capture,
     pub(crate) listen: Listen,
@@ -28,7 +30,7 @@ pub(crate) struct Config {
 /// Where certificates come from.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    pub(crate) ca_dir: PathBuf,
+    pub(crate) signer: Signer,
     pub(crate) lifetime: Duration,
     pub(crate) crl: Option<PathBuf>,
 }
@@ -71,11 +73,13 @@ impl Config {
         let mut reader = Reader::default();
         let file = options.config.as_deref().map(|path| reader.file(path)).unwrap_or_default();
         let s = options.settings.clone().or(file);
+        let node: String = reader.required("node", s.node.clone());
+        let (source, signer) = control::read(&mut reader, &node, &s);
         let config = Self {
-            node: reader.required("node", s.node),
-            mesh_file: reader.required("mesh-file", s.mesh_file),
+            node,
+            source,
             identity: Identity {
-                ca_dir: reader.required("ca-dir", s.ca_dir),
+                signer,
                 lifetime: reader.duration("cert-lifetime", s.cert_lifetime, Duration::from_secs(24 * 3600)),
                 crl: s.crl.map(PathBuf::from),
             },
@@ -117,8 +121,20 @@ impl Settings {
     fn or(self, other: Self) -> Self {
         Self {
             node: self.node.or(other.node),
+            xds_address: self.xds_address.or(other.xds_address),
             mesh_file: self.mesh_file.or(other.mesh_file),
+            ca_address: self.ca_address.or(other.ca_address),
             ca_dir: self.ca_dir.or(other.ca_dir),
+            token_file: self.token_file.or(other.token_file),
+            root_cert_file: self.root_cert_file.or(other.root_cert_file),
+            control_host: self.control_host.or(other.control_host),
+            cluster_id: self.cluster_id.or(other.cluster_id),
+            network: self.network.or(other.network),
+            pod_netns: self.pod_netns.or(other.pod_netns),
+            pod_name: self.pod_name.or(other.pod_name),
+            pod_namespace: self.pod_namespace.or(other.pod_namespace),
+            service_account: self.service_account.or(other.service_account),
+            instance_ip: self.instance_ip.or(other.instance_ip),
             cert_lifetime: self.cert_lifetime.or(other.cert_lifetime),
             crl: self.crl.or(other.crl),
             pods_cgroup: self.pods_cgroup.or(other.pods_cgroup),

@@ -6,6 +6,7 @@
 mod admin;
 mod cli;
 mod config;
+mod control;
 mod hold;
 mod logging;
 mod metrics;

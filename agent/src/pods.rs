@@ -69,10 +69,19 @@ impl Pods {
         let mut going = updates.changed().await.is_ok();
         let mut leftovers = true;
         while going {
-            let wanted = updates.borrow_and_update().local.clone();
-            let complete = self.apply(&wanted).await;
+            let (wanted, impossible) = {
+                let update = updates.borrow_and_update();
+                (update.local.clone(), update.refused.clone())
+            };
+            let claimed: Vec<String> = wanted
+                .iter()
+                .map(|local| &local.workload.uid)
+                .chain(impossible.iter().map(|(uid, _)| uid))
+                .map(ToString::to_string)
+                .collect();
+            let complete = self.apply(&wanted, impossible).await;
             if leftovers {
-                self.release_unclaimed(&wanted).await;
+                self.release_unclaimed(claimed).await;
                 leftovers = !complete;
             }
             self.view.synced.store(true, Ordering::Release);
@@ -85,17 +94,17 @@ impl Pods {
     }
 
     /// Opens what an earlier agent captured and nobody wants any more. What is wanted and could not be enrolled stays closed.
-    async fn release_unclaimed(&self, wanted: &[LocalWorkload]) {
+    async fn release_unclaimed(&self, claimed: Vec<String>) {
         let datapath = self.datapath.clone();
-        let wanted: Vec<String> = wanted.iter().map(|local| local.workload.uid.to_string()).collect();
-        let released = tokio::task::spawn_blocking(move || datapath.release_unclaimed(&wanted)).await;
+        let released = tokio::task::spawn_blocking(move || datapath.release_unclaimed(&claimed)).await;
         for line in released.unwrap_or_default() {
             tracing::info!("left by an earlier agent and not wanted any more: {line}");
         }
     }
 
-    /// Makes the node's pods those of `wanted`; false if some are not as they should be.
-    async fn apply(&mut self, wanted: &[LocalWorkload]) -> bool {
+    /// Makes the node's pods those of `wanted`; false if some are not as they should be. `impossible` are those of which
+    /// discovery knows that they cannot be taken in.
+    async fn apply(&mut self, wanted: &[LocalWorkload], impossible: Vec<(Arc<str>, String)>) -> bool {
         let leaving: Vec<_> = self
             .enrolled
             .iter()
@@ -104,7 +113,7 @@ impl Pods {
             .collect();
         self.unenrol(&leaving).await;
         self.follow_identities(wanted).await;
-        let mut refused = Vec::new();
+        let mut refused = impossible;
         for local in wanted {
             let done = match self.enrolled.contains_key(&local.workload.uid) {
                 true => self.update(local).await,

@@ -7,16 +7,16 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use weir_datapath::{Datapath, Leave, Report};
-use weir_discovery::{Store, Update};
-use weir_identity::{Certificates, FileAuthority};
+use weir_discovery::{Store, Update, xds};
+use weir_identity::Certificates;
 use weir_tunnel::{Shared, Workers};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Source};
 use crate::logging::LogLevel;
 use crate::metrics::Metrics;
 use crate::pods::{Pods, View};
 use crate::signals::Signals;
-use crate::{admin, reconcile};
+use crate::{admin, control, reconcile};
 
 /// The running parts, for those who report about them.
 pub(crate) struct Parts {
@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     /// The last look of the reconcile loop.
     pub(crate) report: ArcSwap<Report>,
     pub(crate) pods: Arc<View>,
+    /// How it stands with the control plane, if the agent lives from one.
+    pub(crate) discovery: Option<Arc<xds::Status>>,
     draining: AtomicBool,
 }
 
@@ -108,11 +110,12 @@ async fn bring_up(
     let view = Arc::new(View::default());
     let pods =
         Pods::new(datapath.clone(), certificates.clone(), shared.clone(), workers.clone(), view.clone());
-    let source =
-        weir_discovery::watch_file(config.mesh_file.clone(), config.node.clone(), store.clone(), updates);
+    let status = Arc::new(xds::Status::default());
+    let discovery = matches!(config.source, Source::Control(_)).then(|| status.clone());
+    let source = control::follow(config.source.clone(), config.node.clone(), store.clone(), updates, status);
     let follow = async move {
         tokio::select! {
-            ended = source => anyhow::anyhow!("discovery ended: {ended:?}"),
+            ended = source => ended,
             () = pods.follow(updated) => anyhow::anyhow!("the list of pods ended"),
         }
     };
@@ -123,20 +126,20 @@ async fn bring_up(
         certificates,
         report: ArcSwap::default(),
         pods: view,
+        discovery,
         draining: AtomicBool::new(false),
     };
     Ok((Arc::new(parts), workers, follow))
 }
 
 async fn certificates(config: &config::Identity) -> anyhow::Result<Arc<Certificates>> {
-    let dir = config.ca_dir.clone();
-    let authority = tokio::task::spawn_blocking(move || FileAuthority::open_or_create(dir)).await??;
+    let authority = control::authority(&config.signer).await?;
     let settings = weir_identity::Config {
         lifetime: config.lifetime,
         crl: config.crl.clone(),
         ..weir_identity::Config::default()
     };
-    Ok(Certificates::new(Arc::new(authority), settings)?)
+    Ok(Certificates::new(authority, settings)?)
 }
 
 fn capture(config: &Config) -> weir_datapath::Config {
@@ -159,7 +162,8 @@ impl Parts {
     pub(crate) fn pending(&self) -> Vec<&'static str> {
         let synced = self.pods.synced.load(Ordering::Acquire);
         let draining = self.draining.load(Ordering::Acquire);
-        let pending = [(!synced, "pods"), (draining, "draining")];
+        let learning = self.discovery.as_ref().is_some_and(|status| !status.is_ready());
+        let pending = [(learning, "discovery"), (!synced, "pods"), (draining, "draining")];
         pending.into_iter().filter_map(|(is, name)| is.then_some(name)).collect()
     }
 

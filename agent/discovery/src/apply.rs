@@ -17,6 +17,10 @@ pub struct Changes {
     pub services: usize,
     /// Services removed.
     pub services_removed: usize,
+    /// Policies added or replaced.
+    pub policies: usize,
+    /// Policies removed.
+    pub policies_removed: usize,
 }
 
 impl Changes {

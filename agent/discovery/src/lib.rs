@@ -1,24 +1,27 @@
-//! Where the mesh comes from: one YAML file now, delta xDS in its place later.
+//! Where the mesh comes from: a control plane by delta xDS, or one YAML file.
 //!
 //! Both go the same way. A source yields the messages of `weir-proto`; [`convert`] makes nouns of the model of
 //! them, or says why not; the difference is applied to the [`Directory`](weir_model::Directory) and published
 //! through the [`Store`] that the data path reads.
 //!
 //! ```text
-//!   mesh.yaml --file--> messages --convert--> workloads, services --apply--> Store (readers)
-//!      ^ inotify                                                     \-----> Update (who follows this node)
+//!   mesh.yaml --file---> messages --convert--> workloads, services, --apply--> Store (readers)
+//!   controller --xds-/                         policies                  \---> Update (who follows this node)
 //! ```
 //!
 //! A source that cannot be read or understood changes nothing: what was known stays in force.
 #![forbid(unsafe_code)]
 
 mod apply;
+pub mod channel;
 pub mod convert;
 mod file;
+mod intern;
 mod metrics;
 mod store;
 mod update;
 mod watch;
+pub mod xds;
 
 pub use apply::Changes;
 pub use file::{Entry, File, FileError, Problem, load_file, parse};

@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use weir_model::Directory;
 
-use crate::Changes;
+use crate::{Changes, xds};
 
 /// Counters and gauges of discovery. Clones share the values.
 #[derive(Clone, Default)]
@@ -20,43 +20,68 @@ pub struct Metrics {
     removed: Counter,
     workloads: Gauge<u64, AtomicU64>,
     services: Gauge<u64, AtomicU64>,
+    policies: Gauge<u64, AtomicU64>,
+    pub(crate) xds: xds::Metrics,
 }
 
 impl Metrics {
-    /// Adds them to a registry, names as they will be read (`weir_discovery_...`).
+    /// Adds them to a registry, names as they will be read (`weir_discovery_...`, `istio_xds_...`).
     pub fn register(&self, registry: &mut Registry) {
+        self.xds.register(registry);
         let registry = registry.sub_registry_with_prefix("weir_discovery");
-        registry.register("applied", "Versions of the mesh file put in force", self.applied.clone());
+        registry.register(
+            "applied",
+            "Versions of the mesh file, or responses of the control plane, put in force",
+            self.applied.clone(),
+        );
         registry.register(
             "refused",
-            "Versions of the mesh file refused, or not readable",
+            "Versions of the mesh file refused, or not readable; responses of which something was refused",
             self.refused.clone(),
         );
         registry.register(
             "stale",
-            "1 while the newest mesh file is refused and an older one is in force",
+            "1 while the newest of the mesh (a file, or something in a response) is refused and older is in force",
             self.stale.clone(),
         );
         registry.register(
             "resources_changed",
-            "Workloads and services added or replaced",
+            "Workloads, services and policies added or replaced",
             self.changed.clone(),
         );
-        registry.register("resources_removed", "Workloads and services removed", self.removed.clone());
+        registry.register(
+            "resources_removed",
+            "Workloads, services and policies removed",
+            self.removed.clone(),
+        );
         registry.register("workloads", "Workloads known", self.workloads.clone());
         registry.register("services", "Services known", self.services.clone());
+        registry.register("policies", "Policies known", self.policies.clone());
     }
 
     pub(crate) fn publish(&self, directory: &Directory) {
         self.workloads.set(directory.workloads().len() as u64);
         self.services.set(directory.services().len() as u64);
+        self.policies.set(directory.policies().len() as u64);
     }
 
     pub(crate) fn accept(&self, changes: &Changes) {
         self.applied.inc();
         self.stale.set(0);
-        self.changed.inc_by((changes.workloads + changes.services) as u64);
-        self.removed.inc_by((changes.workloads_removed + changes.services_removed) as u64);
+        self.count(changes);
+    }
+
+    /// Some of a response was refused, the rest is in force.
+    pub(crate) fn accept_partly(&self, changes: &Changes) {
+        self.refuse();
+        self.count(changes);
+    }
+
+    fn count(&self, changes: &Changes) {
+        let Changes { workloads, services, policies, .. } = changes;
+        self.changed.inc_by((workloads + services + policies) as u64);
+        let Changes { workloads_removed, services_removed, policies_removed, .. } = changes;
+        self.removed.inc_by((workloads_removed + services_removed + policies_removed) as u64);
     }
 
     pub(crate) fn refuse(&self) {

@@ -12,8 +12,10 @@ use crate::File;
 pub struct Update {
     /// The whole mesh; the same that the [`Store`](crate::Store) gives.
     pub directory: Arc<Directory>,
-    /// The workloads of this node that are to be captured, in the order of the file.
+    /// The workloads of this node that are to be captured, in the order of the file or of their uids.
     pub local: Vec<LocalWorkload>,
+    /// Workloads of this node that should be captured and cannot be, by uid, with the reason.
+    pub refused: Vec<(Arc<str>, String)>,
 }
 
 /// A workload that this node captures: HBONE, on this node, with a network namespace that the node can enter.

@@ -97,6 +97,20 @@ impl Reader {
         }
     }
 
+    /// One of two settings must be given, and not both.
+    pub(super) fn either(&mut self, (one, first): (&str, bool), (other, second): (&str, bool), why: &str) {
+        match (first, second) {
+            (false, false) => self.wrong::<()>(format!("{one}: not set, and neither is {other}: {why}")),
+            (true, true) => self.wrong::<()>(format!("{one}: cannot be set together with {other}: {why}")),
+            _ => {}
+        }
+    }
+
+    /// Notes what is wrong with a setting.
+    pub(super) fn problem(&mut self, name: &str, problem: impl Display) {
+        self.wrong::<()>(format!("{name}: {problem}"));
+    }
+
     fn wrong<T: Default>(&mut self, problem: String) -> T {
         self.problems.push(problem);
         T::default()

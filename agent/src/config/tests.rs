@@ -48,8 +48,8 @@ fn all_problems_are_said_at_once() {
     let expected = [
         "13 problems",
         "node: not set",
-        "mesh-file: not set",
-        "ca-dir: not set",
+        "xds-address: not set, and neither is mesh-file",
+        "ca-address: not set, and neither is ca-dir",
         "pods-cgroup: not set",
         "/does/not/exist",
         "workers: \"17\"",
@@ -73,4 +73,48 @@ fn an_unknown_line_of_the_file_is_a_problem() {
     std::fs::write(&path, "wrokers: 3\n").unwrap();
     let text = build(settings(&REQUIRED), Some(path.display().to_string())).unwrap_err();
     assert!(text.contains("wrokers") && text.contains("agent.yaml"), "{text}");
+}
+
+const CONTROLLED: [(&str, &str); 3] =
+    [("node", "a"), ("xdsAddress", "https://c.ns.svc:15012"), ("podsCgroup", "/sys/fs/cgroup/kubepods")];
+
+#[test]
+fn a_control_plane_is_the_source_and_the_ca() {
+    let config = build(settings(&CONTROLLED), None).unwrap();
+    let Source::Control(control) = config.source else { panic!("{:?}", config.source) };
+    let (channel, xds) = *control;
+    assert_eq!(channel.address(), "https://c.ns.svc:15012");
+    assert_eq!((xds.node.pod.as_str(), xds.node.namespace.as_str()), ("weir-agent-a", "weir-system"));
+    assert_eq!((xds.local.node.as_str(), xds.local.cluster.as_str()), ("a", "Kubernetes"));
+    let Signer::Control(ca) = config.identity.signer else { panic!("{:?}", config.identity.signer) };
+    assert_eq!(ca.channel.address(), "https://c.ns.svc:15012");
+    assert_eq!(ca.headers, [("clusterid".to_owned(), "Kubernetes".to_owned())]);
+}
+
+#[test]
+fn mesh_and_ca_may_come_from_two_places() {
+    let with = |more: &[(&str, &str)]| build(settings(&[&CONTROLLED, more].concat()), None).unwrap();
+    let config = with(&[("caDir", "ca")]);
+    assert!(matches!(config.identity.signer, Signer::Dir(dir) if dir.as_os_str() == "ca"));
+    let config = with(&[("caAddress", "https://ca:443")]);
+    assert!(
+        matches!(config.identity.signer, Signer::Control(ca) if ca.channel.address() == "https://ca:443")
+    );
+}
+
+#[test]
+fn what_cannot_be_together_or_cannot_be_is_said() {
+    let cases: [(&[(&str, &str)], &str); 7] = [
+        (&[("meshFile", "mesh.yaml")], "xds-address: cannot be set together with mesh-file"),
+        (&[("caDir", "ca"), ("caAddress", "https://x")], "ca-address: cannot be set together with ca-dir"),
+        (&[("caAddress", "http://x")], "ca-address: \"http://x\" is not the address of a control plane"),
+        (&[("podNetns", "netns/{name}")], "pod-netns: \"netns/{name}\": it must be an absolute path"),
+        (&[("instanceIp", "10.0.0.1, x")], "instance-ip: \"x\""),
+        (&[("controlHost", "a b")], "xds-address: \"a b\" is neither a DNS name"),
+        (&[("clusterId", "a\nb")], "xds-address: \"clusterid\" is not the name of a header, or its value"),
+    ];
+    for (more, expected) in cases {
+        let text = build(settings(&[&CONTROLLED, more].concat()), None).unwrap_err();
+        assert!(text.contains(expected), "{expected} is not in: {text}");
+    }
 }
