@@ -1,15 +1,16 @@
 //! `GET /config_dump`: all that this agent knows, as JSON with the names that Istio's tools read.
 
-use std::net::IpAddr;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use weir_discovery::xds;
 use weir_identity::{CertificateState, CertificateSummary, Status};
-use weir_model::{Health, Service, TunnelProtocol, Workload};
 
 use crate::run::Parts;
+
+mod mesh;
 
 /// The dump, pretty-printed. It is made from one snapshot of the directory.
 pub(super) fn render(parts: &Parts) -> anyhow::Result<String> {
@@ -19,11 +20,15 @@ pub(super) fn render(parts: &Parts) -> anyhow::Result<String> {
     workloads.sort_by(|a, b| a.uid.cmp(&b.uid));
     let mut services: Vec<_> = directory.services().collect();
     services.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut policies: Vec<_> = directory.policies().collect();
+    policies.sort_by(|a, b| a.key.cmp(&b.key));
     let dump = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "config": { "node": parts.node, "captureMode": parts.datapath.mode().as_str() },
-        "workloads": workloads.into_iter().map(|w| workload(w)).collect::<Vec<_>>(),
-        "services": services.into_iter().map(|s| service(s, &directory)).collect::<Vec<_>>(),
+        "workloads": workloads.into_iter().map(|w| mesh::workload(w)).collect::<Vec<_>>(),
+        "services": services.into_iter().map(|s| mesh::service(s, &directory)).collect::<Vec<_>>(),
+        "policies": policies.into_iter().map(|p| mesh::policy(p)).collect::<Vec<_>>(),
+        "discovery": parts.discovery.as_ref().map(|status| discovery(&status.report())),
         "certificates": parts.certificates.snapshot().iter().map(certificate).collect::<Vec<_>>(),
         "workloadState": workload_state(parts),
         "protection": {
@@ -39,46 +44,13 @@ fn reasons(pods: &[(String, String)]) -> Vec<Value> {
     pods.iter().map(|(pod, why)| json!({ "uid": pod, "reason": why })).collect()
 }
 
-fn workload(w: &Workload) -> Value {
-    compact(json!({
-        "uid": &*w.uid,
-        "name": &*w.name,
-        "namespace": &*w.namespace,
-        "workloadIps": w.addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>(),
-        "protocol": match w.tunnel_protocol { TunnelProtocol::Hbone => "HBONE", TunnelProtocol::None => "TCP" },
-        "network": &*w.network,
-        "trustDomain": &*w.trust_domain,
-        "serviceAccount": &*w.service_account,
-        "workloadName": &*w.workload_name,
-        "canonicalName": &*w.canonical_name,
-        "canonicalRevision": &*w.canonical_revision,
-        "hostname": &*w.hostname,
-        "node": &*w.node,
-        "status": match w.status { Health::Healthy => "Healthy", Health::Unhealthy => "Unhealthy" },
-        "clusterId": &*w.cluster_id,
-        "capacity": w.capacity,
-        "services": w.services.keys().map(|key| format!("{}/{}", key.namespace, key.hostname)).collect::<Vec<_>>(),
-        "peerAuthentication": format!("{:?}", w.peer_authentication.mode).to_uppercase(),
-    }))
-}
-
-fn service(s: &Service, directory: &weir_model::Directory) -> Value {
-    let endpoints = directory.endpoints(&s.key).map(|w| {
-        let ports = w.services.get(&s.key).into_iter().flatten();
-        let ports = ports.map(|p| (p.service_port.to_string(), json!(p.target_port)));
-        let status = match w.status { Health::Healthy => "Healthy", Health::Unhealthy => "Unhealthy" };
-        (w.uid.to_string(), json!({ "workloadUid": &*w.uid, "port": ports.collect::<serde_json::Map<_, _>>(), "status": status }))
-    });
-    compact(json!({
-        "name": &*s.name,
-        "namespace": &*s.key.namespace,
-        "hostname": &*s.key.hostname,
-        "vips": s.vips.iter().map(|(network, ip)| format!("{network}/{ip}")).collect::<Vec<_>>(),
-        "cidrVips": s.cidr_vips.iter().map(|(network, net)| format!("{network}/{net}")).collect::<Vec<_>>(),
-        "ports": s.ports.iter().map(|p| (p.service_port.to_string(), json!(p.target_port))).collect::<serde_json::Map<_, _>>(),
-        "endpoints": endpoints.collect::<serde_json::Map<_, _>>(),
-        "subjectAltNames": s.subject_alt_names.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "canonical": s.canonical,
+fn discovery(report: &xds::Report) -> Value {
+    let rejected = report.rejected.iter();
+    mesh::compact(json!({
+        "connected": report.connected,
+        "since": report.since.map(rfc3339),
+        "problem": report.problem,
+        "rejected": rejected.map(|(name, why)| json!({ "name": name, "reason": why })).collect::<Vec<_>>(),
     }))
 }
 
@@ -117,18 +89,4 @@ fn summary(summary: &CertificateSummary) -> Value {
 fn rfc3339(when: SystemTime) -> String {
     let when = OffsetDateTime::from(when);
     when.format(&Rfc3339).unwrap_or_else(|_| when.to_string())
-}
-
-/// Without the keys that have nothing to say, as Istio's dump leaves them out.
-fn compact(mut value: Value) -> Value {
-    if let Value::Object(map) = &mut value {
-        map.retain(|_, v| match v {
-            Value::Null => false,
-            Value::String(text) => !text.is_empty(),
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(items) => !items.is_empty(),
-            _ => true,
-        });
-    }
-    value
 }
