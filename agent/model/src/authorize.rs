@@ -67,3 +67,6 @@ fn decide<'p>(policies: impl Iterator<Item = &'p Arc<Policy>>, connection: &Conn
         _ => Verdict::Allow,
     }
 }
+
+#[cfg(test)]
+mod tests;
