@@ -9,6 +9,7 @@ mod data;
 mod hostile;
 mod local;
 mod peers;
+mod policy;
 mod pool;
 mod refusals;
 mod shutdown;
