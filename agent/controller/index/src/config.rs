@@ -22,6 +22,8 @@ pub struct Config {
     pub dry_run: bool,
     /// Services entries without an address get one from 240.240.0.0/16 and 2001:2::/48.
     pub allocate_addresses: bool,
+    /// Who asks for a waypoint that is not there gets his traffic past it, as with Istio. Else it is refused.
+    pub waypoint_fallback_direct: bool,
 }
 
 impl Default for Config {
@@ -35,6 +37,7 @@ impl Default for Config {
             adopt_istio_classes: false,
             dry_run: false,
             allocate_addresses: true,
+            waypoint_fallback_direct: false,
         }
     }
 }

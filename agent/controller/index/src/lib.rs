@@ -13,13 +13,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod condition;
 mod config;
+mod index;
+mod output;
 mod policy;
+mod publish;
 mod resource;
 mod snapshot;
 mod status;
+mod store;
+mod vips;
+mod waypoint;
+mod world;
 
 pub use config::Config;
+pub use index::Index;
+pub use policy::{check, warnings};
 pub use resource::{Resource, ResourceKind};
 pub use snapshot::{Change, Changes, PodIdentity, Snapshot};
 pub use status::StatusUpdate;
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! The picture that the serving side reads.
 
+mod links;
+
 use std::sync::Arc;
 
 use imbl::{HashMap, HashSet, OrdSet};
 
-use crate::{Resource, StatusUpdate};
+pub(crate) use links::Uids;
+
+use crate::{Resource, ResourceKind, StatusUpdate};
 
 /// What a commit changed.
 #[derive(Debug, Clone, Default)]
@@ -29,15 +33,17 @@ pub struct Change {
 /// All resources at one moment. Cloning is cheap; a clone does not see later changes.
 #[derive(Clone, Default)]
 pub struct Snapshot {
+    /// Id of the cluster that the pods are in.
+    pub(crate) cluster: Arc<str>,
     pub(crate) addresses: HashMap<Arc<str>, Arc<Resource>>,
     pub(crate) authorizations: HashMap<Arc<str>, Arc<Resource>>,
     /// Names of addresses by their aliases.
-    pub(crate) by_alias: HashMap<Arc<str>, OrdSet<Arc<str>>>,
+    pub(crate) by_alias: HashMap<Arc<str>, Uids>,
     /// uids of the workloads of a service.
     pub(crate) members: HashMap<Arc<str>, OrdSet<Arc<str>>>,
     /// uids of the workloads of a node.
     pub(crate) by_node: HashMap<Arc<str>, OrdSet<Arc<str>>>,
-    /// Pods by `namespace/name`, for who must prove that he is one.
+    /// Pods by their uid in the mesh, for who must prove that he is one.
     pub(crate) pods: HashMap<Arc<str>, PodIdentity>,
     /// How many pods (neither Failed) of a service account run on a node: (node, namespace, service account).
     pub(crate) accounts: HashMap<(Arc<str>, Arc<str>, Arc<str>), usize>,
@@ -56,7 +62,27 @@ pub struct PodIdentity {
     pub node: Arc<str>,
 }
 
+/// The name of a pod's workload.
+pub(crate) fn pod_uid(cluster: &str, namespace: &str, name: &str) -> String {
+    format!("{cluster}//Pod/{namespace}/{name}")
+}
+
 impl Snapshot {
+    /// A picture of these resources, without pods and nodes: for those who test what is made of pictures.
+    pub fn of(resources: impl IntoIterator<Item = Arc<Resource>>) -> Self {
+        let mut snapshot = Self::default();
+        for resource in resources {
+            let name = resource.name.clone();
+            if resource.kind == ResourceKind::Authorization {
+                snapshot.authorizations.insert(name, resource);
+                continue;
+            }
+            snapshot.link(&resource);
+            snapshot.addresses.insert(name, resource);
+        }
+        snapshot
+    }
+
     /// The workload or service of this name.
     pub fn address(&self, name: &str) -> Option<&Arc<Resource>> {
         self.addresses.get(name)
@@ -82,7 +108,7 @@ impl Snapshot {
         if let Some(resource) = self.addresses.get(asked) {
             return vec![resource.name.clone()];
         }
-        self.by_alias.get(asked).into_iter().flatten().cloned().collect()
+        self.by_alias.get(asked).map(Uids::to_vec).unwrap_or_default()
     }
 
     /// uids of the workloads that serve a service.
@@ -97,7 +123,7 @@ impl Snapshot {
 
     /// The pod of this namespace and name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodIdentity> {
-        self.pods.get(&*format!("{namespace}/{name}"))
+        self.pods.get(&*pod_uid(&self.cluster, namespace, name))
     }
 
     /// Whether a pod (in any phase but Failed) of this service account is on this node.

@@ -1,0 +1,127 @@
+//! The index: what it is given, and when what is computed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use weir_resources::{Event, Key};
+
+use crate::output::Output;
+use crate::publish;
+use crate::world::World;
+use crate::{Changes, Config, Snapshot, StatusUpdate};
+
+mod apply;
+mod gateways;
+mod namespaces;
+mod owner;
+mod policies;
+mod services;
+mod status;
+mod sync;
+mod vips;
+mod workloads;
+
+pub(crate) use owner::Owner;
+
+/// Turns objects into the resources of the mesh. Events mark what they touch; a commit computes it, once.
+pub struct Index {
+    world: World,
+    sync: sync::Sync,
+    /// Whose resources may be others than those in `output`.
+    dirty: BTreeSet<Owner>,
+    output: Output,
+    /// uids of the workloads of service entries and endpoint slices, which have any number of them.
+    made: BTreeMap<Owner, Vec<Arc<str>>>,
+    /// What objects are to be told and have not been.
+    statuses: BTreeMap<Key, StatusUpdate>,
+    /// Those of them that are news.
+    news: BTreeSet<Key>,
+    policies: BTreeSet<Key>,
+    published: Snapshot,
+}
+
+impl Index {
+    /// An index that has read nothing.
+    pub fn new(config: Config) -> Self {
+        let output = Output::new(&config.cluster_id);
+        Self {
+            published: output.snapshot().clone(),
+            world: World::new(config),
+            sync: sync::Sync::default(),
+            dirty: BTreeSet::new(),
+            output,
+            made: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            news: BTreeSet::new(),
+            policies: BTreeSet::new(),
+        }
+    }
+
+    /// Takes an event in.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Apply(object) => {
+                self.sync.seen(&object.key());
+                self.set(*object);
+            }
+            Event::Invalid(invalid) => {
+                if let Some(key) = &invalid.key {
+                    self.sync.seen(key);
+                }
+                self.set_invalid(*invalid);
+            }
+            Event::Delete(key) => self.unset(&key),
+            Event::Relist(kind) => self.sync.begin(kind, self.keys(kind)),
+            Event::Synced(kind) => {
+                for key in self.sync.end(kind) {
+                    self.unset(&key);
+                }
+            }
+        }
+    }
+
+    /// Whether every kind was complete once.
+    pub fn is_synced(&self) -> bool {
+        self.sync.is_complete()
+    }
+
+    /// Computes what the events since the last commit touched.
+    pub fn commit(&mut self) -> Changes {
+        for owner in std::mem::take(&mut self.dirty) {
+            self.compute(&owner);
+        }
+        for (name, policy) in self.world.policies.take_changed() {
+            self.output.authorization(name, policy);
+        }
+        let (addresses, authorizations) = self.output.take_changes();
+        self.published = self.output.snapshot().clone();
+        Changes { addresses, authorizations, statuses: self.take_statuses() }
+    }
+
+    /// The resources as of the last commit.
+    pub fn snapshot(&self) -> Snapshot {
+        self.published.clone()
+    }
+
+    /// All objects whose status is not what it should be, for who was just elected to write them.
+    pub fn statuses(&self) -> Vec<StatusUpdate> {
+        let policies = self.keys_of_policies();
+        let policies = policies.filter_map(|key| self.world.policies.status_of(key));
+        self.statuses.values().cloned().chain(policies).collect()
+    }
+
+    fn compute(&mut self, owner: &Owner) {
+        match owner {
+            Owner::Pod(id) => {
+                if let Some(pod) = self.world.pods.at(*id) {
+                    match publish::pod(&self.world, pod) {
+                        Some((workload, services)) => self.output.workload(workload, services, &pod.node),
+                        None => self.output.remove(&publish::pod_uid(&self.world, pod)),
+                    }
+                }
+            }
+            Owner::Service(namespace, name) => self.compute_service(owner, namespace, name),
+            Owner::Entry(_) | Owner::ServiceEntry(..) | Owner::Slice(..) => {}
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Gateways and their classes come, change and go: who asks for them is touched.
+
+use std::sync::Arc;
+
+use weir_resources::{Gateway, GatewayClass, Labels};
+
+use super::{Index, Owner};
+use crate::publish::GATEWAY_NAME;
+use crate::store::Asker;
+use crate::waypoint::Traffic;
+
+impl Index {
+    pub(super) fn change_gateway(&mut self, namespace: &Arc<str>, name: &Arc<str>, new: Option<Gateway>) {
+        let old = self.world.gateways.get(namespace, name);
+        if old == new.as_ref() {
+            return;
+        }
+        // A gateway for service traffic only, as most are, need not touch all pods of a namespace. One that is missing
+        // is missed by all.
+        let serves = |gateway: Option<&Gateway>| {
+            gateway.is_none_or(|gateway| self.world.serves(gateway, Traffic::Workload))
+        };
+        let workloads = serves(old) || serves(new.as_ref());
+        self.world.gateways.set(namespace, name, new);
+        self.touch_askers(namespace, name, workloads);
+        self.tell_gateway(namespace, name);
+    }
+
+    pub(super) fn change_class(&mut self, name: &Arc<str>, new: Option<GatewayClass>) {
+        if self.world.classes.get(name) == new.as_ref() {
+            return;
+        }
+        match new {
+            Some(new) => self.world.classes.insert(name.clone(), new),
+            None => self.world.classes.remove(name),
+        };
+        let of_class = self.world.gateways.iter().filter(|(_, _, gateway)| gateway.class == *name);
+        let of_class: Vec<_> = of_class.map(|(ns, name, _)| (ns.clone(), name.clone())).collect();
+        for (namespace, name) in of_class {
+            self.touch_askers(&namespace, &name, true);
+        }
+    }
+
+    fn touch_askers(&mut self, namespace: &Arc<str>, name: &Arc<str>, workloads: bool) {
+        let askers: Vec<_> = self.world.askers.of(namespace, name).cloned().collect();
+        for asker in askers {
+            match asker {
+                Asker::Object(owner, _) => drop(self.dirty.insert(owner)),
+                Asker::Namespace(namespace) => {
+                    self.touch_services(&namespace);
+                    if workloads {
+                        self.touch_matching(&namespace, &Labels::default());
+                    }
+                }
+            }
+        }
+        // Its own pods: how connections are handed to them is the gateway's to say.
+        let own = [(GATEWAY_NAME, &**name)].into_iter().collect();
+        let pods = self.world.pods.matching(namespace, &own).into_iter().map(Owner::Pod);
+        self.dirty.extend(pods);
+    }
+}

@@ -1,0 +1,93 @@
+//! Who is told what.
+
+use std::sync::Arc;
+
+use weir_resources::{Key, Kind, Meta, Problem};
+
+use super::Index;
+use crate::StatusUpdate;
+use crate::condition::{ACCEPTED, PROGRAMMED, WAYPOINT_BOUND, Wanted};
+use crate::waypoint::Binding;
+
+impl Index {
+    /// Remembers what an object is to be told, or that there is nothing to say.
+    pub(super) fn tell(&mut self, key: Key, update: Option<StatusUpdate>) {
+        match update {
+            Some(update) if self.statuses.get(&key) == Some(&update) => {}
+            Some(update) => {
+                self.news.insert(key.clone());
+                self.statuses.insert(key, update);
+            }
+            None => self.forget_status(&key),
+        }
+    }
+
+    pub(super) fn forget_status(&mut self, key: &Key) {
+        self.statuses.remove(key);
+        self.news.remove(key);
+    }
+
+    /// What is new to say since the last commit.
+    pub(super) fn take_statuses(&mut self) -> Vec<StatusUpdate> {
+        let news = std::mem::take(&mut self.news);
+        let mut updates: Vec<_> = news.iter().filter_map(|key| self.statuses.get(key).cloned()).collect();
+        updates.extend(self.world.policies.take_status());
+        updates
+    }
+
+    /// Kinds with a status of ours hear what is wrong; the others have their own authors.
+    pub(super) fn tell_invalid(&mut self, key: &Key, meta: &Meta, problem: &Problem) {
+        if !matches!(
+            key.kind,
+            Kind::ServiceEntry
+                | Kind::WorkloadEntry
+                | Kind::WorkloadGroup
+                | Kind::Gateway
+                | Kind::GatewayClass
+        ) {
+            tracing::warn!(object = %key, %problem, "cannot be read and is left out");
+            return;
+        }
+        let mut wanted = Wanted::default();
+        wanted.say(ACCEPTED, false, "Invalid", problem.to_string());
+        let ours: &[&str] = match key.kind {
+            Kind::ServiceEntry | Kind::WorkloadEntry => {
+                wanted.say(PROGRAMMED, false, "Invalid", "not sent to the nodes: it cannot be read");
+                &[WAYPOINT_BOUND]
+            }
+            _ => &[],
+        };
+        let update = wanted.update(key.clone(), meta, ours);
+        self.tell(key.clone(), update);
+    }
+
+    pub(super) fn tell_service(&mut self, namespace: &Arc<str>, name: &Arc<str>, binding: Binding) {
+        let Some(service) = self.world.services.get(namespace, name) else { return };
+        let key = Key { kind: Kind::Service, namespace: namespace.clone(), name: name.clone() };
+        let mut wanted = Wanted::default();
+        wanted.bound(binding);
+        let update = wanted.update(key.clone(), &service.meta, &[WAYPOINT_BOUND]);
+        self.tell(key, update);
+    }
+
+    /// Gateways have a controller of their own, which the waypoints bring.
+    pub(super) fn tell_gateway(&mut self, _namespace: &Arc<str>, _name: &Arc<str>) {}
+
+    pub(super) fn tell_group(&mut self, namespace: &Arc<str>, name: &Arc<str>) {
+        let Some(group) = self.world.groups.get(namespace, name) else { return };
+        let key = Key { kind: Kind::WorkloadGroup, namespace: namespace.clone(), name: name.clone() };
+        let mut wanted = Wanted::default();
+        wanted.say(ACCEPTED, true, "Accepted", "read; workloads do not register themselves by it");
+        let update = wanted.update(key.clone(), &group.meta, &[]);
+        self.tell(key, update);
+    }
+}
+
+impl Wanted {
+    /// Says what became of a waypoint that was asked for.
+    pub(crate) fn bound(&mut self, binding: Binding) {
+        if let Some((bound, reason, message)) = binding.outcome {
+            self.say(WAYPOINT_BOUND, bound, reason, message);
+        }
+    }
+}

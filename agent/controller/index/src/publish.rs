@@ -1,0 +1,99 @@
+//! Objects become resources. Functions of what was read: nothing here remembers.
+
+mod balancing;
+mod entry;
+mod names;
+mod pod;
+mod ports;
+mod service;
+mod visibility;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use weir_proto::workload::{
+    ApplicationTunnel, Locality, NetworkAddress, NetworkMode, PortList, TunnelProtocol, WorkloadStatus,
+    application_tunnel,
+};
+use weir_resources::{Labels, Meta, Node};
+
+pub(crate) use entry::entry_uid;
+pub(crate) use pod::{pod, pod_uid};
+pub(crate) use service::service;
+pub(crate) use visibility::visibility;
+
+use crate::world::World;
+
+/// A workload's services by key, and the keys as they are shared.
+pub(crate) type Services = Vec<(Arc<str>, PortList)>;
+
+/// 4 or 16 bytes.
+pub(crate) fn bytes(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+/// Where a node is.
+pub(crate) fn locality(node: &Node) -> Locality {
+    let label = |name| node.meta.labels.get(name).unwrap_or_default().to_owned();
+    Locality {
+        region: label("topology.kubernetes.io/region"),
+        zone: label("topology.kubernetes.io/zone"),
+        subzone: label("topology.istio.io/subzone"),
+    }
+}
+
+/// What its node speaks for a workload, and whether it speaks that itself. Only what is captured is: the annotation says
+/// so, not the label that asks for it.
+fn tunnel(labels: &Labels, annotations: &Labels, host_network: bool) -> (TunnelProtocol, bool) {
+    if labels.get("networking.istio.io/tunnel") == Some("http") {
+        return (TunnelProtocol::Hbone, true);
+    }
+    match annotations.get("ambient.istio.io/redirection") {
+        Some("enabled") if !host_network => (TunnelProtocol::Hbone, false),
+        _ => (TunnelProtocol::None, false),
+    }
+}
+
+fn health(healthy: bool) -> WorkloadStatus {
+    if healthy { WorkloadStatus::Healthy } else { WorkloadStatus::Unhealthy }
+}
+
+fn network_mode(host: bool) -> NetworkMode {
+    if host { NetworkMode::HostNetwork } else { NetworkMode::Standard }
+}
+
+/// Label `istio.io/ingress-use-waypoint` of the object, else of its namespace.
+fn ingress_use_waypoint(meta: &Meta, namespace: Option<&Meta>) -> bool {
+    let label = |meta: &Meta| meta.labels.get("istio.io/ingress-use-waypoint").map(|value| value == "true");
+    label(meta).or_else(|| label(namespace?)).unwrap_or(false)
+}
+
+impl World {
+    pub(crate) fn locality(&self, node: &str) -> Option<Locality> {
+        self.nodes.get(node).filter(|locality| **locality != Locality::default()).cloned()
+    }
+
+    fn network_address(&self, ip: IpAddr, length: Option<u8>) -> NetworkAddress {
+        let network = self.network().to_owned();
+        NetworkAddress { network, address: bytes(ip), length: length.map(u32::from) }
+    }
+
+    fn policies_of(&self, namespace: &str, labels: &Labels) -> Vec<String> {
+        self.policies.keys_for(namespace, labels).iter().map(ToString::to_string).collect()
+    }
+
+    /// How connections are handed to a waypoint's own pod.
+    fn application_tunnel(&self, namespace: &str, labels: &Labels) -> Option<ApplicationTunnel> {
+        let gateway = self.gateways.get(namespace, labels.get(GATEWAY_NAME)?)?;
+        let (proxy, port) = self.inbound_binding(gateway)?;
+        let protocol =
+            if proxy { application_tunnel::Protocol::Proxy } else { application_tunnel::Protocol::None };
+        Some(ApplicationTunnel { protocol: protocol.into(), port: port.into() })
+    }
+}
+
+/// Label of the pods of a gateway.
+pub(crate) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";

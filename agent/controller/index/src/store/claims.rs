@@ -1,0 +1,90 @@
+//! Who owns a name: several objects may say that they are one service.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::index::Owner;
+
+/// An object's wish to be the service of a name. The smallest wins: Kubernetes' own, then the oldest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim {
+    /// It is not a Kubernetes service.
+    pub(crate) foreign: bool,
+    /// Seconds since 1970; `i64::MAX` if not said.
+    pub(crate) created: i64,
+    /// Who it is.
+    pub(crate) owner: Owner,
+    /// Only clients of its own namespace see it.
+    pub(crate) private: bool,
+}
+
+/// Claims by `namespace/hostname`, and the namespaces of a host name.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    names: HashMap<Arc<str>, BTreeSet<Claim>>,
+    hosts: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+}
+
+impl Claims {
+    /// Adds a claim and answers with the other owners whose resources may be others now.
+    pub(crate) fn insert(&mut self, name: &Arc<str>, claim: Claim) -> Vec<Owner> {
+        let owner = claim.owner.clone();
+        self.names.entry(name.clone()).or_default().insert(claim);
+        if let Some(host) = host(name) {
+            if !self.hosts.contains_key(host) {
+                self.hosts.insert(host.into(), BTreeSet::new());
+            }
+            if let Some(names) = self.hosts.get_mut(host) {
+                names.insert(name.clone());
+            }
+        }
+        self.rivals(name, &owner)
+    }
+
+    /// Removes an owner's claim and answers with the other owners whose resources may be others now.
+    pub(crate) fn remove(&mut self, name: &str, owner: &Owner) -> Vec<Owner> {
+        let rivals = self.rivals(name, owner);
+        let Some(claims) = self.names.get_mut(name) else { return rivals };
+        claims.retain(|claim| claim.owner != *owner);
+        if claims.is_empty() {
+            self.names.remove(name);
+            if let Some(host) = host(name)
+                && let Some(names) = self.hosts.get_mut(host)
+            {
+                names.remove(name);
+                if names.is_empty() {
+                    self.hosts.remove(host);
+                }
+            }
+        }
+        rivals
+    }
+
+    /// Who is the service of this name.
+    pub(crate) fn winner(&self, name: &str) -> Option<&Owner> {
+        self.names.get(name)?.first().map(|claim| &claim.owner)
+    }
+
+    /// Whether the winner of this name is the one of its host name that clients of other namespaces should prefer:
+    /// each Kubernetes service is; of the others it is the oldest that everybody sees, if no Kubernetes service has the
+    /// host name.
+    pub(crate) fn is_canonical(&self, name: &str) -> bool {
+        let Some(claim) = self.names.get(name).and_then(BTreeSet::first) else { return false };
+        if !claim.foreign {
+            return true;
+        }
+        let winners = host(name).and_then(|host| self.hosts.get(host)).into_iter().flatten();
+        let winners = winners.filter_map(|name| self.names.get(name)?.first());
+        winners.filter(|claim| !claim.private).min() == Some(claim)
+    }
+
+    fn rivals(&self, name: &str, owner: &Owner) -> Vec<Owner> {
+        let names = host(name).and_then(|host| self.hosts.get(host)).into_iter().flatten();
+        let claims = names.filter_map(|name| self.names.get(name)).flatten();
+        claims.map(|claim| &claim.owner).filter(|rival| *rival != owner).cloned().collect()
+    }
+}
+
+fn host(name: &str) -> Option<&str> {
+    name.split_once('/').map(|(_, host)| host)
+}
