@@ -17,8 +17,7 @@ use crate::tls::{Context, check_expected, check_trust_domain, expecting, reason}
 use crate::trust::{Role, Trust};
 use crate::{Clock, SignedChain};
 pub use answer::AnswerError;
-pub use summary::CertificateSummary;
-pub(crate) use summary::pem;
+pub use summary::{CertificateSummary, pem};
 
 /// A certificate with its key, the roots that came with it, and the configurations made of them.
 ///

@@ -34,7 +34,7 @@ mod fixture;
 
 pub use authority::{CaError, CertificateAuthority, RequestError, SignFuture, SignedChain};
 pub use ca::FileAuthority;
-pub use certificate::{AnswerError, CertificateSummary, WorkloadCertificate};
+pub use certificate::{AnswerError, CertificateSummary, WorkloadCertificate, pem};
 pub use certificates::{CertificateState, Certificates, Status};
 pub use clock::Clock;
 pub use config::{Backoff, Config};

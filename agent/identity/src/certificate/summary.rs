@@ -45,8 +45,8 @@ impl CertificateSummary {
     }
 }
 
-/// RFC 7468.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+/// A structure as text (RFC 7468).
+pub fn pem(label: &str, der: &[u8]) -> String {
     let mut text = format!("-----BEGIN {label}-----\n");
     let body = base64(der);
     let mut rest = body.as_str();

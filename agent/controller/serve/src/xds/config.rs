@@ -1,0 +1,41 @@
+//! Limits of a stream.
+
+use std::time::Duration;
+
+/// What a client may cost.
+#[derive(Debug, Clone)]
+pub struct XdsConfig {
+    /// Largest request, in bytes. The first request of a client that comes back names all that it holds: about 90 bytes for
+    /// each workload, so Istio's 4 MiB end somewhat below 50,000 workloads.
+    pub max_request: usize,
+    /// How many streams may have their first request read at a time; the others wait. With `max_request` it bounds what
+    /// a whole mesh that comes back at once takes.
+    pub greetings: usize,
+    /// How long a client may take for its first request.
+    pub greeting_timeout: Duration,
+    /// Responses are cut at about this size, in bytes.
+    pub response: usize,
+    /// Most names that a stream may ask for.
+    pub max_names: usize,
+    /// Longest name, in bytes.
+    pub max_name: usize,
+    /// How long a client may leave a response unread before its stream is dropped.
+    pub stall: Duration,
+    /// How long a node proxy's first workloads wait for it to ask for policies.
+    pub policies_first: Duration,
+}
+
+impl Default for XdsConfig {
+    fn default() -> Self {
+        Self {
+            max_request: 16 << 20,
+            greetings: 8,
+            greeting_timeout: Duration::from_secs(15),
+            response: 256 << 10,
+            max_names: 100_000,
+            max_name: 1024,
+            stall: Duration::from_secs(120),
+            policies_first: Duration::from_millis(100),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One stream, without the stream: requests and pictures in, responses out.
+//!
+//! A client is brought from one picture to the next in rounds. A round sends new and changed policies first, then
+//! workloads and services, then says which policies are gone. The order is a matter of safety: a node proxy passes over
+//! the name of a policy that it does not know (Istio's ztunnel lets the connection through), so no workload may name a
+//! policy before the client has it, and none may be taken away while a workload still names it. That is why everything
+//! in a round is from one picture, and why a new picture waits for the end of the round.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
+
+use super::node::{Node, shortened};
+use super::response::{Batch, Collection};
+use super::subscription::{Asked, Subscription};
+use super::{Refusal, XdsConfig};
+use crate::auth::Caller;
+use crate::connections::TypeInfo;
+use crate::store::Published;
+
+mod nonce;
+
+use nonce::Nonces;
+
+/// The state of a stream.
+pub(crate) struct Session {
+    config: XdsConfig,
+    caller: Caller,
+    stream: u64,
+    issued: u64,
+    node: Option<Node>,
+    typed: Vec<Typed>,
+    /// Types that we do not have, to be answered with nothing.
+    unknown: VecDeque<String>,
+    /// The picture of the round that is not finished.
+    round: Option<Arc<Published>>,
+    impatient: bool,
+}
+
+struct Typed {
+    collection: Collection,
+    subscription: Subscription,
+    nonces: Nonces,
+}
+
+/// A response, and what is counted about it.
+#[derive(Debug)]
+pub(crate) struct Push {
+    pub(crate) response: DeltaDiscoveryResponse,
+    pub(crate) label: &'static str,
+    pub(crate) bytes: usize,
+}
+
+/// A response was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Nack {
+    pub(crate) label: &'static str,
+    pub(crate) reason: String,
+}
+
+impl Session {
+    pub(crate) fn new(caller: Caller, stream: u64, config: XdsConfig) -> Self {
+        Self {
+            config,
+            caller,
+            stream,
+            issued: 0,
+            node: None,
+            typed: Vec::new(),
+            unknown: VecDeque::new(),
+            round: None,
+            impatient: false,
+        }
+    }
+
+    /// Takes a request. An error ends the stream.
+    pub(crate) fn request(
+        &mut self,
+        request: &DeltaDiscoveryRequest,
+        newest: &Arc<Published>,
+    ) -> Result<Option<Nack>, Refusal> {
+        let node = match &self.node {
+            Some(node) => node.node_name.clone(),
+            None => {
+                let node = Node::admit(request.node.as_ref().ok_or(Refusal::NoNode)?, &self.caller)?;
+                self.node.insert(node).node_name.clone()
+            }
+        };
+        let asked = Asked::of(request);
+        self.check(&asked, &request.type_url)?;
+        let Some(collection) = Collection::of(&request.type_url) else {
+            self.answer_unknown(request);
+            return Ok(None);
+        };
+        let now = self.round.clone().unwrap_or_else(|| newest.clone());
+        let Some(typed) = self.typed.iter_mut().find(|typed| typed.collection == collection) else {
+            // A nonce here is of another stream: the client comes from there and means a first request.
+            let subscription = Subscription::open(collection, &asked, node, &now);
+            self.typed.push(Typed { collection, subscription, nonces: Nonces::default() });
+            self.typed.sort_by_key(|typed| typed.collection as u8);
+            return Ok(None);
+        };
+        let nonce = &*request.response_nonce;
+        let reason = request.error_detail.as_ref().map(|error| shortened(&error.message));
+        let (is_ours, refused) = typed.nonces.take(nonce, self.stream, reason);
+        // A client may ask in the same request in which it acknowledges, and responses may be on their way meanwhile:
+        // names count with any nonce that this stream has given out, and a nonce from elsewhere makes the request void.
+        if is_ours && !asked.is_empty() {
+            typed.subscription.update(&asked, &now);
+            let (names, _) = typed.subscription.sizes();
+            if names > self.config.max_names {
+                return Err(Refusal::ManyNames(self.config.max_names));
+            }
+        }
+        Ok(refused.map(|reason| Nack { label: collection.label(), reason }))
+    }
+
+    /// The next response, if there is something to say.
+    pub(crate) fn next(&mut self, newest: &Arc<Published>) -> Result<Option<Push>, Refusal> {
+        if let Some(type_url) = self.unknown.pop_front() {
+            return Ok(Some(self.empty(type_url, newest.position)));
+        }
+        let now = match &self.round {
+            Some(round) => round.clone(),
+            None if self.waits() => return Ok(None),
+            None => newest.clone(),
+        };
+        if self.typed.iter().any(|typed| !typed.subscription.is_remembered(&now)) {
+            return Err(Refusal::Behind);
+        }
+        if let Some(push) = self.advance(&now) {
+            self.round = Some(now);
+            return Ok(Some(push));
+        }
+        match self.round.take() {
+            Some(_) if !Arc::ptr_eq(&now, newest) => self.next(newest),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether workloads wait for the client to ask for policies, as every node proxy does.
+    pub(crate) fn waits(&self) -> bool {
+        let has = |collection| self.typed.iter().any(|typed| typed.collection == collection);
+        !self.impatient
+            && self.node.as_ref().is_some_and(|node| node.is_node_proxy)
+            && has(Collection::Address)
+            && !has(Collection::Authorization)
+    }
+
+    /// The client had its time to ask for policies.
+    pub(crate) fn wait_no_longer(&mut self) {
+        self.impatient = true;
+    }
+
+    /// The id of the client; empty before its first request.
+    pub(crate) fn node_id(&self) -> &str {
+        self.node.as_ref().map_or("", |node| &node.id)
+    }
+
+    /// For people who look.
+    pub(crate) fn types(&self) -> Vec<TypeInfo> {
+        self.typed.iter().map(Typed::info).collect()
+    }
+
+    fn check(&self, asked: &Asked<'_>, type_url: &str) -> Result<(), Refusal> {
+        let (count, longest) = asked.sizes();
+        let longest = longest.max(type_url.len());
+        if longest > self.config.max_name {
+            return Err(Refusal::LongName(longest));
+        }
+        // What a client holds of a wildcard is compared and not kept: only its size on the wire is limited.
+        if asked.subscribe.len().max(asked.unsubscribe.len()) > self.config.max_names {
+            return Err(Refusal::ManyNames(count));
+        }
+        Ok(())
+    }
+
+    fn answer_unknown(&mut self, request: &DeltaDiscoveryRequest) {
+        let is_question = request.response_nonce.is_empty() && request.error_detail.is_none();
+        if is_question && self.unknown.len() < UNKNOWN {
+            self.unknown.push_back(request.type_url.clone());
+        }
+    }
+
+    /// Policies, then addresses, then the policies that are gone.
+    fn advance(&mut self, now: &Published) -> Option<Push> {
+        let budget = self.config.response;
+        let steps = self.typed.len() + 1;
+        for step in 0..steps {
+            let is_last = step + 1 == steps;
+            let Some(typed) = self.typed.get_mut(if is_last { 0 } else { step }) else { continue };
+            let removals = is_last || typed.collection != Collection::Authorization;
+            if let Some(batch) = typed.subscription.next(now, budget, removals) {
+                self.issued += 1;
+                let nonce = nonce::nonce(now.position, self.stream, self.issued);
+                typed.nonces.sent(&nonce, self.issued);
+                return Some(push(typed.collection, batch, nonce));
+            }
+        }
+        None
+    }
+
+    fn empty(&mut self, type_url: String, position: u64) -> Push {
+        self.issued += 1;
+        let nonce = nonce::nonce(position, self.stream, self.issued);
+        let response = DeltaDiscoveryResponse { type_url, nonce, ..DeltaDiscoveryResponse::default() };
+        Push { response, label: "unknown", bytes: 0 }
+    }
+}
+
+impl Typed {
+    fn info(&self) -> TypeInfo {
+        let (names, known) = self.subscription.sizes();
+        TypeInfo {
+            type_url: self.collection.type_url().to_owned(),
+            wildcard: self.subscription.is_wildcard(),
+            names,
+            known,
+            nonce_sent: self.nonces.last.clone(),
+            nonce_acked: self.nonces.acked.clone(),
+            nacks: self.nonces.nacks,
+            nack_reason: self.nonces.reason.clone(),
+            behind: 0,
+            position: self.subscription.position(),
+        }
+    }
+}
+
+fn push(collection: Collection, batch: Batch, nonce: String) -> Push {
+    let more = if batch.more { weir_proto::MORE_FOLLOWS } else { "" };
+    let response = DeltaDiscoveryResponse {
+        system_version_info: more.to_owned(),
+        resources: batch.resources,
+        type_url: collection.type_url().to_owned(),
+        nonce,
+        removed_resources: batch.removed,
+        control_plane: None,
+    };
+    Push { response, label: collection.label(), bytes: batch.bytes }
+}
+
+/// Most unknown types that wait for their answer; a client has one or two that we do not know.
+const UNKNOWN: usize = 16;
