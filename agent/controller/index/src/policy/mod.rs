@@ -192,3 +192,6 @@ impl Policies {
 fn peer(key: &Key, asks: PeerAuthentication, created: Option<i64>) -> Peer {
     Peer { asks, created, key: strict::own_key(&key.namespace, &key.name) }
 }
+
+#[cfg(test)]
+mod tests;
