@@ -42,7 +42,8 @@ impl Object {
         Key { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }
     }
 
-    pub(crate) fn meta_mut(&mut self) -> &mut Meta {
+    /// Its metadata, to change.
+    pub fn meta_mut(&mut self) -> &mut Meta {
         match self {
             Self::Namespace(o) => &mut o.meta,
             Self::Node(o) => &mut o.meta,

@@ -1,1 +1,9 @@
-//! stub
+//! Where objects come from: a directory of YAML files, or a Kubernetes cluster.
+//!
+//! A source sends [`Event`](weir_resources::Event)s: a list of every kind first, then what changes. Whoever receives them
+//! cannot tell which source it is: what a file leaves out, and a cluster would have filled in, the directory adds.
+#![forbid(unsafe_code)]
+
+mod dir;
+
+pub use dir::{DirError, Directory, derived_uid};
