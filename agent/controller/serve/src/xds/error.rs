@@ -7,7 +7,9 @@ use tonic::Status;
 pub(crate) enum Refusal {
     #[error("the first request of a stream must carry node.id")]
     NoNode,
-    #[error("node.id {0:?} is not TYPE~IP~NAME.NAMESPACE~NAMESPACE.svc.DOMAIN, with an IP there or in INSTANCE_IPS")]
+    #[error(
+        "node.id {0:?} is not TYPE~IP~NAME.NAMESPACE~NAMESPACE.svc.DOMAIN, with an IP there or in INSTANCE_IPS"
+    )]
     BadNode(String),
     #[error("the caller is {caller}, which is not who the node says it is: {claim}")]
     NotTheCaller { caller: String, claim: String },

@@ -30,7 +30,8 @@ impl Node {
         let parts: Vec<&str> = id.split('~').collect();
         let [kind, ip, _, domain] = parts[..] else { return Err(bad()) };
         let has_ip = [ip].into_iter().chain(text(message, "INSTANCE_IPS").unwrap_or_default().split(','));
-        if id.len() > LONGEST || kind.is_empty() || !has_ip.into_iter().any(|ip| ip.parse::<IpAddr>().is_ok()) {
+        if id.len() > LONGEST || kind.is_empty() || !has_ip.into_iter().any(|ip| ip.parse::<IpAddr>().is_ok())
+        {
             return Err(bad());
         }
         let namespace = match text(message, "NAMESPACE") {
@@ -38,7 +39,9 @@ impl Node {
             _ => domain.split('.').next().unwrap_or_default(),
         };
         let account = text(message, "SERVICE_ACCOUNT").filter(|account| !account.is_empty());
-        if namespace != &*caller.namespace || account.is_some_and(|account| account != &*caller.service_account) {
+        if namespace != &*caller.namespace
+            || account.is_some_and(|account| account != &*caller.service_account)
+        {
             let claim = shortened(&format!("{namespace}/{}", account.unwrap_or("*")));
             return Err(Refusal::NotTheCaller { caller: caller.to_string(), claim });
         }

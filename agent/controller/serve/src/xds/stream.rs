@@ -1,10 +1,12 @@
 //! The coat of a session: a task that reads one stream and writes it.
+//!
+//! A response is made when there is room for it, so what waits for a slow client is what its session remembers, and no
+//! request is read while responses wait: a client that asks and does not listen fills its own window.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tonic::{Status, Streaming};
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
@@ -24,15 +26,15 @@ pub(super) struct Stream {
     pub(super) config: XdsConfig,
     pub(super) metrics: XdsMetrics,
     pub(super) registration: Registration,
-    /// When the oldest change that the client has not been sent was published.
+    /// When the oldest change that the client may not have been sent was published.
     pub(super) behind_since: Option<Instant>,
 }
 
-/// How a stream ended.
+/// How a stream ends.
 enum End {
     /// The client went.
     Gone,
-    /// We ended it.
+    /// We end it.
     Refused(Refusal),
 }
 
@@ -44,37 +46,83 @@ impl From<Refusal> for End {
 
 impl Stream {
     /// Serves the stream until one of both ends goes.
-    pub(super) async fn run(mut self, greetings: impl Future<Output = Option<OwnedSemaphorePermit>> + Send) {
+    pub(super) async fn run(mut self, greetings: Arc<Semaphore>) {
         self.metrics.streams.inc();
-        let (metrics, stream) = (self.metrics.clone(), self.registration.stream);
-        if let End::Refused(refusal) = self.serve(greetings).await {
-            let node = self.session.node_id();
+        if let Err(End::Refused(refusal)) = self.serve(&greetings).await {
+            let (stream, node) = (self.registration.stream, self.session.node_id());
             tracing::info!(stream, node, "xDS stream ended: {refusal}");
             let status = Status::from(refusal);
-            metrics.end(status.code().description());
-            // A client that reads nothing is not told.
+            self.metrics.end(status.code().description());
+            // There is no room for it if the client does not read.
             let _ = self.responses.try_send(Err(status));
         }
-        metrics.streams.dec();
+        self.metrics.streams.dec();
     }
 
-    async fn serve(&mut self, greetings: impl Future<Output = Option<OwnedSemaphorePermit>> + Send) -> End {
-        match self.greet(greetings).await {
-            Err(end) | Ok(end @ Some(End::Gone)) if false => unreachable_end(end),
-            Err(end) => return end,
-            Ok(_) => {}
-        }
+    async fn serve(&mut self, greetings: &Semaphore) -> Result<(), End> {
+        self.greet(greetings).await?;
         loop {
-            if let Err(end) = self.drain().await {
-                return end;
-            }
-            if let Err(end) = self.wait().await {
-                return end;
-            }
+            self.drain().await?;
+            self.registration.update(|info| info.types = self.session.types());
+            self.wait().await?;
         }
     }
-}
 
-fn unreachable_end(_: impl Sized) -> End {
-    End::Gone
+    /// Reads the first request, which may be large: not those of all clients at a time.
+    async fn greet(&mut self, greetings: &Semaphore) -> Result<(), End> {
+        let permit = tokio::select! {
+            permit = greetings.acquire() => permit,
+            () = self.responses.closed() => return Err(End::Gone),
+        };
+        let first = timeout(self.config.greeting_timeout, self.requests.message()).await;
+        self.take(first.map_err(|_| Refusal::Silent)?)?;
+        drop(permit);
+        self.registration.update(|info| self.session.node_id().clone_into(&mut info.node));
+        tracing::info!(stream = self.registration.stream, node = self.session.node_id(), "xDS stream opened");
+        Ok(())
+    }
+
+    /// Sends until the client has been sent everything.
+    async fn drain(&mut self) -> Result<(), End> {
+        let mut sent = false;
+        loop {
+            let room = timeout(self.config.stall, self.responses.reserve()).await;
+            let room = room.map_err(|_| Refusal::Stalled)?.map_err(|_| End::Gone)?;
+            let Some(push) = self.session.next(&self.store.current())? else { break };
+            self.metrics.push(push.label, push.bytes);
+            room.send(Ok(push.response));
+            sent = true;
+        }
+        if let Some(since) = self.behind_since.take().filter(|_| sent) {
+            self.metrics.caught_up(since.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Waits for a request, a change, or the end of patience.
+    async fn wait(&mut self) -> Result<(), End> {
+        tokio::select! {
+            changed = self.head.changed() => {
+                if changed.is_err() || self.head.borrow_and_update().closed {
+                    return Err(Refusal::Closing.into());
+                }
+                self.behind_since = Some(self.store.current().at);
+            }
+            message = self.requests.message() => self.take(message)?,
+            () = sleep(self.config.policies_first), if self.session.waits() => self.session.wait_no_longer(),
+            () = self.responses.closed() => return Err(End::Gone),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: Result<Option<DeltaDiscoveryRequest>, Status>) -> Result<(), End> {
+        // An error here is the transport's, or a message that is none: there is nobody to explain it to.
+        let Ok(Some(request)) = message else { return Err(End::Gone) };
+        if let Some(nack) = self.session.request(&request, &self.store.current())? {
+            self.metrics.nack(nack.label);
+            let (stream, node) = (self.registration.stream, self.session.node_id());
+            tracing::warn!(stream, node, kind = nack.label, "client refused a response: {}", nack.reason);
+        }
+        Ok(())
+    }
 }

@@ -92,7 +92,8 @@ impl Subscription {
         {
             batch.remove(&name);
         }
-        batch.more = !self.owed.is_empty() || self.position < now.position || (removals && !self.removed.is_empty());
+        batch.more =
+            !self.owed.is_empty() || self.position < now.position || (removals && !self.removed.is_empty());
         if batch.is_empty() && self.answered {
             return None;
         }
@@ -164,7 +165,7 @@ impl Subscription {
                 || has(&resource.name)
                 || (!self.node.is_empty() && resource.node == self.node)
                 || resource.aliases.iter().any(|alias| self.asked.contains(alias))
-                || resource.services.iter().any(|service| has(service)))
+                || resource.services.iter().any(has))
     }
 
     /// Whether the client holds (or may hold) something that is gone.
@@ -181,7 +182,8 @@ impl Subscription {
         if held.is_empty() || self.collection == Collection::Authorization {
             self.position = 0;
         } else {
-            let differs = |resource: &Resource| !held.get(&*resource.name).is_some_and(|v| is_version(resource, v));
+            let differs =
+                |resource: &Resource| !held.get(&*resource.name).is_some_and(|v| is_version(resource, v));
             let live = self.log(now).since(0..).filter_map(|(_, entry)| match entry {
                 Entry::Live(resource) => Some(resource),
                 Entry::Gone(..) => None,
@@ -190,9 +192,8 @@ impl Subscription {
                 live.filter(|r| self.collection.has(r.kind) && differs(r)).cloned().collect();
             self.owed = owed;
         }
-        for name in held.keys().filter(|name| self.resolve(name, now).is_empty()) {
-            self.removed.push_back((**name).into());
-        }
+        let vanished = held.keys().filter(|name| self.resolve(name, now).is_empty());
+        self.removed = vanished.map(|name| name.as_str().into()).collect();
         let mut queued = self.owed.iter().map(|resource| resource.name.clone()).collect();
         for name in asked.names() {
             self.asked.insert(name.into());

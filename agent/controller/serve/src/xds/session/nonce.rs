@@ -28,7 +28,12 @@ impl Nonces {
 
     /// Takes the nonce of a request and the reason if it refuses. Says whether the request is for this stream, and the
     /// reason if this is the first that was heard of it.
-    pub(super) fn take(&mut self, nonce: &str, stream: u64, reason: Option<String>) -> (bool, Option<String>) {
+    pub(super) fn take(
+        &mut self,
+        nonce: &str,
+        stream: u64,
+        reason: Option<String>,
+    ) -> (bool, Option<String>) {
         if nonce.is_empty() {
             return (true, None);
         }

@@ -1,0 +1,118 @@
+//! A connection that came through its handshake.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
+use tonic::transport::server::Connected;
+
+use super::accept::Permits;
+use super::limits::Place;
+use crate::auth::Peer;
+
+/// A connection as its requests see it.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// Who is at its other end.
+    pub(super) peer: Peer,
+    proof: Arc<Proof>,
+}
+
+struct Proof {
+    given: AtomicBool,
+    /// A connection counts among the unproven of its address for so long.
+    place: Mutex<Option<Place>>,
+}
+
+impl Link {
+    /// A request on the connection was let through: it may stay.
+    pub(super) fn prove(&self) {
+        if !self.proof.given.swap(true, Ordering::Relaxed) {
+            self.proof.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
+/// The bytes of a connection. They end when it has proved nothing for too long.
+pub(super) struct Connection {
+    stream: TlsStream<TcpStream>,
+    link: Link,
+    deadline: Option<Pin<Box<Sleep>>>,
+    _open: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TlsStream<TcpStream>,
+        address: SocketAddr,
+        permits: Permits,
+        deadline: Instant,
+    ) -> Self {
+        let peer = Peer::of(address, stream.get_ref().1);
+        let proof = Proof { given: AtomicBool::new(false), place: Mutex::new(Some(permits.place)) };
+        Self {
+            stream,
+            link: Link { peer, proof: Arc::new(proof) },
+            deadline: Some(Box::pin(sleep_until(deadline))),
+            _open: permits.open,
+        }
+    }
+
+    /// Whether the time for a proof is over without one.
+    fn poll_expired(&mut self, context: &mut Context<'_>) -> bool {
+        if self.link.proof.given.load(Ordering::Relaxed) {
+            self.deadline = None;
+        }
+        self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Link;
+
+    fn connect_info(&self) -> Link {
+        self.link.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.poll_expired(context) {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no request was let through in time",
+            )));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
