@@ -82,19 +82,23 @@ impl Denial {
 /// Whether a connection may come in at `dst`, a workload of the directory.
 ///
 /// Plaintext must be welcome at the port: STRICT or PERMISSIVE, with the exceptions by port. A peer with an identity
-/// must be of the workload's trust domain. Then the policies decide, as [`authorize`] says; one that the workload lists
-/// and that the directory does not have lets nobody in.
+/// must be of the workload's trust domain. Then the policies decide, as [`authorize`] says. One that the workload lists
+/// and that the directory does not have lets nobody in; it is the reason that is given, unless there is one that the
+/// missing policy could not take away.
 pub fn admit(directory: &Directory, dst: &Workload, connection: &Connection<'_>) -> Verdict {
-    if let Some(policy) = directory.missing_policy(dst) {
-        return Verdict::Deny(Denial::UnknownPolicy { workload: dst.uid.clone(), policy: policy.clone() });
-    }
     let refused = match connection.peer {
         None => refuse_plaintext(dst, connection.destination.port()),
         Some(peer) => refuse_stranger(dst, peer),
     };
-    match refused {
-        Some(denial) => Verdict::Deny(denial),
-        None => authorize(directory.policies_for(dst), connection),
+    if let Some(denial) = refused {
+        return Verdict::Deny(denial);
+    }
+    let verdict = authorize(directory.policies_for(dst), connection);
+    match (directory.missing_policy(dst), verdict) {
+        (None, verdict) | (Some(_), verdict @ Verdict::Deny(Denial::ByPolicy { .. })) => verdict,
+        (Some(policy), _) => {
+            Verdict::Deny(Denial::UnknownPolicy { workload: dst.uid.clone(), policy: policy.clone() })
+        }
     }
 }
 
@@ -181,6 +185,27 @@ mod tests {
         assert!(peers.iter().all(|peer| knock(&directory, &dst, *peer, 80).is_allowed()));
         directory.remove_policy("shop/known");
         assert!(peers.iter().all(|peer| !knock(&directory, &dst, *peer, 80).is_allowed()));
+    }
+
+    #[rstest]
+    #[case::nothing_else(None, "lists policy shop/missing")]
+    #[case::what_allows_may_be_missing(Some(crate::policy::Action::Allow), "lists policy shop/missing")]
+    #[case::what_denies_stays(Some(crate::policy::Action::Deny), "policy shop/known denies it")]
+    fn a_missing_policy_is_the_reason_unless_there_is_a_better_one(
+        #[case] known: Option<crate::policy::Action>,
+        #[case] reason: &str,
+    ) {
+        let dst = Workload { authorization_policies: vec!["shop/missing".into()], ..pod(Permissive, &[]) };
+        let mut directory = Directory::new();
+        if let Some(action) = known {
+            let mut policy = Policy::new("shop", "known", PolicyScope::Namespace, action);
+            if action == crate::policy::Action::Deny {
+                policy.rules.push(Default::default());
+            }
+            directory.upsert_policy(policy);
+        }
+        let Verdict::Deny(denial) = knock(&directory, &dst, None, 80) else { panic!() };
+        assert!(denial.to_string().contains(reason), "{denial}");
     }
 
     #[test]

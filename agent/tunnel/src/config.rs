@@ -18,6 +18,13 @@ pub struct Config {
     pub ping_interval: Duration,
     /// From a PING to its answer; then the tunnel is dead.
     pub ping_timeout: Duration,
+    /// How often, at most, the sources of open connections are looked up while policy stays the same. Every new pod is
+    /// a change of the mesh, and hardly ever one of the pods that are connected.
+    pub source_interval: Duration,
+    /// How long an open connection stays while a policy that its destination lists is not known. Who comes new is refused
+    /// at once; but Istio's control plane sends the workload before the policy, and whoever is allowed by both the old and
+    /// the new policy should not be cut off in between.
+    pub missing_policy_grace: Duration,
     /// A pooled tunnel without a stream is closed after this.
     pub idle_timeout: Duration,
     /// Streams that a peer may have open in one tunnel (SETTINGS_MAX_CONCURRENT_STREAMS).
@@ -50,6 +57,8 @@ impl Default for Config {
             first_delivery_timeout: Duration::from_secs(1),
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(20),
+            source_interval: Duration::from_secs(1),
+            missing_policy_grace: Duration::from_secs(2),
             idle_timeout: Duration::from_secs(300),
             max_streams: 200,
             pool_streams: 200,

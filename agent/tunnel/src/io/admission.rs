@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use weir_model::{Connection, Directory, Identity, Verdict, Workload, admit, rehearse};
 
 use super::context::Context;
@@ -104,6 +105,8 @@ pub(crate) struct Admissions(RefCell<HashMap<Arc<str>, Rc<Group>>>);
 pub(crate) struct Group {
     /// Policies and destination of which all of them have been asked.
     asked: RefCell<(u64, Arc<Workload>)>,
+    /// Since when the destination lists a policy that is not known.
+    missing: Cell<Option<Instant>>,
     entries: RefCell<Slab<Entry>>,
 }
 
@@ -137,7 +140,7 @@ impl Admissions {
         let task = running.handle().ok_or(TunnelError::GivenUp)?;
         let new = || {
             let asked = RefCell::new((directory.policy_revision(), workload.clone()));
-            Rc::new(Group { asked, entries: RefCell::default() })
+            Rc::new(Group { asked, missing: Cell::default(), entries: RefCell::default() })
         };
         let group = self.0.borrow_mut().entry(uid.clone()).or_insert_with(new).clone();
         let key = group.entries.borrow_mut().insert(Entry { visitor, task, ended: Cell::default() });

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir_model::policy::{Action, Clause, Match, Rule, StringMatch};
 use weir_model::{Policy, PolicyScope, Workload};
-use weir_tunnel::{LocalPod, PodNetwork};
+use weir_tunnel::{Config, LocalPod, PodNetwork};
 
 use crate::app::{End, echo, end, open, serve};
 use crate::peers::{connect, dial};
@@ -178,7 +179,11 @@ async fn a_change_of_either_workload_is_a_reason_too() {
     ];
     for local in [false, true] {
         for (edit, why) in cases {
-            let world = World::plain().await;
+            let soon = |c: &mut Config| {
+                c.source_interval = Duration::from_millis(20);
+                c.missing_policy_grace = Duration::from_millis(20);
+            };
+            let world = World::new(soon, |_, _| {}).await;
             let (app, vip) = world.service();
             echo(app);
             let node = if local { same_node(&world) } else { &world.b };
@@ -195,6 +200,46 @@ async fn a_change_of_either_workload_is_a_reason_too() {
             node.line(&["Complete Inbound", "error DENY", why]).await;
         }
     }
+}
+
+/// Istio's control plane sends the workload before the policy that it lists.
+#[tokio::test]
+async fn a_policy_that_comes_behind_its_workload_cuts_off_whom_it_forbids() {
+    let world = World::new(|c| c.missing_policy_grace = Duration::from_secs(60), |_, _| {}).await;
+    let ((app, vip), (other_app, other)) = (world.service(), world.service());
+    echo(app);
+    echo(other_app);
+    let (mut allowed, mut forbidden) = (established(vip).await, established(other).await);
+    world.b.change(|d| {
+        let mut server = Workload::clone(d.workload(world.b.pod.uid()).unwrap());
+        server.authorization_policies = vec!["shop/late".into()];
+        d.upsert_workload(server)
+    });
+    // Nobody comes in meanwhile.
+    refused(vip).await;
+    world.b.line(&["Failed Inbound", "lists policy shop/late, which is not known here"]).await;
+    let late = Match { destination_ports: [vip.port()].into_iter().collect(), ..Match::default() };
+    let late = policy("late", Action::Allow, late);
+    world.b.change(|d| d.upsert_policy(Policy { scope: PolicyScope::WorkloadSelector, ..late }));
+    assert_eq!(end(&mut forbidden).await, End::Rst);
+    answers(&mut allowed).await;
+    established(vip).await;
+}
+
+#[tokio::test]
+async fn while_a_policy_is_missing_another_one_denies() {
+    let world = World::new(|c| c.missing_policy_grace = Duration::from_secs(60), |_, _| {}).await;
+    let (app, vip) = world.service();
+    echo(app);
+    let mut socket = established(vip).await;
+    world.b.change(|d| {
+        let mut server = Workload::clone(d.workload(world.b.pod.uid()).unwrap());
+        server.authorization_policies = vec!["shop/late".into()];
+        d.upsert_workload(server);
+        d.upsert_policy(deny_port(vip.port()))
+    });
+    assert_eq!(end(&mut socket).await, End::Rst);
+    world.b.line(&["Complete Inbound", "policy shop/deny-port denies it"]).await;
 }
 
 #[tokio::test]

@@ -6,51 +6,63 @@
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use weir_model::{Directory, Workload};
+use weir_model::{Denial, Directory, Workload};
 
-use super::{Admissions, Group};
+use super::{Admissions, Entry, Group};
 use crate::TunnelError;
 use crate::io::context::Context;
 
 /// Asks again after each change, until the worker or the source of changes is gone.
 pub(crate) async fn watch(context: Weak<Context>, mut changes: watch::Receiver<()>) {
-    let (mut asked, mut owed) = (Instant::now(), false);
+    let mut sources = Instant::now();
+    let mut next: Option<Instant> = None;
     loop {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() {
                 return;
             },
-            () = sleep_until(asked + SOURCES), if owed => {}
+            () = sleep_until(next.unwrap_or(sources)), if next.is_some() => {}
         }
         let Some(context) = context.upgrade() else {
             return;
         };
-        let sources = asked.elapsed() >= SOURCES;
-        again(&context, sources).await;
-        owed = !sources;
-        if sources {
-            asked = Instant::now();
+        let (now, interval) = (Instant::now(), context.config().source_interval);
+        let due = now >= sources + interval;
+        if due {
+            sources = now;
         }
+        let missing = again(&context, due).await;
+        // A source that changed since the last look has its turn later.
+        let owed = (!due).then_some(sources + interval);
+        next = owed.into_iter().chain(missing).min();
     }
 }
 
 /// Asks for all connections whose destination or policies changed; with `sources`, for the others whether their source
-/// is still who it was.
-async fn again(context: &Context, sources: bool) {
+/// is still who it was. Returns when it must be asked again although nothing changes.
+async fn again(context: &Context, sources: bool) -> Option<Instant> {
+    let mut next = None;
     for (uid, group) in context.admissions.groups() {
         let directory = context.directory();
         // Not in the mesh any more: its listeners and connections end with the pod, not with its name.
         let Some(workload) = directory.workload(&uid) else {
             continue;
         };
-        let questions = match group.is_stale(&directory, workload) {
-            true => Questions::All,
-            false if sources => Questions::Source,
-            false => continue,
+        let (stale, patience) =
+            (group.is_stale(&directory, workload), group.patience(context, &directory, workload));
+        let questions = match patience {
+            Patience::Until(end) => {
+                next = Some(next.map_or(end, |other| end.min(other)));
+                Questions::Known
+            }
+            Patience::Over => Questions::All,
+            // Should one be missing from the next directory, that one's news says so.
+            Patience::NotNeeded if stale => Questions::Known,
+            Patience::NotNeeded if sources => Questions::Source,
+            Patience::NotNeeded => continue,
         };
         let mut place = 0;
         while let Some(next) = group.ask(context, &uid, place, questions) {
@@ -58,12 +70,24 @@ async fn again(context: &Context, sources: bool) {
             tokio::task::yield_now().await;
         }
     }
+    next
 }
 
 #[derive(Clone, Copy)]
 enum Questions {
+    /// May it come in?
     All,
+    /// Does anything that is known forbid it?
+    Known,
+    /// Is the source who it was?
     Source,
+}
+
+/// Whether to wait for a policy that is not known.
+enum Patience {
+    NotNeeded,
+    Until(Instant),
+    Over,
 }
 
 impl Admissions {
@@ -85,6 +109,18 @@ impl Group {
         !same
     }
 
+    fn patience(&self, context: &Context, directory: &Directory, workload: &Workload) -> Patience {
+        if directory.missing_policy(workload).is_none() {
+            self.missing.set(None);
+            return Patience::NotNeeded;
+        }
+        let now = Instant::now();
+        let since = self.missing.get().unwrap_or(now);
+        self.missing.set(Some(since));
+        let end = since + context.config().missing_policy_grace;
+        if now < end { Patience::Until(end) } else { Patience::Over }
+    }
+
     /// Asks for the connections from `place` on, a batch of them. Returns the place of the next batch.
     fn ask(&self, context: &Context, uid: &str, place: usize, questions: Questions) -> Option<usize> {
         let directory = context.directory();
@@ -92,28 +128,28 @@ impl Group {
         let entries = self.entries.borrow();
         let end = entries.capacity().min(place + BATCH);
         for (_, entry) in (place..end).filter_map(|key| Some((key, entries.get(key)?))) {
-            let verdict = match questions {
-                Questions::All => entry.visitor.ask(&directory, workload),
-                Questions::Source => entry.visitor.check_source(&directory, workload),
-            };
-            if let Err(error) = verdict {
-                entry.end(error);
-            }
+            entry.ask(&directory, workload, questions);
         }
         (end < entries.capacity()).then_some(end)
     }
 }
 
-impl super::Entry {
-    /// The task is dropped at its next turn; its connection then reports this as its end.
-    fn end(&self, why: TunnelError) {
-        self.ended.set(Some(Box::new(why)));
-        self.task.abort();
+impl Entry {
+    /// Who may not stay is ended: the task is dropped at its next turn, and its connection reports why.
+    fn ask(&self, directory: &Directory, workload: &Workload, questions: Questions) {
+        let verdict = match questions {
+            Questions::Source => self.visitor.check_source(directory, workload),
+            Questions::All | Questions::Known => self.visitor.ask(directory, workload),
+        };
+        match (verdict, questions) {
+            (Ok(()), _) | (Err(TunnelError::Denied(Denial::UnknownPolicy { .. })), Questions::Known) => {}
+            (Err(why), _) => {
+                self.ended.set(Some(Box::new(why)));
+                self.task.abort();
+            }
+        }
     }
 }
 
 /// Connections that are asked for before others get their turn.
 const BATCH: usize = 64;
-/// How often, at most, the sources of all connections are looked up while policy stays the same: every new pod is a
-/// change, and hardly ever one of the pods that are connected.
-const SOURCES: Duration = Duration::from_secs(1);
