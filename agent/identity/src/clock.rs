@@ -26,7 +26,7 @@ impl<F: Fn() -> SystemTime + Send + Sync> Clock for F {
 
 /// A [`Clock`] that rustls can hold.
 #[derive(Clone)]
-pub(crate) struct TlsClock(pub(crate) Arc<dyn Clock>);
+pub struct TlsClock(pub Arc<dyn Clock>);
 
 impl TimeProvider for TlsClock {
     fn current_time(&self) -> Option<UnixTime> {

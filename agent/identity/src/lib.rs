@@ -36,10 +36,10 @@ pub use authority::{CaError, CertificateAuthority, RequestError, SignFuture, Sig
 pub use ca::FileAuthority;
 pub use certificate::{AnswerError, CertificateSummary, WorkloadCertificate, pem};
 pub use certificates::{CertificateState, Certificates, Status};
-pub use clock::Clock;
+pub use clock::{Clock, TlsClock};
 pub use config::{Backoff, Config};
 pub use error::{Failure, FetchError, IdentityError};
 pub use peer::{PeerError, peer_identity};
 pub use remote::{RemoteAuthority, RemoteConfig, TokenSource};
 pub use revocation::CrlError;
-pub use tls::{ALPN_H2, explain, server_name};
+pub use tls::{ALPN_H2, explain, optional_client_verifier, server_name};

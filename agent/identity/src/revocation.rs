@@ -40,6 +40,16 @@ impl Revocations {
         })
     }
 
+    /// No file and no lists.
+    pub(crate) fn none() -> Arc<Self> {
+        Arc::new(Self {
+            path: None,
+            lists: ArcSwap::default(),
+            seen: std::sync::Mutex::default(),
+            changes: watch::Sender::new(0),
+        })
+    }
+
     /// What is in force.
     pub(crate) fn lists(&self) -> arc_swap::Guard<Arc<Vec<CertRevocationList<'static>>>> {
         self.lists.load()

@@ -90,6 +90,12 @@ impl Trust {
     }
 }
 
+impl std::fmt::Debug for Trust {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trust").field("roots", &self.anchors.len()).finish_non_exhaustive()
+    }
+}
+
 /// What a peer is in the handshake: it needs the extended key usage of that role, if its certificate has
 /// the extension at all (RFC 5280 section 4.2.1.12; SPIFFE X509-SVID says the same).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
