@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on must fail")]
 
 mod bind;
+mod control;
 mod data;
 mod discovery;
 mod fail_closed;
@@ -14,5 +15,6 @@ mod inbound;
 mod lifecycle;
 mod outbound;
 mod pods;
+mod policy;
 mod security;
 mod support;

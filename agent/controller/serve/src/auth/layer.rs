@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::server::NamedService;
 use tower::{Layer, Service};
 
 use super::{Authenticator, Peer};
@@ -24,6 +25,11 @@ impl<S> Layer<S> for Authenticator {
 pub struct Authenticated<S> {
     inner: S,
     authenticator: Authenticator,
+}
+
+/// Routed by its own name, as without the layer.
+impl<S: NamedService> NamedService for Authenticated<S> {
+    const NAME: &'static str = S::NAME;
 }
 
 impl<S, B> Service<Request<B>> for Authenticated<S>

@@ -1,0 +1,57 @@
+//! What a controller stands on: where its objects, its CA and its callers' proofs are.
+
+mod cluster;
+mod embedded;
+mod secret;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use weir_identity::ca::CaAuthority;
+use weir_resources::Event;
+use weir_serve::auth::TokenVerifier;
+
+use crate::config::{Config, Source};
+use crate::mesh::{Board, Statuses};
+
+/// The parts that a cluster and a directory do each in its own way.
+pub(crate) struct Backing {
+    pub(crate) authority: CaAuthority,
+    pub(crate) verifier: Arc<dyn TokenVerifier>,
+    /// Tokens that name a node and no pod count.
+    pub(crate) node_tokens: bool,
+    pub(crate) events: mpsc::Receiver<Vec<Event>>,
+    pub(crate) statuses: Statuses,
+    /// Statuses that are shown, not written.
+    pub(crate) board: Option<Arc<Board>>,
+    /// Whether this replica writes.
+    pub(crate) leads: watch::Receiver<bool>,
+}
+
+/// Work in the background that only ends by an error.
+pub(crate) type Tasks = JoinSet<anyhow::Error>;
+
+impl Backing {
+    /// Opens what the configuration names; what has to go on runs in `tasks`.
+    pub(crate) async fn open(config: &Config, tasks: &mut Tasks) -> anyhow::Result<Self> {
+        match &config.source {
+            Source::Kubernetes(kubeconfig) => cluster::open(config, kubeconfig.clone(), tasks).await,
+            Source::Directory { objects, state } => embedded::open(config, objects, state, tasks).await,
+        }
+    }
+}
+
+/// The CA's settings.
+fn authority(config: &Config) -> weir_identity::ca::AuthorityConfig {
+    let default = weir_identity::ca::AuthorityConfig::default();
+    weir_identity::ca::AuthorityConfig {
+        rotation: weir_identity::ca::RotationPolicy { overlap: config.ca.overlap, ..default.rotation },
+        // A rotation that is told to hurry must not wait for a look at the clock.
+        poll: default.poll.min(config.ca.overlap / 4),
+        ..default
+    }
+}
+
+/// Batches that may wait for the index.
+const BATCHES: usize = 64;

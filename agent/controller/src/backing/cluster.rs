@@ -1,0 +1,160 @@
+//! A Kubernetes cluster: all state is in its API, and of several replicas one at a time writes there.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use weir_identity::ca::{CaAuthority, MaterialStore};
+use weir_serve::auth::{AuthError, Caller, PodRef, TokenVerifier, VerifyFuture};
+use weir_sources::{
+    Cluster, LeaderConfig, LeaderElection, ReviewError, Reviewer, RootConfigMaps, SecretStore, StatusWriter,
+    Target, Webhook,
+};
+
+use super::secret::CaSecret;
+use super::{BATCHES, Backing, Tasks};
+use crate::config::Config;
+use crate::mesh::Statuses;
+use crate::token;
+
+pub(super) async fn open(
+    config: &Config,
+    kubeconfig: Option<PathBuf>,
+    tasks: &mut Tasks,
+) -> anyhow::Result<Backing> {
+    let root = config.index.root_namespace.clone();
+    let cluster = Cluster::connect(kubeconfig, None).await?.root_namespace(&root);
+    let authority = authority(config, &cluster, &root).await?;
+
+    let (sender, events) = mpsc::channel(BATCHES);
+    spawn(tasks, "reading the cluster", cluster.clone().run(sender));
+    let writer = StatusWriter::new(&cluster);
+    spawn(tasks, "writing statuses", writer.clone().run());
+
+    let election = LeaderElection::new(&cluster, LeaderConfig::new(&root, "weir-controller", &identity()));
+    let leads = election.leading();
+    spawn(tasks, "the election", election.run(std::future::pending()));
+    let may_rotate = leads.clone();
+    let rotation = authority.clone();
+    spawn(tasks, "the rotation of the CA", async move { rotation.run(move || *may_rotate.borrow()).await });
+    publish_roots(config, &cluster, &authority, &leads, tasks);
+
+    let verifier =
+        Arc::new(Tokens { reviewer: Reviewer::new(&cluster), audiences: [token::AUDIENCE.into()] });
+    tracing::info!(root_namespace = %root, "reading a Kubernetes cluster");
+    Ok(Backing {
+        authority,
+        verifier,
+        node_tokens: false,
+        events,
+        statuses: Statuses::Written { writer, elected: leads.clone() },
+        board: None,
+        leads,
+    })
+}
+
+/// The user's own CA, if there is a Secret with it (Istio's name); else one that the first replica makes.
+async fn authority(config: &Config, cluster: &Cluster, root: &str) -> anyhow::Result<CaAuthority> {
+    let store = |name: &str| CaSecret {
+        secret: SecretStore::new(cluster, root, name),
+        name: format!("{root}/{name}"),
+    };
+    let users = store("cacerts");
+    let chosen = if users.load().await?.is_some() { users } else { store("weir-ca") };
+    Ok(CaAuthority::open_or_create(Arc::new(chosen), super::authority(config)).await?)
+}
+
+/// Tells the cluster what to trust: every namespace's pods, and the API server where it calls our webhook.
+fn publish_roots(
+    config: &Config,
+    cluster: &Cluster,
+    authority: &CaAuthority,
+    leads: &watch::Receiver<bool>,
+    tasks: &mut Tasks,
+) {
+    let (sender, roots) = watch::channel::<Arc<str>>(authority.roots_pem().into());
+    let (source, mut changes) = (authority.clone(), authority.changes());
+    spawn(tasks, "following the CA", async move {
+        while changes.changed().await.is_ok() {
+            sender.send_replace(source.roots_pem().into());
+        }
+    });
+    let maps = RootConfigMaps::new(cluster, "istio-ca-root-cert", leads.clone(), roots.clone());
+    spawn(tasks, "publishing the roots", maps.run());
+    if config.admission.is_some() {
+        let webhook = keep_webhook(config, cluster.clone(), leads.clone(), roots);
+        spawn(tasks, "publishing the webhook", webhook);
+    }
+}
+
+/// Keeps the webhook's configuration as it should be, while this replica leads.
+fn keep_webhook(
+    config: &Config,
+    cluster: Cluster,
+    mut leads: watch::Receiver<bool>,
+    mut roots: watch::Receiver<Arc<str>>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (namespace, fail_closed) = (config.index.root_namespace.to_string(), config.admission_closed);
+    async move {
+        while leads.wait_for(|leads| *leads).await.is_ok() {
+            let webhook = Webhook {
+                name: "weir-controller".into(),
+                target: Target::Service {
+                    namespace: namespace.clone(),
+                    name: "weir-controller".into(),
+                    port: 443,
+                },
+                path: "/validate".into(),
+                ca_bundle: roots.borrow_and_update().to_string(),
+                fail_closed,
+            };
+            if let Err(error) = webhook.write(&cluster).await {
+                tracing::warn!("the webhook's configuration is not written: {error}");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            tokio::select! {
+                changed = roots.changed() => if changed.is_err() { return },
+                changed = leads.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+/// TokenReview behind the door of the serving side.
+struct Tokens {
+    reviewer: Reviewer,
+    audiences: [String; 1],
+}
+
+impl TokenVerifier for Tokens {
+    fn verify<'a>(&'a self, token: &'a str) -> VerifyFuture<'a> {
+        Box::pin(async move {
+            let reviewed =
+                self.reviewer.review(token, &self.audiences).await.map_err(|error| match error {
+                    refused @ ReviewError::Refused { .. } => AuthError::Refused(refused.to_string()),
+                    other => AuthError::Unavailable(other.to_string()),
+                })?;
+            let pod = reviewed.pod.map(|pod| PodRef { name: pod.name.into(), uid: pod.uid.into() });
+            let node = reviewed.node.map(Into::into);
+            Ok(Caller { pod, node, ..Caller::new(reviewed.namespace, reviewed.service_account) })
+        })
+    }
+}
+
+/// Nobody else has it, and no earlier life of this process.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{:016x}", host.trim(), RandomState::new().hash_one(std::process::id()))
+}
+
+/// Work that must not end while the process lives.
+fn spawn(tasks: &mut Tasks, what: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        work.await;
+        anyhow::anyhow!("{what} ended")
+    });
+}
+
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,171 @@
+//! The one task that owns the index: events in, pictures and statuses out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+use weir_index::{Changes, Index, StatusUpdate};
+use weir_resources::{Event, Key};
+use weir_serve::Store;
+use weir_sources::{StatusPatch, StatusWriter};
+
+use crate::config::Debounce;
+use crate::metrics::Metrics;
+
+/// Where the index's answers go.
+pub(crate) struct Outputs {
+    pub(crate) store: Store,
+    pub(crate) statuses: Statuses,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What objects are to be told.
+pub(crate) enum Statuses {
+    /// The objects are files of somebody's: what they would be told is shown and logged.
+    Shown(Arc<Board>),
+    /// The objects are in a cluster: the elected replica writes. True: this one is.
+    Written { writer: StatusWriter, elected: watch::Receiver<bool> },
+}
+
+/// The last status of every object that has one.
+#[derive(Default)]
+pub(crate) struct Board(Mutex<BTreeMap<Key, StatusUpdate>>);
+
+/// Follows the sources until they end. The first picture is published when every kind has been listed: half a mesh would
+/// look like a mesh from which the other half was removed.
+pub(crate) async fn follow(
+    mut index: Index,
+    mut events: mpsc::Receiver<Vec<Event>>,
+    debounce: Debounce,
+    mut outputs: Outputs,
+) {
+    loop {
+        let batch = tokio::select! {
+            batch = events.recv() => batch,
+            () = outputs.statuses.elected() => {
+                outputs.statuses.tell(index.statuses());
+                continue;
+            }
+        };
+        let Some(batch) = batch else { return };
+        let since = Instant::now();
+        outputs.take(&mut index, batch);
+        collect(&mut index, &mut events, debounce, &outputs).await;
+        if index.is_synced() {
+            let changes = index.commit();
+            let took = since.elapsed();
+            outputs.publish(&index, changes, took);
+        }
+    }
+}
+
+/// Takes what else comes, until it is quiet.
+async fn collect(
+    index: &mut Index,
+    events: &mut mpsc::Receiver<Vec<Event>>,
+    debounce: Debounce,
+    outputs: &Outputs,
+) {
+    let latest = Instant::now() + debounce.max;
+    loop {
+        let until = (Instant::now() + debounce.quiet).min(latest);
+        match timeout_at(until, events.recv()).await {
+            Ok(Some(batch)) if Instant::now() < latest => outputs.take(index, batch),
+            Ok(Some(batch)) => return outputs.take(index, batch),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+impl Outputs {
+    fn take(&self, index: &mut Index, batch: Vec<Event>) {
+        self.metrics.events(batch.len());
+        for event in batch {
+            if let (Event::Delete(key), Statuses::Shown(board)) = (&event, &self.statuses) {
+                board.lock().remove(key);
+            }
+            index.apply(event);
+        }
+    }
+
+    fn publish(&mut self, index: &Index, changes: Changes, took: Duration) {
+        self.store.publish(index.snapshot(), &changes);
+        self.metrics.published(&changes, took);
+        if !changes.statuses.is_empty() {
+            self.statuses.tell(changes.statuses);
+        }
+    }
+}
+
+impl Statuses {
+    /// Waits until this replica has been elected to write.
+    async fn elected(&mut self) {
+        match self {
+            Self::Shown(_) => std::future::pending().await,
+            Self::Written { writer, elected } => loop {
+                if elected.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                if *elected.borrow_and_update() {
+                    return;
+                }
+                writer.clear();
+            },
+        }
+    }
+
+    fn tell(&self, updates: Vec<StatusUpdate>) {
+        match self {
+            Self::Shown(board) => board.show(updates),
+            Self::Written { writer, elected } if *elected.borrow() => {
+                for update in updates {
+                    writer.apply(patch(update));
+                }
+            }
+            Self::Written { .. } => {}
+        }
+    }
+}
+
+fn patch(update: StatusUpdate) -> StatusPatch {
+    let StatusUpdate { key, generation, conditions, remove, addresses } = update;
+    StatusPatch { key, generation, conditions, remove, addresses }
+}
+
+impl Board {
+    /// What objects have been told, by key.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let board = self.lock();
+        let told = board.iter().map(|(key, update)| {
+            serde_json::json!({
+                "object": key.to_string(),
+                "observedGeneration": update.generation,
+                "conditions": update.conditions,
+            })
+        });
+        told.collect()
+    }
+
+    fn show(&self, updates: Vec<StatusUpdate>) {
+        let mut board = self.lock();
+        for update in updates {
+            let known = board.get(&update.key).map(|known| &known.conditions);
+            for condition in update.conditions.iter().filter(|c| c.status == "False") {
+                let same = |other: &weir_resources::Condition| {
+                    (&other.kind, &other.message) == (&condition.kind, &condition.message)
+                };
+                if !known.is_some_and(|known| known.iter().any(same)) {
+                    let (kind, reason) = (&condition.kind, &condition.reason);
+                    tracing::warn!(object = %update.key, %kind, %reason, "{}", condition.message);
+                }
+            }
+            board.insert(update.key.clone(), update);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, StatusUpdate>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,80 @@
+//! What the controller itself counts; its parts register their own.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use weir_index::Changes;
+
+/// All metrics of this process.
+pub(crate) struct Metrics {
+    registry: Mutex<Registry>,
+    events: Counter,
+    commits: Histogram,
+    changed: Family<[(&'static str, &'static str); 1], Counter>,
+    leader: Gauge<i64, AtomicI64>,
+}
+
+impl Metrics {
+    /// Registers the controller's own metrics beside what the parts have put into `registry`.
+    pub(crate) fn new(mut registry: Registry) -> Self {
+        let build: Family<[(&'static str, &'static str); 2], Gauge> = Family::default();
+        build.get_or_create(&[("component", "weir-controller"), ("tag", env!("CARGO_PKG_VERSION"))]).set(1);
+        let metrics = Self {
+            registry: Mutex::default(),
+            events: Counter::default(),
+            commits: Histogram::new(BUCKETS),
+            changed: Family::default(),
+            leader: Gauge::default(),
+        };
+        registry.register("istio_build", "Component and version", build);
+        registry.register("weir_source_events", "Changes that the sources told", metrics.events.clone());
+        registry.register(
+            "weir_index_publish_seconds",
+            "From the first of the changes that are collected to their publication",
+            metrics.commits.clone(),
+        );
+        registry.register("weir_index_changes", "Resources that changed", metrics.changed.clone());
+        registry.register(
+            "weir_controller_leader",
+            "1 where this replica is the one that writes to the cluster",
+            metrics.leader.clone(),
+        );
+        Self { registry: Mutex::new(registry), ..metrics }
+    }
+
+    /// Changes came from a source.
+    pub(crate) fn events(&self, count: usize) {
+        self.events.inc_by(count as u64);
+    }
+
+    /// A picture was published.
+    pub(crate) fn published(&self, changes: &Changes, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
+        let (addresses, policies) = (changes.addresses.len() as u64, changes.authorizations.len() as u64);
+        self.changed.get_or_create(&[("type", "address")]).inc_by(addresses);
+        self.changed.get_or_create(&[("type", "authorization")]).inc_by(policies);
+    }
+
+    /// This replica was elected, or no longer is.
+    pub(crate) fn leader(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// The page for Prometheus.
+    pub(crate) fn encode(&self) -> anyhow::Result<String> {
+        let mut page = String::new();
+        let registry =
+            self.registry.lock().map_err(|_| anyhow::anyhow!("the metrics registry is poisoned"))?;
+        encode(&mut page, &registry)?;
+        Ok(page)
+    }
+}
+
+const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];

@@ -1,0 +1,97 @@
+//! Brings the controller up, joins its parts, and takes it down again.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use weir_index::Index;
+use weir_process::{Endpoint, LogLevel, Signals};
+use weir_serve::{Limits, Store};
+
+use crate::backing::{Backing, Tasks};
+use crate::config::Config;
+use crate::mesh::{self, Outputs};
+use crate::metrics::Metrics;
+use crate::{monitoring, services};
+
+/// Runs the controller until it is told to stop.
+///
+/// # Errors
+/// A part cannot start, or ended.
+pub fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, log_level))
+}
+
+async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), trust_domain = %config.index.trust_domain, "starting");
+    // Ports first: one that is taken is an error now, before anything was written anywhere.
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
+    let endpoint = Endpoint::bind("monitoring", config.monitoring).await?;
+
+    let mut registry = Registry::default();
+    let mut tasks = Tasks::new();
+    let backing = Backing::open(&config, &mut tasks).await?;
+    let store = Store::new();
+    let services = services::routes(&config, &backing, &store, &mut registry);
+    let tls = services::tls(&config, &backing.authority, &mut tasks)?;
+    let metrics = Arc::new(Metrics::new(registry));
+    follow_leadership(backing.leads.clone(), metrics.clone(), &mut tasks);
+
+    let state =
+        monitoring::State { store: store.clone(), board: backing.board, metrics: metrics.clone(), log_level };
+    let pages = endpoint.serve(Arc::new(state), monitoring::answer);
+    tasks.spawn(async move {
+        pages.await;
+        anyhow::anyhow!("the monitoring endpoint ended")
+    });
+    let outputs = Outputs { store: store.clone(), statuses: backing.statuses, metrics };
+    let index = Index::new(config.index.clone());
+    let follow = mesh::follow(index, backing.events, config.debounce, outputs);
+    tasks.spawn(async move {
+        follow.await;
+        anyhow::anyhow!("the sources ended")
+    });
+
+    let (stop, mut stopped) = watch::channel(false);
+    let shutdown = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let mut server = tokio::spawn(weir_serve::serve(listener, tls, Limits::default(), services, shutdown));
+    tokio::select! {
+        signal = signals.next() => tracing::info!(signal, "stopping; a second signal stops at once"),
+        ended = tasks.join_next() => return Err(ended_early(ended)),
+        ended = &mut server => return Err(anyhow::anyhow!("the control plane's port ended: {ended:?}")),
+    }
+    // Agents come back to another replica, or to the next start, with what they hold.
+    store.close();
+    stop.send_replace(true);
+    tokio::select! {
+        ended = &mut server => ended??,
+        signal = signals.next() => tracing::warn!(signal, "stopping at once"),
+    }
+    tracing::info!(at = ?SystemTime::now(), "stopped");
+    Ok(())
+}
+
+fn follow_leadership(mut leads: watch::Receiver<bool>, metrics: Arc<Metrics>, tasks: &mut Tasks) {
+    tasks.spawn(async move {
+        loop {
+            metrics.leader(*leads.borrow_and_update());
+            if leads.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    });
+}
+
+fn ended_early(ended: Option<Result<anyhow::Error, tokio::task::JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Ok(error)) => error,
+        Some(Err(panic)) => panic.into(),
+        None => anyhow::anyhow!("nothing is left to do"),
+    }
+}
