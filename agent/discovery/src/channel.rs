@@ -18,6 +18,10 @@ mod dial;
 mod error;
 
 pub use credentials::Credentials;
+pub(crate) use dial::Dialer;
+use dial::Tls;
+#[cfg(test)]
+pub(crate) use dial::{Dialed, Stream};
 pub use error::ChannelError;
 
 /// Where the control plane is, and how it and we know each other.
@@ -40,6 +44,7 @@ pub struct ChannelConfig {
 pub struct ControlChannel {
     target: Arc<Target>,
     credentials: Credentials,
+    dialer: Arc<dyn Dialer>,
 }
 
 /// What a connection is made of.
@@ -74,7 +79,7 @@ impl ControlChannel {
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         let credentials = Credentials::new(config.token_file, &config.headers)?;
         let target = Target { address, host, port, name, root_cert_file: config.root_cert_file };
-        Ok(Self { target: Arc::new(target), credentials })
+        Ok(Self { target: Arc::new(target), credentials, dialer: Arc::new(Tls) })
     }
 
     /// The address, for messages.
@@ -92,7 +97,7 @@ impl ControlChannel {
     /// # Errors
     /// The control plane cannot be reached or is not who it should be.
     pub async fn connect(&self) -> Result<Channel, ChannelError> {
-        let stream = dial::dial(&self.target).await?;
+        let stream = self.dialer.dial(self.target.clone()).await?;
         // The one stream is given away once: a channel that lost its connection is not mended, its owner makes another.
         let stream = Arc::new(std::sync::Mutex::new(Some(stream)));
         let connector = service_fn(move |_: Uri| {
@@ -110,12 +115,18 @@ impl ControlChannel {
     /// # Errors
     /// The address cannot be one (it was checked, so: never).
     pub fn lazy(&self) -> Result<Channel, ChannelError> {
-        let target = self.target.clone();
+        let (target, dialer) = (self.target.clone(), self.dialer.clone());
         let connector = service_fn(move |_: Uri| {
-            let target = target.clone();
-            async move { dial::dial(&target).await.map(TokioIo::new) }
+            let (target, dialer) = (target.clone(), dialer.clone());
+            async move { dialer.dial(target).await.map(TokioIo::new) }
         });
         Ok(self.endpoint()?.connect_with_connector_lazy(connector))
+    }
+
+    /// The same way over other connections, for tests.
+    #[cfg(test)]
+    pub(crate) fn over(self, dialer: impl Dialer) -> Self {
+        Self { dialer: Arc::new(dialer), ..self }
     }
 
     fn endpoint(&self) -> Result<Endpoint, ChannelError> {
@@ -144,3 +155,5 @@ const PONG: Duration = Duration::from_secs(10);
 /// A first answer is tens of megabytes in a large mesh; with the default of 64 KiB each round trip would count.
 const WINDOW: u32 = 4 << 20;
 
+#[cfg(test)]
+mod tests;

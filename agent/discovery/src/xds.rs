@@ -164,3 +164,5 @@ const SMALL: usize = 64;
 /// Refusals of one response that are logged one by one; the answer and the config dump have more.
 const SAID: usize = 20;
 
+#[cfg(test)]
+mod tests;

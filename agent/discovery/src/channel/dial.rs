@@ -2,20 +2,45 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{ChannelError, Target};
 
+/// How a connection is made. There is one way, and that of the tests.
+pub(crate) trait Dialer: std::fmt::Debug + Send + Sync + 'static {
+    fn dial(&self, target: Arc<Target>) -> Dialed;
+}
+
+/// The connection to come.
+pub(crate) type Dialed = Pin<Box<dyn Future<Output = Result<Box<dyn Stream>, ChannelError>> + Send>>;
+
+/// A stream of bytes.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// TCP and TLS.
+#[derive(Debug)]
+pub(super) struct Tls;
+
+impl Dialer for Tls {
+    fn dial(&self, target: Arc<Target>) -> Dialed {
+        Box::pin(async move { Ok(Box::new(dial(&target).await?) as Box<dyn Stream>) })
+    }
+}
+
 /// Connects and has the control plane prove who it is.
-pub(super) async fn dial(target: &Target) -> Result<TlsStream<TcpStream>, ChannelError> {
+async fn dial(target: &Target) -> Result<TlsStream<TcpStream>, ChannelError> {
     let address = || target.address.clone();
     let late = |limit, stage| ChannelError::Timeout { address: address(), limit, stage };
     // Before anybody is bothered: without roots there is nothing to ask for.

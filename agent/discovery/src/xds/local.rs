@@ -63,3 +63,6 @@ impl LocalPods {
             && !workload.native_tunnel
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! The client against control planes that follow a script: over a pipe in the process, with time that only passes when
+//! everybody waits.
+
+mod client;
+mod converge;
+mod fixture;
+mod lost;
+mod policies;
+mod stream;
