@@ -104,7 +104,7 @@ impl Head {
         broken |= targeted.is_err();
         let targeted = targeted == Ok(true);
         if targeted && !matches!(selector, Ok(None)) {
-            findings.add(Severity::Invalid, &at, "is beside targetRefs; one of them must go");
+            findings.add(Severity::Invalid, at, "is beside targetRefs; one of them must go");
         }
         let mut head = Self {
             intent: intent.unwrap_or(Intent::Allow),
@@ -150,7 +150,7 @@ impl Head {
         if rules.is_empty() && matches!(self.intent, Intent::Deny | Intent::Custom) {
             findings.add(
                 Severity::Invalid,
-                &at,
+                at,
                 "is empty, so the policy never matches; one rule that is empty (`rules: [{}]`) always does",
             );
         }

@@ -58,7 +58,7 @@ pub(super) fn read(policy: &Policy, config: &Config) -> PeerAuthentication {
     let broken = spec.is_err();
     let mut reading = Reading { findings, broken, mode: Mode::Unset, ports: BTreeMap::new() };
     let selector = reading.read(spec.unwrap_or(&empty), &root);
-    reading.finish(selector, &policy.meta.namespace == &config.root_namespace)
+    reading.finish(selector, policy.meta.namespace == config.root_namespace)
 }
 
 struct Reading {

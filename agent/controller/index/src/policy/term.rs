@@ -94,7 +94,7 @@ impl Reader<'_> {
             };
             term.unknown |= read.is_err();
         }
-        self.refuse_two_ways_to_name_a_peer(&mut term, path);
+        self.refuse_two_ways_to_name_a_peer(fields, &mut term, path);
         term
     }
 
@@ -186,15 +186,19 @@ impl Reader<'_> {
     }
 
     /// Istio has the one or the other. Both together may have been meant as "or", and be read as "and".
-    fn refuse_two_ways_to_name_a_peer(&mut self, term: &mut Term, path: &Path<'_>) {
-        let asks = &mut term.asks;
-        let accounts = !(asks.service_accounts.is_empty() && asks.not_service_accounts.is_empty());
-        let texts =
-            [&asks.principals, &asks.not_principals, &asks.namespaces, &asks.not_namespaces].map(Vec::len);
-        if !accounts || texts == [0; 4] {
+    fn refuse_two_ways_to_name_a_peer(
+        &mut self,
+        fields: &Map<String, Value>,
+        term: &mut Term,
+        path: &Path<'_>,
+    ) {
+        let said = |names: &[&str]| names.iter().any(|name| is_said(fields, name));
+        let accounts = said(&["serviceAccounts", "notServiceAccounts"]);
+        if !accounts || !said(&["principals", "notPrincipals", "namespaces", "notNamespaces"]) {
             return;
         }
         self.invalid(path, "has service accounts beside principals or namespaces, which cannot be");
+        let asks = &mut term.asks;
         asks.service_accounts.clear();
         asks.not_service_accounts.clear();
         asks.principals.clear();

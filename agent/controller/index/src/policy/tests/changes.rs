@@ -11,9 +11,7 @@ use crate::policy::{Affected, Policies};
 /// A policy in a namespace before and after, and whom that concerns.
 #[rstest]
 #[case::for_the_namespace("shop", None, Some("{}"), Affected::Nothing)]
-#[case::selected(
-    "shop", None, Some(r#"{"selector": {"matchLabels": {"a": "b"}}}"#), selected("a=b", "a=b")
-)]
+#[case::selected("shop", None, Some(r#"{"selector": {"matchLabels": {"a": "b"}}}"#), selected("a=b", "a=b"))]
 #[case::gone("shop", Some(r#"{"selector": {"matchLabels": {"a": "b"}}}"#), None, selected("a=b", "a=b"))]
 #[case::another_selector(
     "shop",
@@ -49,16 +47,26 @@ fn of_an_authorization_policy(
 #[case::strict("shop", None, Some(r#"{"mtls": {"mode": "STRICT"}}"#), selected("", ""))]
 #[case::permissive("shop", None, Some(r#"{"mtls": {"mode": "PERMISSIVE"}}"#), Affected::Nothing)]
 #[case::workload(
-    "shop", None, Some(r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"}}"#),
+    "shop",
+    None,
+    Some(r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"}}"#),
     selected("a=b", "a=b")
 )]
 #[case::root(ROOT, None, Some(r#"{"mtls": {"mode": "STRICT"}}"#), Affected::Everything)]
 #[case::root_permissive(ROOT, None, Some(r#"{"mtls": {"mode": "PERMISSIVE"}}"#), Affected::Nothing)]
 #[case::root_selector(
-    ROOT, None, Some(r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"}}"#), Affected::Nothing
+    ROOT,
+    None,
+    Some(r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"}}"#),
+    Affected::Nothing
 )]
 #[case::forced("shop", None, Some(r#"{"selector": 1, "mtls": {"mode": "STRICT"}}"#), selected("", ""))]
-#[case::same("shop", Some(r#"{"mtls": {"mode": "STRICT"}}"#), Some(r#"{"mtls": {"mode": "STRICT"}}"#), Affected::Nothing)]
+#[case::same(
+    "shop",
+    Some(r#"{"mtls": {"mode": "STRICT"}}"#),
+    Some(r#"{"mtls": {"mode": "STRICT"}}"#),
+    Affected::Nothing
+)]
 #[case::gone("shop", Some(r#"{"mtls": {"mode": "STRICT"}}"#), None, selected("", ""))]
 #[case::narrower(
     "shop",
@@ -110,7 +118,8 @@ fn a_workload_names_who_selects_it(#[case] namespace: &str, #[case] own: &str, #
         let key = authorization_key(namespace, name);
         policies.apply(Some(&policy(namespace, name, json(spec))), &key);
     }
-    let named: Vec<String> = policies.keys_for(namespace, &labels(own)).iter().map(ToString::to_string).collect();
+    let named: Vec<String> =
+        policies.keys_for(namespace, &labels(own)).iter().map(ToString::to_string).collect();
     assert_eq!(named, keys);
 }
 
@@ -153,13 +162,15 @@ fn strict_comes_and_goes() {
 #[case::namespace("shop")]
 fn what_is_inherited_changes_the_heir(#[case] level: &str) {
     let mut policies = Policies::new(&Config::default());
-    let spec = json(r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"80": {"mode": "PERMISSIVE"}}}"#);
+    let spec =
+        json(r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"80": {"mode": "PERMISSIVE"}}}"#);
     policies.apply(Some(&policy("shop", "w", spec)), &peer_key("shop", "w"));
     policies.take_changed();
     let own = "shop/converted_peer_authentication_w";
     let strict = policy(level, "s", json(r#"{"mtls": {"mode": "STRICT"}}"#));
     policies.apply(Some(&strict), &peer_key(level, "s"));
-    let changed: Vec<_> = policies.take_changed().into_iter().map(|(k, p)| (k.to_string(), line(p.as_ref()))).collect();
+    let changed: Vec<_> =
+        policies.take_changed().into_iter().map(|(k, p)| (k.to_string(), line(p.as_ref()))).collect();
     assert_eq!(changed, [(own.into(), "DENY to selected: !principal any and !port 80".into())]);
     assert_eq!(policies.keys_for("shop", &labels("a=b")), [own.into()]);
     policies.apply(None, &peer_key(level, "s"));

@@ -19,7 +19,11 @@ use crate::policy::peer_authentication::{self, Level, Mode};
 #[case::unset(r#"{"mtls": {"mode": "UNSET"}}"#, "namespace: unset", "")]
 #[case::no_mode(r#"{"mtls": {}}"#, "namespace: unset", "")]
 #[case::empty_selector(r#"{"selector": {}, "mtls": {"mode": "STRICT"}}"#, "namespace: strict", "")]
-#[case::no_labels(r#"{"selector": {"matchLabels": {}}, "mtls": {"mode": "STRICT"}}"#, "namespace: strict", "")]
+#[case::no_labels(
+    r#"{"selector": {"matchLabels": {}}, "mtls": {"mode": "STRICT"}}"#,
+    "namespace: strict",
+    ""
+)]
 #[case::selected(r#"{"selector": {"matchLabels": {"a": "b"}}}"#, "a=b: unset", "")]
 #[case::ports(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"},
@@ -40,29 +44,35 @@ use crate::policy::peer_authentication::{self, Level, Mode};
 // Ports.
 #[case::port_misspelt_mode(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"80": {"mode": "x"}}}"#,
-    "a=b: unset; 80 strict", r#"spec.portLevelMtls.80.mode"#
+    "a=b: unset; 80 strict",
+    r#"spec.portLevelMtls.80.mode"#
 )]
 #[case::port_text(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"80": "PERMISSIVE"}}"#,
-    "a=b: unset; 80 strict", r#"spec.portLevelMtls.80"#
+    "a=b: unset; 80 strict",
+    r#"spec.portLevelMtls.80"#
 )]
 #[case::no_port_permissive(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "STRICT"},
         "portLevelMtls": {"http": {"mode": "PERMISSIVE"}, "81": {"mode": "PERMISSIVE"}}}"#,
-    "a=b: strict; 81 permissive", "spec.portLevelMtls.http"
+    "a=b: strict; 81 permissive",
+    "spec.portLevelMtls.http"
 )]
 #[case::no_port_strict(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "PERMISSIVE"},
         "portLevelMtls": {"http": {"mode": "STRICT"}, "81": {"mode": "PERMISSIVE"}}}"#,
-    "a=b: strict", "spec.portLevelMtls.http"
+    "a=b: strict",
+    "spec.portLevelMtls.http"
 )]
 #[case::port_zero(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"0": {"mode": "STRICT"}}}"#,
-    "a=b: strict", "spec.portLevelMtls.0"
+    "a=b: strict",
+    "spec.portLevelMtls.0"
 )]
 #[case::port_high(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"65536": {"mode": "PERMISSIVE"}}}"#,
-    "a=b: unset", "spec.portLevelMtls.65536"
+    "a=b: unset",
+    "spec.portLevelMtls.65536"
 )]
 #[case::port_twice(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": {"080": {"mode": "STRICT"}, "80": {"mode": "PERMISSIVE"}}}"#,
@@ -70,47 +80,64 @@ use crate::policy::peer_authentication::{self, Level, Mode};
 )]
 #[case::ports_list(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": []}"#,
-    "a=b: strict", "spec.portLevelMtls"
+    "a=b: strict",
+    "spec.portLevelMtls"
 )]
 #[case::ports_null(
-    r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": null}"#, "a=b: strict", "spec.portLevelMtls"
+    r#"{"selector": {"matchLabels": {"a": "b"}}, "portLevelMtls": null}"#,
+    "a=b: strict",
+    "spec.portLevelMtls"
 )]
 // Ports need a workload. What must be strict is, of all ports.
 #[case::ports_of_all(
     r#"{"mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"80": {"mode": "STRICT"}}}"#,
-    "namespace: strict", "spec.portLevelMtls"
+    "namespace: strict",
+    "spec.portLevelMtls"
 )]
 #[case::ports_of_all_permissive(
     r#"{"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "PERMISSIVE"}}}"#,
-    "namespace: strict", "spec.portLevelMtls"
+    "namespace: strict",
+    "spec.portLevelMtls"
 )]
 #[case::ports_of_all_harmless(
     r#"{"mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"80": {"mode": "PERMISSIVE"}}}"#,
-    "namespace: permissive", "spec.portLevelMtls"
+    "namespace: permissive",
+    "spec.portLevelMtls"
 )]
 #[case::ports_of_empty_selector(
-    r#"{"selector": {}, "portLevelMtls": {"80": {"mode": "STRICT"}}}"#, "namespace: strict", "spec.portLevelMtls"
+    r#"{"selector": {}, "portLevelMtls": {"80": {"mode": "STRICT"}}}"#,
+    "namespace: strict",
+    "spec.portLevelMtls"
 )]
 // A selector that cannot be read may select anybody.
 #[case::selector_text(r#"{"selector": "a", "mtls": {"mode": "STRICT"}}"#, "forced: strict", "spec.selector")]
 #[case::selector_null(r#"{"selector": null, "mtls": {"mode": "STRICT"}}"#, "forced: strict", "spec.selector")]
-#[case::selector_permissive(r#"{"selector": 1, "mtls": {"mode": "PERMISSIVE"}}"#, "nobody: permissive", "spec.selector")]
+#[case::selector_permissive(
+    r#"{"selector": 1, "mtls": {"mode": "PERMISSIVE"}}"#,
+    "nobody: permissive",
+    "spec.selector"
+)]
 #[case::selector_port(
     r#"{"selector": {"matchLabels": {"a": 1}}, "portLevelMtls": {"80": {"mode": "STRICT"}}}"#,
-    "forced: unset; 80 strict", "spec.selector.matchLabels.a"
+    "forced: unset; 80 strict",
+    "spec.selector.matchLabels.a"
 )]
 #[case::wildcard(
     r#"{"selector": {"matchLabels": {"a": "*"}}, "mtls": {"mode": "STRICT"}}"#,
-    "forced: strict", "spec.selector.matchLabels.a"
+    "forced: strict",
+    "spec.selector.matchLabels.a"
 )]
 // A field that nobody knows may be any of the others, misspelt.
 #[case::misspelt_mtls(r#"{"mTLS": {"mode": "PERMISSIVE"}}"#, "forced: strict", "spec.mTLS")]
 #[case::misspelt_selector(
-    r#"{"selektor": {}, "mtls": {"mode": "PERMISSIVE"}}"#, "forced: strict", "spec.selektor"
+    r#"{"selektor": {}, "mtls": {"mode": "PERMISSIVE"}}"#,
+    "forced: strict",
+    "spec.selektor"
 )]
 #[case::misspelt_ports(
     r#"{"selector": {"matchLabels": {"a": "b"}}, "mtls": {"mode": "PERMISSIVE"}, "portLevelMTLS": {}}"#,
-    "a=b: strict", "spec.portLevelMTLS"
+    "a=b: strict",
+    "spec.portLevelMTLS"
 )]
 #[case::spec_text(r#""STRICT""#, "forced: strict", "spec")]
 #[case::spec_list("[]", "forced: strict", "spec")]
@@ -189,7 +216,8 @@ fn a_spec(#[case] spec: &str, #[case] asks: &str, #[case] wrong: &str) {
 #[case::unset_port_strict("shop/w a=b UNSET 80=STRICT", "own shop/w")]
 #[case::ports_inherit_from_mesh("weir-system/m STRICT; shop/w a=b UNSET 80=PERMISSIVE", "own shop/w")]
 #[case::ports_namespace_between(
-    "weir-system/m STRICT; shop/n PERMISSIVE; shop/w a=b UNSET 80=PERMISSIVE", ""
+    "weir-system/m STRICT; shop/n PERMISSIVE; shop/w a=b UNSET 80=PERMISSIVE",
+    ""
 )]
 #[case::ports_of_oldest("shop/x@1 a=b STRICT; shop/w@2 a=b STRICT 80=PERMISSIVE", "strict")]
 #[case::ports_of_another("shop/w a=c STRICT 80=PERMISSIVE", "")]
@@ -251,7 +279,10 @@ fn apply(policies: &mut Policies, object: &str) {
 
 /// What is published for objects.
 #[rstest]
-#[case::permissive("shop/w PERMISSIVE", "weir-system/istio_converted_static_strict DENY to selected: !principal any")]
+#[case::permissive(
+    "shop/w PERMISSIVE",
+    "weir-system/istio_converted_static_strict DENY to selected: !principal any"
+)]
 #[case::strict_ports(
     "shop/w a=b STRICT 81=DISABLE 80=PERMISSIVE 443=STRICT",
     "shop/converted_peer_authentication_w DENY to selected: !principal any and !port 80 and !port 81"

@@ -311,6 +311,12 @@ use super::{convert, fields, json, rules};
     r#"{"from": [{"source": {"notServiceAccounts": ["x"], "notNamespaces": ["y"], "ipBlocks": ["10.0.0.1"]}}]}"#,
     "never", "from 10.0.0.1/32", "spec.rules[0].from[0].source"
 )]
+#[case::bad_accounts_and_not_namespaces(
+    r#"{"from": [{"source": {"notServiceAccounts": [""], "notNamespaces": ["y"]}}]}"#,
+    "never",
+    "always",
+    "spec.rules[0].from[0].source.notServiceAccounts[0] spec.rules[0].from[0].source"
+)]
 #[case::accounts_and_empty_namespaces(
     r#"{"from": [{"source": {"serviceAccounts": ["x"], "namespaces": []}}]}"#,
     "sa shop/x",

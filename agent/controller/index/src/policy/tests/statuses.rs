@@ -9,7 +9,11 @@ use crate::{Config, StatusUpdate};
 
 /// Conditions as `Type=Status/Reason`, and words that their message has.
 #[rstest]
-#[case::good("{}", "Accepted=True/Accepted Programmed=True/Programmed ZtunnelAccepted=True/Accepted", "as it is written")]
+#[case::good(
+    "{}",
+    "Accepted=True/Accepted Programmed=True/Programmed ZtunnelAccepted=True/Accepted",
+    "as it is written"
+)]
 #[case::requests(
     r#"{"rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}"#,
     "Accepted=False/UnsupportedValue Programmed=True/Programmed ZtunnelAccepted=True/UnsupportedValue",
@@ -74,17 +78,25 @@ fn of_an_authorization_policy(#[case] spec: &str, #[case] conditions: &str, #[ca
 }
 
 #[rstest]
-#[case::good(r#"{"mtls": {"mode": "STRICT"}}"#, "Accepted=True/Accepted Programmed=True/Programmed", "as it is written")]
+#[case::good(
+    r#"{"mtls": {"mode": "STRICT"}}"#,
+    "Accepted=True/Accepted Programmed=True/Programmed",
+    "as it is written"
+)]
 #[case::mode(
-    r#"{"mtls": {"mode": "ON"}}"#, "Accepted=False/Invalid Programmed=True/Programmed",
+    r#"{"mtls": {"mode": "ON"}}"#,
+    "Accepted=False/Invalid Programmed=True/Programmed",
     "spec.mtls.mode: \"ON\" is none of UNSET|demands mTLS"
 )]
 #[case::selector(
-    r#"{"selector": 1, "mtls": {"mode": "STRICT"}}"#, "Accepted=False/Invalid Programmed=True/Programmed",
+    r#"{"selector": 1, "mtls": {"mode": "STRICT"}}"#,
+    "Accepted=False/Invalid Programmed=True/Programmed",
     "spec.selector: must be an object|of all that it may have been meant for"
 )]
 #[case::harmless_selector(
-    r#"{"selector": 1}"#, "Accepted=False/Invalid Programmed=False/NotEnforced", "spec.selector|no effect"
+    r#"{"selector": 1}"#,
+    "Accepted=False/Invalid Programmed=False/NotEnforced",
+    "spec.selector|no effect"
 )]
 fn of_a_peer_authentication(#[case] spec: &str, #[case] conditions: &str, #[case] words: &str) {
     let mut policies = Policies::new(&Config::default());
