@@ -3,6 +3,7 @@
 //! `proto/**.proto` is the source; `cargo xtask codegen` writes `src/gen`, `--check` proves it fresh. Nothing is
 //! decided here: what a message means, and which messages are refused, is discovery's business.
 #![forbid(unsafe_code)]
+#![allow(clippy::allow_attributes_without_reason, reason = "generated code allows without")]
 
 /// Packages `istio.*`.
 pub mod istio {
