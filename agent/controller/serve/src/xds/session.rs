@@ -93,12 +93,14 @@ impl Session {
             self.answer_unknown(request);
             return Ok(None);
         };
+        // Answers are of the picture of the round they are part of: one that is under way, or else one that begins here.
         let now = self.round.clone().unwrap_or_else(|| newest.clone());
         let Some(typed) = self.typed.iter_mut().find(|typed| typed.collection == collection) else {
             // A nonce here is of another stream: the client comes from there and means a first request.
             let subscription = Subscription::open(collection, &asked, node, &now);
             self.typed.push(Typed { collection, subscription, nonces: Nonces::default() });
             self.typed.sort_by_key(|typed| typed.collection as u8);
+            self.round = Some(now);
             return Ok(None);
         };
         let nonce = &*request.response_nonce;
@@ -108,6 +110,7 @@ impl Session {
         // names count with any nonce that this stream has given out, and a nonce from elsewhere makes the request void.
         if is_ours && !asked.is_empty() {
             typed.subscription.update(&asked, &now);
+            self.round = Some(now);
             let (names, _) = typed.subscription.sizes();
             if names > self.config.max_names {
                 return Err(Refusal::ManyNames(self.config.max_names));
@@ -121,11 +124,10 @@ impl Session {
         if let Some(type_url) = self.unknown.pop_front() {
             return Ok(Some(self.empty(type_url, newest.position)));
         }
-        let now = match &self.round {
-            Some(round) => round.clone(),
-            None if self.waits() => return Ok(None),
-            None => newest.clone(),
-        };
+        if self.waits() {
+            return Ok(None);
+        }
+        let now = self.round.clone().unwrap_or_else(|| newest.clone());
         if self.typed.iter().any(|typed| !typed.subscription.is_remembered(&now)) {
             return Err(Refusal::Behind);
         }
@@ -164,14 +166,13 @@ impl Session {
     }
 
     fn check(&self, asked: &Asked<'_>, type_url: &str) -> Result<(), Refusal> {
-        let (count, longest) = asked.sizes();
-        let longest = longest.max(type_url.len());
+        let longest = asked.longest().max(type_url.len());
         if longest > self.config.max_name {
             return Err(Refusal::LongName(longest));
         }
         // What a client holds of a wildcard is compared and not kept: only its size on the wire is limited.
         if asked.subscribe.len().max(asked.unsubscribe.len()) > self.config.max_names {
-            return Err(Refusal::ManyNames(count));
+            return Err(Refusal::ManyNames(self.config.max_names));
         }
         Ok(())
     }

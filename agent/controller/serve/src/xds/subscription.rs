@@ -70,6 +70,10 @@ impl Subscription {
         for name in asked.unsubscribed() {
             self.drop_name(name, now);
         }
+        if !self.wildcard {
+            // What is not followed any more must not be sent once more: the client would keep it for ever.
+            self.owed.retain(|resource| self.known.contains(&resource.name));
+        }
         let mut queued = HashSet::new();
         for name in asked.names() {
             self.asked.insert(name.into());

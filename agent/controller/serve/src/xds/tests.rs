@@ -1,1 +1,8 @@
+//! Sessions against a small mesh, without and with sockets.
 
+mod client;
+mod hostile;
+mod mesh;
+mod property;
+mod session;
+mod wire;

@@ -26,10 +26,10 @@ impl<'a> Asked<'a> {
         self.subscribe.is_empty() && self.unsubscribe.is_empty()
     }
 
-    /// How many names it may add, and the longest of them.
-    pub(crate) fn sizes(&self) -> (usize, usize) {
+    /// The length of the longest name in it.
+    pub(crate) fn longest(&self) -> usize {
         let all = self.subscribe.iter().chain(self.unsubscribe).chain(self.held.keys());
-        (self.subscribe.len() + self.held.len(), all.map(String::len).max().unwrap_or_default())
+        all.map(String::len).max().unwrap_or_default()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {

@@ -1,0 +1,125 @@
+//! A mesh for tests: resources that change, and the store that they are published to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost::Message;
+use weir_index::{Change, Changes, Resource, ResourceKind, Snapshot};
+use weir_proto::workload::{Address, Service, Workload, address};
+
+use crate::Store;
+
+/// What there is, and what changed since the last commit.
+#[derive(Default)]
+pub(super) struct Mesh {
+    pub(super) store: Store,
+    live: BTreeMap<Arc<str>, Arc<Resource>>,
+    changes: Changes,
+}
+
+impl Mesh {
+    /// A mesh of these, published.
+    pub(super) fn of(resources: impl IntoIterator<Item = Resource>) -> Self {
+        let mut mesh = Self::default();
+        mesh.change(resources);
+        mesh
+    }
+
+    /// Adds or replaces, and publishes.
+    pub(super) fn change(&mut self, resources: impl IntoIterator<Item = Resource>) {
+        resources.into_iter().for_each(|resource| self.set(resource));
+        self.commit();
+    }
+
+    /// Removes, and publishes.
+    pub(super) fn remove(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.unset(name));
+        self.commit();
+    }
+
+    pub(super) fn set(&mut self, resource: Resource) {
+        let resource = Arc::new(resource);
+        self.live.insert(resource.name.clone(), resource.clone());
+        let change = Change { name: resource.name.clone(), resource: Some(resource.clone()) };
+        self.list(resource.kind).push(change);
+    }
+
+    pub(super) fn unset(&mut self, name: &str) {
+        if let Some(resource) = self.live.remove(name) {
+            self.list(resource.kind).push(Change { name: resource.name.clone(), resource: None });
+        }
+    }
+
+    pub(super) fn commit(&mut self) {
+        let snapshot = Snapshot::of(self.live.values().cloned());
+        self.store.publish(snapshot, &std::mem::take(&mut self.changes));
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.live.values()
+    }
+
+    fn list(&mut self, kind: ResourceKind) -> &mut Vec<Change> {
+        match kind {
+            ResourceKind::Authorization => &mut self.changes.authorizations,
+            ResourceKind::Workload | ResourceKind::Service => &mut self.changes.addresses,
+        }
+    }
+}
+
+/// A pod `name` with the address `/ip`; `version` makes it differ.
+pub(super) fn pod(
+    name: &str,
+    ip: &str,
+    node: &str,
+    services: &[&str],
+    policies: &[&str],
+    version: u64,
+) -> Resource {
+    let workload = Workload {
+        uid: name.into(),
+        authorization_policies: policies.iter().map(|policy| policy.to_string()).collect(),
+        canonical_revision: version.to_string(),
+        ..Workload::default()
+    };
+    let body = Address { r#type: Some(address::Type::Workload(workload)) }.encode_to_vec().into();
+    Resource {
+        name: name.into(),
+        kind: ResourceKind::Workload,
+        version,
+        body,
+        aliases: [format!("/{ip}").into()].into(),
+        node: node.into(),
+        services: services.iter().map(|service| Arc::from(*service)).collect(),
+    }
+}
+
+/// A service `ns/hostname` at `/ip`.
+pub(super) fn service(name: &str, ip: &str, version: u64) -> Resource {
+    let hostname = name.split_once('/').unwrap().1.to_owned();
+    let service = Service { hostname, ..Service::default() };
+    Resource {
+        name: name.into(),
+        kind: ResourceKind::Service,
+        version,
+        body: Address { r#type: Some(address::Type::Service(service)) }.encode_to_vec().into(),
+        aliases: [format!("/{ip}").into()].into(),
+        node: "".into(),
+        services: [].into(),
+    }
+}
+
+/// A policy `ns/name`.
+pub(super) fn policy(name: &str, version: u64) -> Resource {
+    Resource {
+        name: name.into(),
+        kind: ResourceKind::Authorization,
+        version,
+        body: weir_proto::security::Authorization { name: name.into(), ..Default::default() }
+            .encode_to_vec()
+            .into(),
+        aliases: [].into(),
+        node: "".into(),
+        services: [].into(),
+    }
+}
