@@ -282,8 +282,15 @@ impl Builder {
             let controller = Controller::new(world.run.dir(), first.host().clone(), args);
             let _ = world.controller.set(controller);
         }
-        if let [a, b] = cluster.nodes.as_slice() {
-            a.link_to(b)?;
+        match cluster.nodes.as_slice() {
+            [a, b] => {
+                a.link_to(b)?;
+                if controlled {
+                    a.control_link_to(b)?;
+                }
+            }
+            [a, ..] if controlled => a.netns().ip_batch(&["addr add 10.9.100.1/32 dev lo".to_owned()])?,
+            _ => {}
         }
         world.change(|_| ())?;
         Ok(cluster)

@@ -118,7 +118,7 @@ impl Controller {
         std::fs::write(&file, token)?;
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(vec![
-            ("--xds-address", "https://10.9.1.1:15012".to_owned()),
+            ("--xds-address", "https://10.9.100.1:15012".to_owned()),
             ("--control-host", "weir-controller.weir-system.svc".to_owned()),
             ("--token-file", text(file)),
             ("--root-cert-file", text(self.state_dir().join("ca/root-cert.pem"))),

@@ -59,29 +59,33 @@ impl Node {
 
     /// Joins two nodes by a veth named `link0` at both ends, with routes to each other's pods.
     pub(crate) fn link_to(&self, other: &Self) -> Result<()> {
-        self.netns().ip(&[
-            "link",
-            "add",
-            "link0",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "link0",
-            "netns",
-            other.netns().name(),
-        ])?;
+        self.cable(other, "link0", "10.9.0", Some("fd09:"))?;
         for (own, peer) in [(self, other), (other, self)] {
             let (me, far) = (own.data.index, peer.data.index);
-            own.netns().ip_batch(&[
-                format!("addr add 10.9.0.{me}/24 dev link0"),
-                format!("addr add fd09::{me}/64 dev link0 nodad"),
-                "link set link0 up".to_owned(),
-            ])?;
             own.netns().ip_batch(&[
                 format!("route add 10.9.{far}.0/24 via 10.9.0.{far} src 10.9.{me}.1"),
                 format!("route add fd09:{far}::/64 via fd09::{far} src fd09:{me}::1"),
             ])?;
+        }
+        Ok(())
+    }
+
+    /// Joins them by another veth, `control0`, as a network of its own for agents and controller: what passes on `link0` is
+    /// the pods' then, and can be counted.
+    pub(crate) fn control_link_to(&self, other: &Self) -> Result<()> {
+        self.cable(other, "control0", "10.9.100", None)
+    }
+
+    /// A veth of one name at both ends; addresses end in the node's number.
+    fn cable(&self, other: &Self, name: &str, v4: &str, v6: Option<&str>) -> Result<()> {
+        let far = other.netns().name();
+        self.netns().ip(&["link", "add", name, "type", "veth", "peer", "name", name, "netns", far])?;
+        for node in [self, other] {
+            let me = node.data.index;
+            let mut lines = vec![format!("addr add {v4}.{me}/24 dev {name}")];
+            lines.extend(v6.map(|v6| format!("addr add {v6}:{me}/64 dev {name} nodad")));
+            lines.push(format!("link set {name} up"));
+            node.netns().ip_batch(&lines)?;
         }
         Ok(())
     }

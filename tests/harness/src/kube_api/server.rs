@@ -30,11 +30,14 @@ pub(crate) type Started = (SocketAddr, oneshot::Sender<()>, std::thread::JoinHan
 /// Starts the thread; it ends when the sender is dropped.
 pub(crate) fn start(shared: Arc<Shared>) -> Result<Started> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).context("no loopback port")?;
+    // Bound here and not in the thread: who has called us may be a runtime himself, and cannot wait for one.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no loopback port")?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name("kube-api".into()).spawn(move || {
         runtime.block_on(async {
+            let Ok(listener) = TcpListener::from_std(listener) else { return };
             tokio::select! {
                 () = accept(listener, shared) => {}
                 _ = stopped => {}
