@@ -28,6 +28,7 @@ pub use authority::{AuthorityConfig, CaAuthority};
 pub use dir_store::DirStore;
 pub use error::{AuthorityError, FileError};
 pub use file_authority::FileAuthority;
+pub use issue::check_request;
 pub use material::{Material, new_key_pem};
 pub use rotation::{Phase, RotationPolicy};
 pub use server::{ServerCredentials, ServerNames};

@@ -3,6 +3,9 @@
 //! Its certificate is of the mesh's CA and names the host that clients dial. It is replaced at half of its life, and when
 //! the CA changes, since clients of a new root must be let in and those who trust only the old one must be convinced.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +14,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::WantsServerCert;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
+use tokio::sync::watch;
 use weir_identity::ca::{AuthorityError, CaAuthority, ServerCredentials, ServerNames};
 use weir_identity::{AnswerError, Clock, TlsClock, optional_client_verifier};
 
@@ -63,6 +67,7 @@ pub struct Tls {
     clock: Arc<dyn Clock>,
     source: TlsSource,
     renew_at: SystemTime,
+    changes: watch::Receiver<u64>,
 }
 
 impl Tls {
@@ -71,9 +76,11 @@ impl Tls {
     /// # Errors
     /// The CA cannot sign it.
     pub fn new(authority: CaAuthority, config: TlsConfig, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
+        // Taken before the CA is read: a change in between must not be missed.
+        let changes = authority.changes();
         let (first, renew_at) = make(&authority, &config, clock.clone())?;
         let source = Arc::new(ArcSwap::from_pointee(first));
-        Ok(Self { authority, config, clock, source, renew_at })
+        Ok(Self { authority, config, clock, source, renew_at, changes })
     }
 
     /// What the acceptor reads for each connection.
@@ -83,7 +90,6 @@ impl Tls {
 
     /// Renews the certificate for ever.
     pub async fn run(mut self) {
-        let mut changes = self.authority.changes();
         loop {
             let left = self.renew_at.duration_since(self.clock.now()).unwrap_or_default();
             tokio::select! {
@@ -93,7 +99,7 @@ impl Tls {
                         continue;
                     }
                 }
-                changed = changes.changed() => {
+                changed = self.changes.changed() => {
                     // The sender lives in our own authority.
                     if changed.is_err() {
                         return;

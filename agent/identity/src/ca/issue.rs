@@ -118,6 +118,14 @@ fn params(not_before: SystemTime, not_after: SystemTime) -> CertificateParams {
     params
 }
 
+/// Whether the CA would sign for the key of this request (PKCS#10, DER).
+///
+/// # Errors
+/// Why not.
+pub fn check_request(csr_der: &[u8]) -> Result<(), RequestError> {
+    requested_key(csr_der).map(drop)
+}
+
 /// The key of a request, if its holder signed the request and the key is one that peers can verify.
 fn requested_key(csr_der: &[u8]) -> Result<SubjectPublicKeyInfo, RequestError> {
     let malformed = |detail: String| RequestError::Malformed { detail };

@@ -48,7 +48,8 @@ impl Issuer {
             chain,
             key: PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
             roots: self.roots().to_vec(),
-            renew_at: now + lifetime / 2,
+            // It does not outlive the CA.
+            renew_at: now + lifetime.min(self.validity().end().duration_since(now).unwrap_or_default()) / 2,
         })
     }
 }
