@@ -118,12 +118,16 @@ impl Follower {
         let mut tree = self.tree.take().unwrap_or_default();
         // Much text takes a while: not on the thread that serves the agents.
         let work = tokio::task::spawn_blocking(move || {
-            let update = tree.update(scan::read(changed));
-            (tree, update)
+            let read = scan::read(changed);
+            let unread = read.iter().filter(|(_, content)| matches!(content, Some(Err(_))));
+            let unread: Vec<PathBuf> = unread.map(|(path, _)| path.clone()).collect();
+            let update = tree.update(read);
+            (tree, update, unread)
         });
         let Update { batches, reports } = match work.await {
-            Ok((tree, update)) => {
+            Ok((tree, update, unread)) => {
                 self.tree = Some(tree);
+                self.looks.forget(&unread);
                 update
             }
             // It panicked, or the process ends: there is no state to go on from.
@@ -136,7 +140,10 @@ impl Follower {
         };
         reports.iter().for_each(Report::log);
         let count: usize = batches.iter().map(Vec::len).sum();
-        info!(path = %self.looks.root().display(), events = count, problems = reports.len(), "directory read");
+        // A file that stays unreadable is read again and again, and that is no news.
+        if count > 0 || !reports.is_empty() {
+            info!(path = %self.looks.root().display(), events = count, problems = reports.len(), "directory read");
+        }
         Ok(batches)
     }
 

@@ -26,7 +26,7 @@ type Files = BTreeMap<PathBuf, Stamp>;
 
 /// Changes with the content. The time of change is not for users to set, and its steps (of some milliseconds) are
 /// shorter than the time for which a file must stand still before it is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Stamp {
     file: (u64, u64),
     size: u64,
@@ -62,6 +62,16 @@ impl Looks {
         let changes = gone.chain(other.map(|(path, _)| (path.clone(), true))).collect();
         self.last = now;
         Ok(changes)
+    }
+
+    /// A file that could not be read counts as changed when it is asked next: what was in the way may be gone.
+    pub(super) fn forget<'a>(&mut self, unread: impl IntoIterator<Item = &'a PathBuf>) {
+        for path in unread {
+            if let Some(stamp) = self.last.get_mut(path) {
+                // It stays in the list, so that it is noticed when the file goes away.
+                *stamp = Stamp::default();
+            }
+        }
     }
 
     async fn look(&self) -> Result<Files, Failure> {

@@ -27,8 +27,9 @@ impl Watch {
         })?;
         watcher.watch(root, RecursiveMode::Recursive)?;
         // Who replaces the whole directory changes an entry of the one above it.
+        // Where that one may not be read, the next look finds out.
         if let Some(parent) = root.parent() {
-            watcher.watch(parent, RecursiveMode::NonRecursive)?;
+            drop(watcher.watch(parent, RecursiveMode::NonRecursive));
         }
         Ok(Self { changed, _watcher: watcher })
     }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
+use super::super::scan::Looks;
 use super::super::{DirError, Directory};
 use super::*;
 
@@ -166,6 +167,21 @@ async fn the_directory_is_a_link_that_is_swapped() {
     symlink("b", followed.dir.path().join("tmp")).unwrap();
     fs::rename(followed.dir.path().join("tmp"), followed.dir.path().join("mesh")).unwrap();
     assert_eq!(followed.next().await, ["+ServiceAccount shop/b", "-ServiceAccount shop/a"]);
+}
+
+#[tokio::test]
+async fn a_file_that_could_not_be_read_is_asked_for_again() {
+    let dir = TempDir::with_prefix("weir-dir-").unwrap();
+    let file = dir.path().join("a.yaml");
+    fs::write(&file, account("a")).unwrap();
+    let mut looks = Looks::new(dir.path().into());
+    assert_eq!(looks.settled().await.unwrap(), [(file.clone(), true)]);
+    assert_eq!(looks.settled().await.unwrap(), []);
+    looks.forget([&file]);
+    assert_eq!(looks.settled().await.unwrap(), [(file.clone(), true)]);
+    looks.forget([&file]);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(looks.settled().await.unwrap(), [(file, false)]);
 }
 
 #[tokio::test]
