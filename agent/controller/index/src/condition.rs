@@ -1,11 +1,15 @@
 //! Conditions: what an object says of itself, and what it should say.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_resources::{Condition, Key, Meta};
 
 use crate::StatusUpdate;
+use crate::waypoint::Binding;
+
+mod service_entry;
 
 /// What an object should say.
 #[derive(Debug, Default)]
@@ -30,6 +34,13 @@ impl Wanted {
         });
     }
 
+    /// Says what became of a waypoint that was asked for.
+    pub(crate) fn bound(&mut self, binding: Binding) {
+        if let Some((bound, reason, message)) = binding.outcome {
+            self.say(WAYPOINT_BOUND, bound, reason, message);
+        }
+    }
+
     /// What is to be written, if the object does not say all of this already. `ours` are the types that nobody else
     /// writes.
     pub(crate) fn update(mut self, key: Key, meta: &Meta, ours: &[&str]) -> Option<StatusUpdate> {
@@ -42,7 +53,9 @@ impl Wanted {
             has(&meta.conditions) && !has(&self.conditions)
         };
         let remove: Vec<String> = ours.iter().filter(left).map(|kind| (*kind).to_owned()).collect();
-        let addresses = self.addresses.filter(|(wanted, has)| wanted != has).map(|(wanted, _)| wanted);
+        let sorted = |addresses: &Allocated| addresses.iter().cloned().collect::<BTreeSet<_>>();
+        let addresses = self.addresses.filter(|(wanted, has)| sorted(wanted) != sorted(has));
+        let addresses = addresses.map(|(wanted, _)| wanted);
         if remove.is_empty() && addresses.is_none() && self.conditions.iter().all(is_said) {
             return None;
         }
@@ -60,5 +73,7 @@ impl Wanted {
 pub(crate) const ACCEPTED: &str = "Accepted";
 /// Whether it is in force where it has to be.
 pub(crate) const PROGRAMMED: &str = "Programmed";
+/// Whether it needs a waypoint and has none.
+pub(crate) const WAYPOINT_MISSING: &str = "istio.io/WaypointMissing";
 /// Whether a waypoint takes its traffic.
 pub(crate) const WAYPOINT_BOUND: &str = "istio.io/WaypointBound";

@@ -6,22 +6,25 @@ use std::sync::Arc;
 use weir_resources::{Event, Key};
 
 use crate::output::Output;
-use crate::publish;
 use crate::world::World;
 use crate::{Changes, Config, Snapshot, StatusUpdate};
 
 mod apply;
+mod compute;
 mod gateways;
 mod namespaces;
 mod owner;
 mod policies;
 mod services;
+mod slices;
 mod status;
 mod sync;
 mod vips;
 mod workloads;
 
 pub(crate) use owner::Owner;
+pub(crate) use slices::service_of;
+pub(crate) use vips::wants as wants_addresses;
 
 /// Turns objects into the resources of the mesh. Events mark what they touch; a commit computes it, once.
 pub struct Index {
@@ -112,16 +115,11 @@ impl Index {
 
     fn compute(&mut self, owner: &Owner) {
         match owner {
-            Owner::Pod(id) => {
-                if let Some(pod) = self.world.pods.at(*id) {
-                    match publish::pod(&self.world, pod) {
-                        Some((workload, services)) => self.output.workload(workload, services, &pod.node),
-                        None => self.output.remove(&publish::pod_uid(&self.world, pod)),
-                    }
-                }
-            }
+            Owner::Pod(id) => self.compute_pod(*id),
+            Owner::Entry(id) => self.compute_entry(*id),
+            Owner::Slice(namespace, name) => self.compute_slice(owner, namespace, name),
             Owner::Service(namespace, name) => self.compute_service(owner, namespace, name),
-            Owner::Entry(_) | Owner::ServiceEntry(..) | Owner::Slice(..) => {}
+            Owner::ServiceEntry(namespace, name) => self.compute_service_entry(owner, namespace, name),
         }
     }
 }

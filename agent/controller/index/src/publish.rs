@@ -2,10 +2,13 @@
 
 mod balancing;
 mod entry;
+mod machine;
 mod names;
 mod pod;
 mod ports;
 mod service;
+mod service_entry;
+mod slice;
 mod visibility;
 
 use std::net::IpAddr;
@@ -17,11 +20,14 @@ use weir_proto::workload::{
 };
 use weir_resources::{Labels, Meta, Node};
 
-pub(crate) use entry::entry_uid;
+pub(crate) use entry::{entry, entry_uid};
 pub(crate) use pod::{pod, pod_uid};
 pub(crate) use service::service;
-pub(crate) use visibility::visibility;
+pub(crate) use service_entry::{Published, allocated, service_entry};
+pub(crate) use slice::slice;
+pub(crate) use visibility::{Visibility, visibility};
 
+use crate::index::Owner;
 use crate::world::World;
 
 /// A workload's services by key, and the keys as they are shared.
@@ -79,6 +85,25 @@ impl World {
     fn network_address(&self, ip: IpAddr, length: Option<u8>) -> NetworkAddress {
         let network = self.network().to_owned();
         NetworkAddress { network, address: bytes(ip), length: length.map(u32::from) }
+    }
+
+    /// The services that select these labels and own their names, in the order of the names; `ports` says what the
+    /// endpoint has for each.
+    fn serving(
+        &self,
+        namespace: &str,
+        labels: &Labels,
+        ports: impl Fn(&Owner) -> Option<PortList>,
+    ) -> Services {
+        let mut services = Services::new();
+        for selecting in self.selectors.of(namespace, labels) {
+            let Some(ports) = ports(&selecting.owner) else { continue };
+            let owned = selecting.names.iter().filter(|name| self.owns(&selecting.owner, name));
+            services.extend(owned.map(|name| (name.clone(), ports.clone())));
+        }
+        services.sort_by(|a, b| a.0.cmp(&b.0));
+        services.dedup_by(|a, b| a.0 == b.0);
+        services
     }
 
     fn policies_of(&self, namespace: &str, labels: &Labels) -> Vec<String> {

@@ -4,8 +4,15 @@ use weir_resources::{Event, Key, Kind, Object};
 
 use crate::{Changes, Config, Index};
 
+mod duplicates;
+mod endpoint_slices;
 mod pods;
+mod service_entries;
 mod services;
+mod statuses;
+mod vips;
+mod waypoints;
+mod workload_entries;
 
 /// An index that is given YAML.
 pub(crate) struct Mesh {
@@ -74,6 +81,19 @@ impl Mesh {
         names.sort();
         names
     }
+}
+
+/// `type=status/reason` of the conditions that an object is to get.
+pub(crate) fn told(changes: &Changes, kind: Kind, name: &str) -> Vec<String> {
+    let update = changes.statuses.iter().find(|update| update.key.kind == kind && *update.key.name == *name);
+    let say = |c: &weir_resources::Condition| format!("{}={}/{}", c.kind, c.status, c.reason);
+    update.into_iter().flat_map(|update| &update.conditions).map(say).collect()
+}
+
+/// The message of one of them.
+pub(crate) fn message(changes: &Changes, name: &str, condition: &str) -> String {
+    let update = changes.statuses.iter().find(|update| *update.key.name == *name).expect("a status");
+    update.conditions.iter().find(|c| c.kind == condition).expect("a condition").message.clone()
 }
 
 /// Names of the addresses that changed; with a `-` before those that are gone.

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) on_node: HashMap<Arc<str>, BTreeSet<u32>>,
     /// Names of the slices of a service.
     pub(crate) slices_of: Table<BTreeSet<Arc<str>>>,
+    /// Services without a selector: their endpoints are in slices only.
+    pub(crate) unselective: Table<()>,
     pub(crate) selectors: Selectors,
     pub(crate) claims: Claims,
     pub(crate) askers: Askers,
@@ -65,6 +67,7 @@ impl World {
             slices: Table::default(),
             on_node: HashMap::new(),
             slices_of: Table::default(),
+            unselective: Table::default(),
             selectors: Selectors::default(),
             claims: Claims::default(),
             askers: Askers::default(),

@@ -28,10 +28,11 @@ impl Index {
         let (before, after) = (known.map(stance), new.as_ref().map(stance));
         // What its endpoints say of it.
         let ports = known.map(|s| &s.ports) != new.as_ref().map(|s| &s.ports);
+        let unselective = new.as_ref().is_some_and(|service| service.selector.is_empty()).then_some(());
+        self.world.unselective.set(namespace, name, unselective);
         self.world.services.set(namespace, name, new);
         self.take_stance(namespace, &owner, before, after, ports);
-        let slices = self.world.slices_of.get(namespace, name).into_iter().flatten();
-        self.dirty.extend(slices.map(|slice| Owner::Slice(namespace.clone(), slice.clone())));
+        self.touch_slices(namespace, name);
     }
 
     pub(super) fn change_service_entry(
@@ -59,9 +60,10 @@ impl Index {
         };
         let (before, after) = (known.map(stance), new.as_ref().map(stance));
         let is_there = new.is_some();
+        let ports = known.map(|entry| &entry.ports) != new.as_ref().map(|entry| &entry.ports);
         let hosts: Vec<_> = known.into_iter().flat_map(|known| known.hosts.iter().cloned()).collect();
         self.world.service_entries.set(namespace, name, new);
-        self.take_stance(namespace, &owner, before, after, true);
+        self.take_stance(namespace, &owner, before, after, ports);
         self.change_vips(namespace, name, &hosts);
         if !is_there {
             self.make(&owner, Vec::new());
@@ -73,18 +75,6 @@ impl Index {
             self.world.groups.set(namespace, name, new);
             self.tell_group(namespace, name);
         }
-    }
-
-    /// Computes the resource of a service, and tells it about its waypoint.
-    pub(super) fn compute_service(&mut self, owner: &Owner, namespace: &Arc<str>, name: &Arc<str>) {
-        let Some(service) = self.world.services.get(namespace, name) else { return };
-        let host = self.world.service_name(namespace, name);
-        let binding = self.world.owns(owner, &host).then(|| {
-            let (message, binding) = publish::service(&self.world, service, &host);
-            self.output.service(&host, message);
-            binding
-        });
-        self.tell_service(namespace, name, binding.unwrap_or_default());
     }
 
     /// Brings claims, selectors and askers from what an owner was to what it is, and marks whom that touches.
@@ -130,8 +120,7 @@ impl Index {
     fn touch_rival(&mut self, rival: Owner) {
         let (namespace, selector) = match &rival {
             Owner::Service(namespace, name) => {
-                let slices = self.world.slices_of.get(namespace, name).into_iter().flatten();
-                self.dirty.extend(slices.map(|slice| Owner::Slice(namespace.clone(), slice.clone())));
+                self.touch_slices(namespace, name);
                 (namespace.clone(), self.world.services.get(namespace, name).map(|s| s.selector.clone()))
             }
             Owner::ServiceEntry(namespace, name) => {
@@ -142,6 +131,15 @@ impl Index {
         };
         self.touch_selected(&namespace, &selector.unwrap_or_default());
         self.dirty.insert(rival);
+    }
+
+    /// The endpoints of a service that are written in slices: addresses, and pods.
+    fn touch_slices(&mut self, namespace: &Arc<str>, service: &str) {
+        let names: Vec<_> =
+            self.world.slices_of.get(namespace, service).into_iter().flatten().cloned().collect();
+        for name in names {
+            self.touch_slice(namespace, &name);
+        }
     }
 
     fn touch_selected(&mut self, namespace: &str, selector: &Labels) {

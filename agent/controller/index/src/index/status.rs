@@ -6,7 +6,9 @@ use weir_resources::{Key, Kind, Meta, Problem};
 
 use super::Index;
 use crate::StatusUpdate;
-use crate::condition::{ACCEPTED, PROGRAMMED, WAYPOINT_BOUND, Wanted};
+use crate::condition::{ACCEPTED, PROGRAMMED, WAYPOINT_BOUND, WAYPOINT_MISSING, Wanted};
+use crate::publish::{self, Published};
+use crate::store::Item;
 use crate::waypoint::Binding;
 
 impl Index {
@@ -73,6 +75,40 @@ impl Index {
     /// Gateways have a controller of their own, which the waypoints bring.
     pub(super) fn tell_gateway(&mut self, _namespace: &Arc<str>, _name: &Arc<str>) {}
 
+    pub(super) fn tell_entry(&mut self, id: u32, is_sent: bool, binding: Binding) {
+        let Some(entry) = self.world.entries.at(id) else { return };
+        let meta = entry.meta();
+        let key =
+            Key { kind: Kind::WorkloadEntry, namespace: meta.namespace.clone(), name: meta.name.clone() };
+        let mut wanted = Wanted::default();
+        wanted.say(ACCEPTED, true, "Accepted", "");
+        if is_sent {
+            wanted.say(PROGRAMMED, true, "Programmed", "sent to the nodes");
+        } else {
+            let message = format!(
+                "not sent to the nodes: spec.address {:?} is not an address that other nodes reach",
+                entry.object.spec.address
+            );
+            wanted.say(PROGRAMMED, false, "UnsupportedValue", message);
+        }
+        wanted.bound(binding);
+        let update = wanted.update(key.clone(), meta, &[WAYPOINT_BOUND]);
+        self.tell(key, update);
+    }
+
+    pub(super) fn tell_service_entry(&mut self, namespace: &Arc<str>, name: &Arc<str>, published: Published) {
+        let Some(entry) = self.world.service_entries.get(namespace, name) else { return };
+        let key = Key { kind: Kind::ServiceEntry, namespace: namespace.clone(), name: name.clone() };
+        let mut wanted = Wanted::default();
+        wanted.say_entry(entry, &published);
+        if self.world.config.allocate_addresses {
+            wanted.addresses = Some((publish::allocated(&self.world, entry), entry.allocated.clone()));
+        }
+        wanted.bound(published.binding);
+        let update = wanted.update(key.clone(), &entry.meta, &[WAYPOINT_BOUND, WAYPOINT_MISSING]);
+        self.tell(key, update);
+    }
+
     pub(super) fn tell_group(&mut self, namespace: &Arc<str>, name: &Arc<str>) {
         let Some(group) = self.world.groups.get(namespace, name) else { return };
         let key = Key { kind: Kind::WorkloadGroup, namespace: namespace.clone(), name: name.clone() };
@@ -80,14 +116,5 @@ impl Index {
         wanted.say(ACCEPTED, true, "Accepted", "read; workloads do not register themselves by it");
         let update = wanted.update(key.clone(), &group.meta, &[]);
         self.tell(key, update);
-    }
-}
-
-impl Wanted {
-    /// Says what became of a waypoint that was asked for.
-    pub(crate) fn bound(&mut self, binding: Binding) {
-        if let Some((bound, reason, message)) = binding.outcome {
-            self.say(WAYPOINT_BOUND, bound, reason, message);
-        }
     }
 }

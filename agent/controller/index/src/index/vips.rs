@@ -37,7 +37,7 @@ impl Index {
 }
 
 /// An entry without addresses whose hosts are more than a name for what is dialled.
-fn wants(entry: &ServiceEntry) -> bool {
+pub(crate) fn wants(entry: &ServiceEntry) -> bool {
     entry.addresses.is_empty()
         && entry.resolution != Resolution::None
         && entry.meta.labels.get("networking.istio.io/enable-autoallocate-ip") != Some("false")

@@ -1,9 +1,8 @@
-//! Pods, workload entries and endpoint slices come, change and go.
+//! Pods and workload entries come, change and go.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_resources::{EndpointSlice, Phase, Pod, WorkloadEntry};
+use weir_resources::{Phase, Pod, WorkloadEntry};
 
 use super::{Index, Owner};
 use crate::publish;
@@ -63,35 +62,6 @@ impl Index {
         self.output.remove(&publish::entry_uid(&self.world, namespace, name));
     }
 
-    pub(super) fn change_slice(&mut self, namespace: &Arc<str>, name: &Arc<str>, new: Option<EndpointSlice>) {
-        if new.as_ref() == self.world.slices.get(namespace, name) {
-            return;
-        }
-        let is_there = new.is_some();
-        let after = new.as_ref().and_then(service_of);
-        let old = self.world.slices.set(namespace, name, new);
-        let before = old.as_ref().and_then(service_of);
-        if before != after {
-            for (service, add) in [(before, false), (after, true)] {
-                let Some(service) = service else { continue };
-                let mut slices = self.world.slices_of.set(namespace, &service, None).unwrap_or_default();
-                if add {
-                    slices.insert(name.clone())
-                } else {
-                    slices.remove(name)
-                };
-                let slices = Some(slices).filter(|slices: &BTreeSet<_>| !slices.is_empty());
-                self.world.slices_of.set(namespace, &service, slices);
-            }
-        }
-        let owner = Owner::Slice(namespace.clone(), name.clone());
-        if is_there {
-            self.dirty.insert(owner);
-        } else {
-            self.make(&owner, Vec::new());
-        }
-    }
-
     /// Sets the workloads of an owner that has several: those that it had and has no more are removed.
     pub(super) fn make(&mut self, owner: &Owner, uids: Vec<Arc<str>>) {
         let old = if uids.is_empty() {
@@ -148,9 +118,4 @@ impl Presence {
             })
         })
     }
-}
-
-/// The service that a slice is of.
-pub(super) fn service_of(slice: &EndpointSlice) -> Option<Arc<str>> {
-    slice.meta.labels.get("kubernetes.io/service-name").map(Arc::from)
 }

@@ -1,11 +1,12 @@
 //! A pod.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_proto::workload as proto;
 use weir_resources::{Phase, Pod};
 
-use super::{Services, names, ports};
+use super::{Services, names, ports, slice};
 use crate::index::Owner;
 use crate::waypoint::{Subject, Traffic};
 use crate::world::World;
@@ -55,26 +56,22 @@ pub(crate) fn pod(world: &World, pod: &Pod) -> Option<(proto::Workload, Vec<Arc<
     Some((workload, names))
 }
 
-/// The services that select a pod and own their names.
+/// The services that select a pod, and those without a selector whose endpoint slices name it.
 fn services(world: &World, pod: &Pod) -> Services {
-    let (namespace, labels) = (&pod.meta.namespace, &pod.meta.labels);
-    let mut services = Services::new();
-    for selecting in world.selectors.of(namespace, labels) {
-        let ports = match &selecting.owner {
-            Owner::Service(namespace, name) => {
-                world.services.get(namespace, name).map(|service| ports::of_pod(service, pod))
-            }
-            Owner::ServiceEntry(namespace, name) => {
-                let entry = world.service_entries.get(namespace, name);
-                entry.map(|entry| ports::of_endpoint(entry, &Default::default()))
-            }
-            Owner::Slice(..) | Owner::Entry(_) | Owner::Pod(_) => None,
-        };
-        let Some(ports) = ports else { continue };
-        let owned = selecting.names.iter().filter(|name| world.owns(&selecting.owner, name));
-        services.extend(owned.map(|name| (name.clone(), ports.clone())));
+    let namespace = &pod.meta.namespace;
+    let mut services = world.serving(namespace, &pod.meta.labels, |owner| match owner {
+        Owner::Service(namespace, name) => Some(ports::of_pod(world.services.get(namespace, name)?, pod)),
+        Owner::ServiceEntry(namespace, name) => {
+            Some(ports::of_endpoint(world.service_entries.get(namespace, name)?, &BTreeMap::new()))
+        }
+        Owner::Slice(..) | Owner::Entry(_) | Owner::Pod(_) => None,
+    });
+    for (name, ()) in world.unselective.of(namespace) {
+        let Some(service) = world.services.get(namespace, name) else { continue };
+        let key = world.service_name(namespace, name);
+        if world.owns(&Owner::Service(namespace.clone(), name.clone()), &key) {
+            services.extend(slice::of_pod(world, pod, service).map(|ports| (key, ports)));
+        }
     }
-    services.sort_by(|a, b| a.0.cmp(&b.0));
-    services.dedup_by(|a, b| a.0 == b.0);
     services
 }
