@@ -6,7 +6,7 @@
 use std::iter;
 
 use serde_json::Value;
-use serde_saphyr::{Options, UserMessageFormatter, budget, options};
+use serde_saphyr::{Options, UserMessageFormatter, alias_limits, budget, options};
 
 mod chunks;
 mod places;
@@ -106,6 +106,8 @@ fn switches() -> Options {
         legacy_octal_numbers: true,
         reject_unsupported_tags: true,
         with_snippet: false,
+        // Enough for anchors that save typing; a bomb is found out in milliseconds.
+        alias_limits: alias_limits! { max_total_replayed_events: 100_000 },
         budget: budget! {
             max_depth: 64,
             max_documents: 1,
