@@ -23,7 +23,8 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
     ("weir-index", &["weir-resources", "weir-proto"]),
-    ("weir-sources", &["weir-resources"]),
+    // The harness is the API server of its tests.
+    ("weir-sources", &["weir-resources", "weir-harness"]),
     ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model"]),
     // Roots.
     (
@@ -47,7 +48,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-harness", &[]),
     ("weir-netns", &["weir-harness"]),
     ("weir-bench", &["weir-model", "weir-proto", "weir-discovery"]),
-    ("weir-cluster", &["weir-harness"]),
+    ("weir-cluster", &["weir-harness", "weir-resources", "weir-index", "weir-sources"]),
     ("xtask", &["weir-harness"]),
 ];
 

@@ -5,5 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod dir;
+mod kubernetes;
 
 pub use dir::{DirError, Directory, derived_uid};
+pub use kubernetes::{
+    ApiError, Cluster, ConnectError, Health, KindState, LeaderConfig, LeaderElection, ReviewError, Reviewed,
+    ReviewedPod, Reviewer, RootConfigMaps, SecretError, SecretStore, StatusPatch, StatusWriter, Stored,
+    Target, Webhook,
+};

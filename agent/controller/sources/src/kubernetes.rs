@@ -1,0 +1,41 @@
+//! A Kubernetes cluster: where objects are read, and where the controller's own state is kept.
+//!
+//! [`Cluster::run`] is the source. The rest are the errands that only make sense with an API server: what objects are told
+//! ([`StatusWriter`]), who of the replicas tells them ([`LeaderElection`]), where the CA's key is ([`SecretStore`]), how pods
+//! learn its root ([`RootConfigMaps`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
+//!
+//! ```text
+//!   discovery --which version?--> one watcher per kind --Vec<Event>--> index
+//!       ^                               |
+//!       +------ the kind is gone -------+     403, 410, cut streams: that kind alone, reported in `Health`
+//! ```
+//!
+//! A kind that cannot be read never takes another one down. What was read of it before stays as it was.
+
+mod backoff;
+mod connect;
+mod convert;
+mod discover;
+mod error;
+mod follow;
+mod health;
+mod leader;
+mod review;
+mod roots;
+mod secret;
+mod source;
+mod status;
+mod webhook;
+
+pub use connect::Cluster;
+pub use error::{ApiError, ConnectError};
+pub use health::{Health, KindState};
+pub use leader::{LeaderConfig, LeaderElection};
+pub use review::{ReviewError, Reviewed, ReviewedPod, Reviewer};
+pub use roots::RootConfigMaps;
+pub use secret::{SecretError, SecretStore, Stored};
+pub use status::{StatusPatch, StatusWriter};
+pub use webhook::{Target, Webhook};
+
+/// Who writes, in `metadata.managedFields`.
+const FIELD_MANAGER: &str = "weir-controller";

@@ -1,0 +1,10 @@
+//! The Kubernetes half of the sources, against an API server that misbehaves to order.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+
+mod errands;
+mod faults;
+mod kinds;
+mod leader;
+mod mirror;
+mod status;
+mod support;
