@@ -28,6 +28,11 @@ pub(crate) fn start(
     path: &ResourcePath,
 ) -> Result<Answer, Failure> {
     let mut store = shared.store();
+    let from = route.text("resourceVersion").parse().unwrap_or(0);
+    // Before there is a watch: the end of one needs the store, which is ours until we return.
+    if from != 0 && store.is_forgotten(from) && store.gone_by_status {
+        return Err(Failure::expired());
+    }
     let mut watch = Watch {
         shared: shared.clone(),
         kind: kind.clone(),
@@ -41,10 +46,8 @@ pub(crate) fn start(
         changed: store.changed(),
         over: None,
     };
-    let from = route.text("resourceVersion");
-    match from.parse().unwrap_or(0) {
+    match from {
         0 => watch.begin_with_all(&store),
-        version if store.is_forgotten(version) && store.gone_by_status => return Err(Failure::expired()),
         version if store.is_forgotten(version) => {
             watch.lines.push_back(line("ERROR", &Failure::expired().status()));
             watch.over = Some(Cut::End);
