@@ -223,8 +223,10 @@ fn a_policy_that_changes_its_scope_leaves_the_old_one() {
     ];
     for (place, (scope, expected)) in scopes.into_iter().enumerate() {
         let policy = Policy::new("shop", "p", scope, Action::Deny);
+        let before = directory.policy_revision();
         assert!(directory.upsert_policy(policy.clone()));
         let revision = directory.policy_revision();
+        assert_ne!(revision, before);
         assert!(!directory.upsert_policy(policy), "the same again changes nothing");
         assert_eq!(directory.policy_revision(), revision);
         assert_eq!(count(&directory), expected, "step {place}");

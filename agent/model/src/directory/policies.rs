@@ -105,3 +105,53 @@ fn join(group: &mut Group, policy: &Arc<Policy>) {
 fn leave(group: &mut Group, key: &str) {
     Arc::make_mut(group).retain(|policy| &*policy.key != key);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::Action;
+
+    fn change() -> impl Strategy<Value = (Policy, bool)> {
+        let scopes = [PolicyScope::Global, PolicyScope::Namespace, PolicyScope::WorkloadSelector];
+        let actions = [Action::Allow, Action::Deny];
+        let kind = (0..3_usize, 0..2_usize, any::<bool>());
+        ("[ab]", "[cde]", kind).prop_map(move |(namespace, name, (scope, action, stays))| {
+            (Policy::new(&namespace, &name, scopes[scope], actions[action]), stays)
+        })
+    }
+
+    proptest! {
+        /// After any history the policies of a workload are those that a scan of all would find.
+        #[test]
+        fn the_index_is_a_scan(changes in proptest::collection::vec(change(), 0..40), listed in proptest::collection::vec("[ab]/[cde]", 0..3)) {
+            let (mut directory, mut all) = (Directory::new(), BTreeMap::new());
+            for (policy, stays) in changes {
+                let (key, before) = (policy.key.clone(), directory.policy_revision());
+                let changed = if stays {
+                    directory.upsert_policy(policy.clone()) == (all.insert(key, policy.clone()) != Some(policy))
+                } else {
+                    directory.remove_policy(&key) == all.remove(&key).is_some()
+                };
+                prop_assert!(changed);
+                prop_assert!(directory.policy_revision() >= before);
+            }
+            let keys: Vec<Arc<str>> = listed.iter().map(|key| key.as_str().into()).collect();
+            let dst = Workload { authorization_policies: keys.clone(), ..Workload::pod("a", "web") };
+            let mut found: Vec<Arc<str>> = directory.policies_for(&dst).map(|p| p.key.clone()).collect();
+            let scoped = |scope| all.values().filter(move |p: &&Policy| p.scope == scope);
+            let own = scoped(PolicyScope::Namespace).filter(|p| &*p.namespace == "a");
+            let unlisted = scoped(PolicyScope::Global).chain(own).map(|p| p.key.clone());
+            let known = keys.iter().filter(|key| all.contains_key(*key)).cloned();
+            let mut expected: Vec<Arc<str>> = unlisted.chain(known).collect();
+            found.sort();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+            let missing = keys.iter().find(|key| !all.contains_key(*key));
+            prop_assert_eq!(directory.missing_policy(&dst), missing);
+        }
+    }
+}
