@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod admission;
 mod backing;
 pub mod cli;
 mod config;

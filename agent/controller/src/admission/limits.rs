@@ -1,0 +1,33 @@
+//! What a caller of the webhook may take.
+
+use std::time::Duration;
+
+/// Limits of the webhook's port. The API server is the only caller that is wanted, but anybody can reach it.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
+    /// Time for the head of a request, and so for a connection to say nothing.
+    pub head: Duration,
+    /// Time for the body of a request.
+    pub body: Duration,
+    /// Bytes of a body. The API server takes objects of 3 MiB, and a review holds the object as it was, too.
+    pub bytes: usize,
+    /// Time for what is open when the webhook is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            handshake: Duration::from_secs(5),
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(5),
+            bytes: 8 << 20,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
