@@ -29,7 +29,7 @@ pub struct CaConfig {
     /// Whether a token that is bound to a node but to no pod proves the node. For tokens of our own, where the mesh has
     /// no pod of the agent; with Kubernetes' tokens the pod is asked for.
     pub node_tokens: bool,
-    /// Longest lifetime that may be asked for.
+    /// Longest lifetime that is given; who asks for more gets this. A rotation of the root counts on it.
     pub max_lifetime: Duration,
     /// Requests of one caller.
     pub rate: RateLimit,
@@ -41,8 +41,13 @@ impl Default for CaConfig {
             trust_domain: "cluster.local".into(),
             trusted_node_accounts: HashSet::new(),
             node_tokens: false,
-            max_lifetime: Duration::from_secs(90 * 24 * 3600),
+            max_lifetime: MAX_LIFETIME,
             rate: RateLimit::default(),
         }
     }
 }
+
+/// To ask for more than this is an error (as in Istio), and not a wish that is granted in part.
+const MAX_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// For those who name no lifetime (as in Istio).
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);

@@ -29,7 +29,8 @@ pub struct CaAuthority {
 pub struct AuthorityConfig {
     /// When the root changes.
     pub rotation: RotationPolicy,
-    /// How often the store is looked at.
+    /// How often the store is looked at. Each phase of a rotation lasts two of these longer than the policy says, so
+    /// that replicas that look late are covered.
     pub poll: Duration,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
@@ -91,7 +92,7 @@ impl CaAuthority {
     /// business. Never ends.
     pub async fn run(self, leads: impl Fn() -> bool + Send) {
         loop {
-            tokio::time::sleep(self.shared.config.poll).await;
+            tokio::time::sleep(self.shared.config.poll.max(SHORTEST_POLL)).await;
             let done = match leads() {
                 true => self.advance().await.map(drop),
                 false => self.refresh().await.map(drop),
@@ -128,8 +129,10 @@ impl CaAuthority {
     pub async fn advance(&self) -> Result<Option<Phase>, AuthorityError> {
         self.refresh().await?;
         let current = self.shared.current.load_full();
-        let now = self.shared.config.clock.now();
-        let due = self.shared.config.rotation.due(current.state.phase(), current.issuer.validity(), now);
+        let AuthorityConfig { rotation, poll, clock } = &self.shared.config;
+        // Another replica signs as before until it has looked at the store again.
+        let rotation = RotationPolicy { overlap: rotation.overlap + *poll * 2, ..*rotation };
+        let due = rotation.due(current.state.phase(), current.issuer.validity(), clock.now());
         match due {
             // The user's own CA is the user's to replace.
             Some(step) if current.issuer.is_root() || step != Step::Announce => {
@@ -252,4 +255,5 @@ fn check(state: &State, place: PathBuf, now: SystemTime) -> Result<Issuer, Autho
     Ok(issuer(&state.material, &place, now)?)
 }
 
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
 const GONE: &str = "there was a CA, and now there is none; was it deleted?";

@@ -17,7 +17,7 @@ use weir_proto::ca::{IstioCertificateRequest, IstioCertificateResponse};
 use super::limit::Buckets;
 use super::metrics::Outcome;
 use super::node::{authorise, is_node_agent};
-use super::{CaConfig, CaMetrics, Placement};
+use super::{CaConfig, CaMetrics, DEFAULT_LIFETIME, MAX_LIFETIME, Placement};
 use crate::auth::Caller;
 
 /// Gives certificates to those that proved who they are. Needs the authentication layer around it.
@@ -117,14 +117,7 @@ impl Asked {
         }
         let csr = CertificateSigningRequestDer::from_pem_slice(request.csr.as_bytes());
         let csr = csr.map_err(|error| invalid(format!("no CERTIFICATE REQUEST block in csr: {error}")))?;
-        // Zero and less ask for the default.
-        let lifetime = Duration::from_secs(u64::try_from(request.validity_duration).unwrap_or(0));
-        if lifetime > config.max_lifetime {
-            let limit = config.max_lifetime;
-            return Err(invalid(format!(
-                "validity_duration {lifetime:?} is more than the {limit:?} that are given"
-            )));
-        }
+        let lifetime = lifetime(request.validity_duration, config)?;
         if text(request, "CertSigner")?.is_some_and(|signer| !signer.is_empty()) {
             return Err(invalid("CertSigner: there is no other signer here; leave it out".to_owned()));
         }
@@ -135,6 +128,18 @@ impl Asked {
             None => None,
         };
         Ok(Self { csr_der: csr.to_vec(), lifetime, identity })
+    }
+}
+
+/// Zero and less ask for the default.
+fn lifetime(seconds: i64, config: &CaConfig) -> Result<Duration, Status> {
+    let asked = match u64::try_from(seconds) {
+        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        Ok(_) | Err(_) => DEFAULT_LIFETIME,
+    };
+    match asked > MAX_LIFETIME {
+        true => Err(Status::invalid_argument(format!("validity_duration {seconds} is more than 90 days"))),
+        false => Ok(asked.min(config.max_lifetime)),
     }
 }
 

@@ -35,7 +35,7 @@ impl Stage {
             Arc::new(move || start + *offset.lock().unwrap())
         };
         let rotation = RotationPolicy { overlap: DAY, ..RotationPolicy::default() };
-        let config = AuthorityConfig { rotation, clock: clock.clone(), ..AuthorityConfig::default() };
+        let config = AuthorityConfig { rotation, poll: Duration::ZERO, clock: clock.clone() };
         let store = Arc::new(DirStore::new(temp.path().join("ca")));
         let authority = CaAuthority::open_or_create(store, config).await.unwrap();
         Self { authority, offset, clock, _temp: temp }

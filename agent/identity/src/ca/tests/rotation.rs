@@ -10,7 +10,7 @@ use super::{request, write_ca};
 use crate::ca::{
     AuthorityConfig, CaAuthority, DirStore, FileAuthority, Material, Phase, RotationPolicy, ServerNames,
 };
-use crate::fixture::{HOUR, Wall, handshake, id};
+use crate::fixture::{HOUR, MINUTE, Wall, handshake, id};
 use crate::{CertificateAuthority, WorkloadCertificate};
 
 /// A CA whose phases last a day, and its clock.
@@ -22,8 +22,8 @@ async fn open(dir: &Path) -> (CaAuthority, Wall) {
 async fn open_at(dir: &Path, wall: &Wall) -> CaAuthority {
     let config = AuthorityConfig {
         rotation: RotationPolicy { overlap: DAY, keep: 0.8 },
+        poll: Duration::ZERO,
         clock: wall.clock(),
-        ..AuthorityConfig::default()
     };
     CaAuthority::open_or_create(Arc::new(DirStore::new(dir)), config).await.unwrap()
 }
@@ -103,6 +103,25 @@ async fn replicas_follow_and_only_one_step_is_taken() {
     // And so does an agent that reads the directory itself.
     let file = FileAuthority::open_or_create_at(&dir, wall.clock()).unwrap();
     assert_eq!(file.sign(request(), id("web"), HOUR).await.unwrap().roots.len(), 2);
+}
+
+/// What a replica signs before it looks at the store again lives longer than the phase, but for this.
+#[tokio::test]
+async fn a_phase_waits_for_replicas_that_look_late() {
+    let temp = TempDir::new().unwrap();
+    let wall = Wall::new();
+    let config = AuthorityConfig {
+        rotation: RotationPolicy { overlap: DAY, keep: 0.8 },
+        poll: MINUTE,
+        clock: wall.clock(),
+    };
+    let store = Arc::new(DirStore::new(temp.path().join("ca")));
+    let ca = CaAuthority::open_or_create(store, config).await.unwrap();
+    ca.rotate().await.unwrap();
+    wall.pass(DAY + MINUTE);
+    assert_eq!(ca.advance().await.unwrap(), None);
+    wall.pass(MINUTE);
+    assert!(matches!(ca.advance().await.unwrap(), Some(Phase::Switched { .. })));
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use weir_identity::ca::{AuthorityConfig, CaAuthority, DirStore};
 use weir_identity::{
-    CaError, CertificateAuthority, Certificates, Config, RemoteAuthority, RemoteConfig, SignFuture,
-    peer_identity,
+    CaError, CertificateAuthority, CertificateSummary, Certificates, Config, RemoteAuthority, RemoteConfig,
+    SignFuture, peer_identity,
 };
 use weir_model::Identity;
 use weir_proto::ca::IstioCertificateRequest;
@@ -107,6 +107,23 @@ async fn a_bad_request_is_told_what_is_wrong(
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     assert!(status.message().contains(said), "{status}");
     assert_eq!(metrics.get(Outcome::Invalid), 1);
+}
+
+#[rstest]
+#[case::less(600, 600)]
+#[case::the_default(0, 3600)]
+#[case::nonsense(i64::MIN, 3600)]
+#[case::more(86_400, 3600)]
+#[tokio::test]
+async fn nobody_gets_more_than_there_is_to_give(#[case] asked: i64, #[case] given: u64) {
+    let temp = TempDir::new().unwrap();
+    let max_lifetime = Duration::from_secs(3600);
+    let (service, _) = service(&temp, CaConfig { max_lifetime, ..config() }).await;
+    let answer = service.create_certificate(request(agent(), CSR, asked, &[])).await.unwrap();
+    let leaf = CertificateDer::from_pem_slice(answer.into_inner().cert_chain[0].as_bytes()).unwrap();
+    let leaf = CertificateSummary::read(&leaf).unwrap();
+    // It begins two minutes in the past.
+    assert_eq!(leaf.not_after.duration_since(leaf.not_before).unwrap().as_secs(), given + 120);
 }
 
 #[tokio::test]
