@@ -9,6 +9,8 @@
 pub mod auth;
 pub mod ca;
 mod connections;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod listen;
 mod store;
 pub mod tls;

@@ -9,6 +9,7 @@
 
 mod config;
 mod error;
+mod greetings;
 mod metrics;
 mod node;
 mod response;
@@ -24,3 +25,5 @@ pub use metrics::XdsMetrics;
 pub use service::XdsService;
 
 pub(crate) use error::Refusal;
+#[cfg(feature = "fuzz")]
+pub(crate) use session::Session;

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at a time; one for every agent and service, and some.
     pub connections: usize,
-    /// Connections at a time from one address that have not proved who they are.
+    /// Connections at a time from one address that have not proved who they are. Agents
+    /// of many nodes may come from one address, where addresses are translated.
     pub unproven_per_address: usize,
     /// Connections taken in a second; the others wait in the kernel's queue.
     pub accepts_per_second: u32,
@@ -30,7 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 16_384,
-            unproven_per_address: 64,
+            unproven_per_address: 1024,
             accepts_per_second: 1000,
             handshake: Duration::from_secs(10),
             unproven: Duration::from_secs(20),

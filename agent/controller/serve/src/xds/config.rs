@@ -8,7 +8,8 @@ pub struct XdsConfig {
     /// Largest request, in bytes. The first request of a client that comes back names all that it holds: about 90 bytes for
     /// each workload, so Istio's 4 MiB end somewhat below 50,000 workloads.
     pub max_request: usize,
-    /// How many streams may have their first request read at a time; the others wait. With `max_request` it bounds what
+    /// How many streams may have their first request read at a time; the others wait, and one
+    /// address has a quarter of the turns. With `max_request` it bounds what
     /// a whole mesh that comes back at once takes.
     pub greetings: usize,
     /// How long a client may take for its first request.

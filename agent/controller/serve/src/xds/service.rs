@@ -1,8 +1,6 @@
 //! The gRPC service.
 
-use std::sync::Arc;
-
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use weir_proto::discovery::aggregated_discovery_service_server::{
@@ -10,6 +8,7 @@ use weir_proto::discovery::aggregated_discovery_service_server::{
 };
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
+use super::greetings::Greetings;
 use super::session::Session;
 use super::stream::Stream;
 use super::{Refusal, XdsConfig, XdsMetrics};
@@ -21,13 +20,13 @@ pub struct XdsService {
     store: Store,
     config: XdsConfig,
     metrics: XdsMetrics,
-    greetings: Arc<Semaphore>,
+    greetings: Greetings,
 }
 
 impl XdsService {
     /// A service that serves what is in `store`.
     pub fn new(store: Store, config: XdsConfig, metrics: XdsMetrics) -> Self {
-        let greetings = Arc::new(Semaphore::new(config.greetings));
+        let greetings = Greetings::new(config.greetings);
         Self { store, config, metrics, greetings }
     }
 
@@ -72,6 +71,7 @@ impl AggregatedDiscoveryService for XdsService {
             head,
             requests: request.into_inner(),
             responses,
+            address: address.map(|address| address.ip()),
             config: self.config.clone(),
             metrics: self.metrics.clone(),
             registration,

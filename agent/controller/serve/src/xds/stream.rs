@@ -3,14 +3,15 @@
 //! A response is made when there is room for it, so what waits for a slow client is what its session remembers, and no
 //! request is read while responses wait: a client that asks and does not listen fills its own window.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tonic::{Status, Streaming};
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
+use super::greetings::Greetings;
 use super::session::Session;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::connections::Registration;
@@ -23,6 +24,7 @@ pub(super) struct Stream {
     pub(super) head: watch::Receiver<Head>,
     pub(super) requests: Streaming<DeltaDiscoveryRequest>,
     pub(super) responses: mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
+    pub(super) address: Option<IpAddr>,
     pub(super) config: XdsConfig,
     pub(super) metrics: XdsMetrics,
     pub(super) registration: Registration,
@@ -46,7 +48,7 @@ impl From<Refusal> for End {
 
 impl Stream {
     /// Serves the stream until one of both ends goes.
-    pub(super) async fn run(mut self, greetings: Arc<Semaphore>) {
+    pub(super) async fn run(mut self, greetings: Greetings) {
         self.metrics.streams.inc();
         if let Err(End::Refused(refusal)) = self.serve(&greetings).await {
             let (stream, node) = (self.registration.stream, self.session.node_id());
@@ -59,7 +61,7 @@ impl Stream {
         self.metrics.streams.dec();
     }
 
-    async fn serve(&mut self, greetings: &Semaphore) -> Result<(), End> {
+    async fn serve(&mut self, greetings: &Greetings) -> Result<(), End> {
         self.greet(greetings).await?;
         loop {
             self.drain().await?;
@@ -69,14 +71,14 @@ impl Stream {
     }
 
     /// Reads the first request, which may be large: not those of all clients at a time.
-    async fn greet(&mut self, greetings: &Semaphore) -> Result<(), End> {
-        let permit = tokio::select! {
-            permit = greetings.acquire() => permit,
+    async fn greet(&mut self, greetings: &Greetings) -> Result<(), End> {
+        let turn = tokio::select! {
+            turn = greetings.turn(self.address) => turn,
             () = self.responses.closed() => return Err(End::Gone),
         };
         let first = timeout(self.config.greeting_timeout, self.requests.message()).await;
         self.take(first.map_err(|_| Refusal::Silent)?)?;
-        drop(permit);
+        drop(turn);
         self.registration.update(|info| self.session.node_id().clone_into(&mut info.node));
         tracing::info!(stream = self.registration.stream, node = self.session.node_id(), "xDS stream opened");
         Ok(())

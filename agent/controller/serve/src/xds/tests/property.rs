@@ -10,10 +10,13 @@ use super::client::*;
 use super::mesh::{Mesh, pod, policy, service};
 use crate::xds::XdsConfig;
 
+/// Whether a pod serves the service, and the policies that it names.
+type Pod = (bool, Vec<u8>);
+
 #[derive(Debug, Clone)]
 enum Step {
-    /// A commit: pods (number, service or none, policies by number) and policies; `None` removes.
-    Commit(Vec<(u8, Option<(bool, Vec<u8>)>)>, Vec<(u8, bool)>, bool),
+    /// A commit: pods, policies (false: gone), and whether there is the service.
+    Commit(Vec<(u8, Option<Pod>)>, Vec<(u8, bool)>, bool),
     /// The client takes so many responses.
     Take(u8),
     /// A client on demand asks for a pod by name, a pod by address, or the service.
@@ -49,18 +52,13 @@ fn uid(pod: u8) -> String {
 #[derive(Default)]
 struct World {
     mesh: Mesh,
-    pods: BTreeMap<u8, (bool, Vec<u8>)>,
+    pods: BTreeMap<u8, Pod>,
     policies: BTreeSet<u8>,
     version: u64,
 }
 
 impl World {
-    fn commit(
-        &mut self,
-        pods: &[(u8, Option<(bool, Vec<u8>)>)],
-        policies: &[(u8, bool)],
-        with_service: bool,
-    ) {
+    fn commit(&mut self, pods: &[(u8, Option<Pod>)], policies: &[(u8, bool)], with_service: bool) {
         self.version += 1;
         for (number, live) in policies {
             match live {
