@@ -6,6 +6,7 @@
 
 mod limits;
 mod metrics;
+mod places;
 mod review;
 mod server;
 

@@ -5,15 +5,17 @@ use std::time::Duration;
 /// Limits of the webhook's port. The API server is the only caller that is wanted, but anybody can reach it.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open connections.
+    /// Open connections. With [`Self::bytes`] it says how much memory strangers can take.
     pub connections: usize,
+    /// Open connections from one address, so that one stranger does not keep the API server out.
+    pub per_address: usize,
     /// Time for a TLS handshake.
     pub handshake: Duration,
     /// Time for the head of a request, and so for a connection to say nothing.
     pub head: Duration,
     /// Time for the body of a request.
     pub body: Duration,
-    /// Bytes of a body. The API server takes objects of 3 MiB, and a review holds the object as it was, too.
+    /// Bytes of a body. A stored object has 1.5 MiB at most, and a review holds the object as it was, too.
     pub bytes: usize,
     /// Time for what is open when the webhook is told to stop.
     pub drain: Duration,
@@ -22,11 +24,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
+            connections: 192,
+            per_address: 96,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(30),
             body: Duration::from_secs(5),
-            bytes: 8 << 20,
+            bytes: 4 << 20,
             drain: Duration::from_secs(5),
         }
     }

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use weir_process::{Reply, json, text};
 use weir_serve::tls::TlsSource;
 
+use super::places::Places;
 use super::{AdmissionMetrics, Limits, review};
 
 /// What the webhook needs to know.
@@ -42,7 +43,7 @@ pub async fn serve(
 ) {
     let (stop, stopped) = watch::channel(false);
     let open = Arc::new(Semaphore::new(admission.limits.connections));
-    let admission = Arc::new(admission);
+    let (admission, places) = (Arc::new(admission), Places::default());
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -53,11 +54,15 @@ pub async fn serve(
             accepted = accept(&listener, &open) => accepted,
         };
         let Some((stream, address, permit)) = accepted else { continue };
+        let Some(place) = places.enter(address.ip(), admission.limits.per_address) else {
+            tracing::debug!(%address, "connection to the webhook refused: too many from there");
+            continue;
+        };
         let acceptor = TlsAcceptor::from(tls.load_full());
         let connection = connection(stream, address, acceptor, admission.clone(), stopped.clone());
         connections.spawn(async move {
             connection.await;
-            drop(permit);
+            drop((permit, place));
         });
     }
     stop.send_replace(true);

@@ -52,10 +52,14 @@ impl Stage {
         Self { address, client: TlsConnector::from(Arc::new(client)), stop, server, _temp: temp }
     }
 
-    async fn connect(&self) -> TlsStream<TcpStream> {
+    async fn try_connect(&self) -> Option<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from("weir-controller.weir-system.svc").unwrap();
-        self.client.connect(name, stream).await.unwrap()
+        self.client.connect(name, stream).await.ok()
+    }
+
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        self.try_connect().await.expect("a handshake")
     }
 
     /// Sends bytes, and gives what comes back until the server closes.
@@ -125,6 +129,24 @@ async fn strangers_cost_nobody_else() {
     }
     stage.works().await;
     drop(strangers);
+}
+
+/// One address does not take all connections, and has its places back when it goes.
+#[tokio::test]
+async fn one_address_has_so_many() {
+    let stage = Stage::start(Limits { per_address: 2, ..Limits::default() }).await;
+    let held = [stage.connect().await, stage.connect().await];
+    let mut refused = TcpStream::connect(stage.address).await.unwrap();
+    assert_eq!(refused.read(&mut [0]).await.unwrap_or(0), 0, "closed without a word");
+    for mut stream in held {
+        let _ = stream.shutdown().await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        drop(stream);
+    }
+    // The server has said goodbye; that it has also counted is a moment later.
+    while stage.try_connect().await.is_none() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A body that does not come is not waited for for ever.
