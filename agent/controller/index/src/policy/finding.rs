@@ -36,7 +36,9 @@ impl Findings {
             self.more += 1;
             return;
         }
-        self.kept.push(Finding { severity, problem: Problem::new(field.to_string(), message) });
+        let problem =
+            Problem::new(cut(field.to_string(), LONGEST_FIELD), cut(message.into(), LONGEST_MESSAGE));
+        self.kept.push(Finding { severity, problem });
     }
 
     /// How bad the worst is.
@@ -73,4 +75,15 @@ impl Findings {
     }
 }
 
+/// Names of fields are a stranger's, and Kubernetes takes a status message of 32 KiB at most.
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
+        text.push_str("...");
+    }
+    text
+}
+
 const KEPT: usize = 16;
+const LONGEST_FIELD: usize = 512;
+const LONGEST_MESSAGE: usize = 512;

@@ -1,6 +1,7 @@
 //! What the authors are told.
 
 use rstest::rstest;
+use serde_json::Value;
 use weir_resources::{Condition, Invalid, Meta, Problem};
 
 use super::{ROOT, authorization_key, json, peer_key, policy};
@@ -167,6 +168,19 @@ fn a_status_stays_short() {
     policies.apply(Some(&policy("shop", "p", spec)), &authorization_key("shop", "p"));
     let message = policies.take_status().remove(0).conditions.remove(0).message;
     assert!(message.len() < 4096 && message.contains("and 9984 more"), "{message}");
+}
+
+/// Kubernetes takes 32 KiB.
+#[test]
+fn names_of_fields_are_cut() {
+    let long = |c: &str| (c.repeat(100_000), Value::Null);
+    let spec = Value::Object(["a", "é", "\"", "b", "c"].map(long).into_iter().collect());
+    let mut policies = Policies::new(&Config::default());
+    policies.apply(Some(&policy("shop", "p", spec.clone())), &authorization_key("shop", "p"));
+    policies.apply(Some(&policy("shop", "p", spec)), &peer_key("shop", "p"));
+    for status in policies.take_status() {
+        assert!(status.conditions.iter().all(|c| c.message.len() < 8192), "{status:?}");
+    }
 }
 
 #[test]
