@@ -1,5 +1,7 @@
 //! The CA of a control plane: kept in a store that replicas share, rotated by the one of them that leads.
 
+mod replicas;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +13,10 @@ use weir_model::Identity;
 
 use super::issue::Issuer;
 use super::load::issuer;
-use super::rotation::Step;
 use super::state::State;
 use super::{
-    AuthorityError, Material, MaterialStore, Phase, RotationPolicy, ServerCredentials, ServerNames, Stored,
+    AuthorityError, FileError, Material, MaterialStore, Phase, RotationPolicy, ServerCredentials,
+    ServerNames, StoreError, Stored,
 };
 use crate::{CaError, CertificateAuthority, Clock, SignFuture};
 
@@ -74,89 +76,17 @@ impl CaAuthority {
         let stored = match store.load().await? {
             Some(stored) => stored,
             None => {
-                let made = State::new(Material::generate(now).map_err(super::FileError::from)?);
+                let made = State::new(Material::generate(now).map_err(FileError::from)?);
                 if store.create(made.to_files()).await? {
                     tracing::info!(place = store.place(), "made a new self-signed CA");
                 }
-                let gone = || super::StoreError { place: store.place(), source: GONE.into() };
-                store.load().await?.ok_or_else(gone)?
+                store.load().await?.ok_or_else(|| gone(store.place()))?
             }
         };
         let current = Current::read(&*store, stored, now)?;
         let changes = watch::Sender::new(current.generation());
         let current = ArcSwap::from_pointee(current);
         Ok(Self { shared: Arc::new(Shared { store, config, current, changes }) })
-    }
-
-    /// Keeps up with the store, and rotates the root when that is due and `leads` says that it is this replica's
-    /// business. Never ends.
-    pub async fn run(self, leads: impl Fn() -> bool + Send) {
-        loop {
-            tokio::time::sleep(self.shared.config.poll.max(SHORTEST_POLL)).await;
-            let done = match leads() {
-                true => self.advance().await.map(drop),
-                false => self.refresh().await.map(drop),
-            };
-            if let Err(error) = done {
-                tracing::error!("the CA that was read before stays in use: {error}");
-            }
-        }
-    }
-
-    /// Reads the store again. `true`: there is something else in it, which is in use now.
-    ///
-    /// # Errors
-    /// As in opening; what was read before stays in use.
-    pub async fn refresh(&self) -> Result<bool, AuthorityError> {
-        let Shared { store, config, current, changes } = &*self.shared;
-        let gone = || super::StoreError { place: store.place(), source: GONE.into() };
-        let stored = store.load().await?.ok_or_else(gone)?;
-        if stored.version == current.load().version {
-            return Ok(false);
-        }
-        let read = Arc::new(Current::read(&**store, stored, config.clock.now())?);
-        let generation = read.generation();
-        tracing::info!(place = store.place(), phase = ?read.state.phase(), "another CA, or another phase of it, is in use");
-        current.store(read);
-        changes.send_if_modified(|known| std::mem::replace(known, generation) != generation);
-        Ok(true)
-    }
-
-    /// Does the next step of a rotation if it is due. For the one replica that leads; if two do, one of them wins.
-    ///
-    /// # Errors
-    /// As in [`refresh`](Self::refresh).
-    pub async fn advance(&self) -> Result<Option<Phase>, AuthorityError> {
-        self.refresh().await?;
-        let current = self.shared.current.load_full();
-        let AuthorityConfig { rotation, poll, clock } = &self.shared.config;
-        // Another replica signs as before until it has looked at the store again.
-        let rotation = RotationPolicy { overlap: rotation.overlap + *poll * 2, ..*rotation };
-        let due = rotation.due(current.state.phase(), current.issuer.validity(), clock.now());
-        match due {
-            // The user's own CA is the user's to replace.
-            Some(step) if current.issuer.is_root() || step != Step::Announce => {
-                self.step(&current, step).await
-            }
-            Some(_) | None => Ok(None),
-        }
-    }
-
-    /// Begins a rotation now.
-    ///
-    /// # Errors
-    /// The CA is the user's intermediate, or a rotation is under way already.
-    pub async fn rotate(&self) -> Result<Option<Phase>, AuthorityError> {
-        self.refresh().await?;
-        let current = self.shared.current.load_full();
-        let refused = |detail| Err(AuthorityError::Rotation { place: self.place(), detail });
-        if !current.issuer.is_root() {
-            return refused("it is an intermediate of somebody's own CA, who must sign another one");
-        }
-        if current.state.phase() != Phase::Stable {
-            return refused("a rotation is under way already");
-        }
-        self.step(&current, Step::Announce).await
     }
 
     /// Another CA is in force, or others are trusted, whenever this changes.
@@ -186,20 +116,6 @@ impl CaAuthority {
         let issuer = self.shared.current.load().issuer.clone();
         let issued = issuer.issue_server(names, lifetime, self.shared.config.clock.now());
         issued.map_err(|error| AuthorityError::Server { place: self.place(), source: error.into_source() })
-    }
-
-    async fn step(&self, current: &Current, step: Step) -> Result<Option<Phase>, AuthorityError> {
-        let Shared { store, config, .. } = &*self.shared;
-        let now = config.clock.now();
-        let state = current.state.clone().after(step, now).map_err(super::FileError::from)?;
-        // Nothing is kept that could not be opened again.
-        check(&state, store.place().into(), now)?;
-        let won = store.replace(state.to_files(), current.version.clone()).await?;
-        self.refresh().await?;
-        if won {
-            tracing::warn!(place = store.place(), phase = ?state.phase(), "the rotation of the root went on");
-        }
-        Ok(won.then(|| state.phase()))
     }
 
     fn place(&self) -> String {
@@ -255,5 +171,6 @@ fn check(state: &State, place: PathBuf, now: SystemTime) -> Result<Issuer, Autho
     Ok(issuer(&state.material, &place, now)?)
 }
 
-const SHORTEST_POLL: Duration = Duration::from_millis(100);
-const GONE: &str = "there was a CA, and now there is none; was it deleted?";
+fn gone(place: String) -> StoreError {
+    StoreError { place, source: "there was a CA, and now there is none; was it deleted?".into() }
+}
