@@ -1,0 +1,137 @@
+//! The API under test: a real cluster, or the harness's.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use weir_harness::kube_api::KubeApi;
+
+/// Longer than a cluster takes for anything here: a lease that nobody gave back, and the rest.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// An API, and a namespace in it that is this story's own.
+pub(crate) struct ApiUnderTest {
+    backend: Backend,
+    /// The story's namespace; also the mesh's root namespace.
+    pub(crate) namespace: String,
+    pub(crate) kubeconfig: PathBuf,
+    _dir: TempDir,
+}
+
+enum Backend {
+    /// In this process; can be told to misbehave.
+    Fake(KubeApi),
+    /// By kubectl.
+    Real,
+}
+
+impl ApiUnderTest {
+    /// The cluster of `$KUBECONFIG`, else a fake one.
+    pub(crate) fn new(story: &str) -> Result<Self> {
+        match std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
+            Some(path) => Self::with(story, Backend::Real, Some(path.into())),
+            None => Self::fake(story),
+        }
+    }
+
+    /// The one that misbehaves, whatever `$KUBECONFIG` says.
+    pub(crate) fn fake(story: &str) -> Result<Self> {
+        Self::with(story, Backend::Fake(KubeApi::start()?), None)
+    }
+
+    fn with(story: &str, backend: Backend, kubeconfig: Option<PathBuf>) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let dir = tempfile::tempdir()?;
+        let kubeconfig = match (kubeconfig, &backend) {
+            (Some(path), _) => path,
+            (None, Backend::Fake(api)) => api.kubeconfig(dir.path())?,
+            (None, Backend::Real) => bail!("no kubeconfig"),
+        };
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("weir-test-{story}-{}-{n}", std::process::id());
+        let api = Self { backend, namespace, kubeconfig, _dir: dir };
+        api.define_kinds()?;
+        api.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": api.namespace}}))?;
+        Ok(api)
+    }
+
+    /// The harness's server, for faults.
+    pub(crate) fn faulty(&self) -> &KubeApi {
+        match &self.backend {
+            Backend::Fake(api) => api,
+            Backend::Real => panic!("a real cluster does not misbehave to order"),
+        }
+    }
+
+    /// As `kubectl apply`.
+    pub(crate) fn apply(&self, object: &Value) -> Result<()> {
+        match &self.backend {
+            Backend::Fake(api) => api.put(object.clone()).map(drop),
+            Backend::Real => self.kubectl(&["apply", "-f", "-"], &object.to_string()).map(drop),
+        }
+    }
+
+    /// An object of the story's namespace; `None`: it is not there.
+    pub(crate) fn get(&self, resource: &str, name: &str) -> Result<Option<Value>> {
+        match &self.backend {
+            Backend::Fake(api) => Ok(api.get(resource, &self.namespace, name)),
+            Backend::Real => {
+                let args = ["get", resource, name, "-n", &self.namespace, "-o", "json", "--ignore-not-found"];
+                let text = self.kubectl(&args, "")?;
+                if text.trim().is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&text)?)) }
+            }
+        }
+    }
+
+    fn define_kinds(&self) -> Result<()> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds/istio-minimal.yaml");
+        match &self.backend {
+            Backend::Fake(api) => api.put_yaml(&std::fs::read_to_string(path)?),
+            // Those that are there are somebody's, with their schemas.
+            Backend::Real => {
+                let there = self.kubectl(&["get", "customresourcedefinitions", "-o", "name"], "")?;
+                if there.contains("authorizationpolicies.security.istio.io") {
+                    return Ok(());
+                }
+                let file = path.to_string_lossy();
+                self.kubectl(&["apply", "-f", &file], "")?;
+                self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &file], "")?;
+                Ok(())
+            }
+        }
+    }
+
+    fn kubectl(&self, args: &[&str], input: &str) -> Result<String> {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("kubectl is needed for a real cluster")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes())?;
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+impl Drop for ApiUnderTest {
+    fn drop(&mut self) {
+        if let Backend::Real = self.backend {
+            let maps = ["delete", "configmaps", "-A", "-l", "app.kubernetes.io/part-of=weir", "--wait=false"];
+            let ends: [&[&str]; 2] = [&["delete", "namespaces", &self.namespace, "--wait=false"], &maps];
+            for end in ends {
+                if let Err(error) = self.kubectl(end, "") {
+                    eprintln!("something is left in the cluster: {error:#}");
+                }
+            }
+        }
+    }
+}
