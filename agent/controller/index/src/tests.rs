@@ -6,6 +6,7 @@ use crate::{Changes, Config, Index};
 
 mod duplicates;
 mod endpoint_slices;
+mod incremental;
 mod pods;
 mod service_entries;
 mod services;

@@ -49,7 +49,7 @@ fn of_service(mesh: &Mesh) -> Option<String> {
 }
 
 fn of_pod(mesh: &Mesh) -> Option<String> {
-    host(mesh.pod("shop/a").unwrap().waypoint)
+    host(mesh.pod("shop/a").unwrap().waypoint.map(|waypoint| *waypoint))
 }
 
 fn host(waypoint: Option<weir_model::GatewayAddress>) -> Option<String> {
