@@ -127,6 +127,7 @@ fn index(reader: &mut Reader, s: &Settings, root_namespace: Arc<str>) -> weir_in
         root_namespace,
         adopt_istio_classes: flag("adopt-istio-classes", &s.adopt_istio_classes),
         dry_run: flag("dry-run-policies", &s.dry_run_policies),
+        waypoint_fallback_direct: flag("waypoint-fallback-direct", &s.waypoint_fallback_direct),
         ..default
     }
 }

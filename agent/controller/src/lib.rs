@@ -20,5 +20,6 @@ pub mod rotate;
 pub mod run;
 mod services;
 pub mod token;
+mod webhook;
 
 pub use config::Config;

@@ -15,7 +15,7 @@ use crate::backing::{Backing, Tasks};
 use crate::config::Config;
 use crate::mesh::{self, Outputs};
 use crate::metrics::Metrics;
-use crate::{monitoring, services};
+use crate::{monitoring, services, webhook};
 
 /// Runs the controller until it is told to stop.
 ///
@@ -40,6 +40,7 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let store = Store::new();
     let services = services::routes(&config, &backing, &store, &mut registry);
     let tls = services::tls(&config, &backing.authority, &mut tasks)?;
+    webhook::start(&config, &backing.authority, &mut registry, &mut tasks).await?;
     let metrics = Arc::new(Metrics::new(registry));
     follow_leadership(backing.leads.clone(), metrics.clone(), &mut tasks);
 

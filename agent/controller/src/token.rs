@@ -1,5 +1,6 @@
 //! `weir-controller token`: what the agent of a node proves itself by, where there is no Kubernetes to give it a token.
 
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -21,8 +22,11 @@ pub fn run(options: &TokenOptions) -> anyhow::Result<()> {
     let (namespace, name) = account.context("--service-account is NAMESPACE/NAME")?;
     let keys = JwksKeys::open_or_create(keys(Path::new(&options.state_dir)))?;
     let caller = Caller { node: Some(options.node.as_str().into()), ..Caller::new(namespace, name) };
-    println!("{}", keys.issue(&caller, AUDIENCE, SystemTime::now(), lifetime)?);
-    Ok(())
+    let token = keys.issue(&caller, AUDIENCE, SystemTime::now(), lifetime)?;
+    // A file of it must hold nothing else, as the kubelet's: some clients send it as it is.
+    let end = if std::io::stdout().is_terminal() { "\n" } else { "" };
+    print!("{token}{end}");
+    Ok(std::io::stdout().flush()?)
 }
 
 /// Where the keys are in a state directory.

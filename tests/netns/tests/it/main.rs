@@ -14,6 +14,7 @@ mod identity;
 mod inbound;
 mod lifecycle;
 mod outbound;
+mod peer;
 mod pods;
 mod policy;
 mod security;
