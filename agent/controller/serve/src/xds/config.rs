@@ -14,7 +14,7 @@ pub struct XdsConfig {
     pub greetings: usize,
     /// How long a client may take for its first request.
     pub greeting_timeout: Duration,
-    /// Responses are cut at about this size, in bytes.
+    /// Responses are cut at about this size, in bytes. HTTP/2 keeps buffers of the largest for as long as a stream lives.
     pub response: usize,
     /// Most names that a stream may ask for.
     pub max_names: usize,
@@ -32,7 +32,7 @@ impl Default for XdsConfig {
             max_request: 16 << 20,
             greetings: 8,
             greeting_timeout: Duration::from_secs(15),
-            response: 256 << 10,
+            response: 64 << 10,
             max_names: 100_000,
             max_name: 1024,
             stall: Duration::from_secs(120),
