@@ -10,7 +10,8 @@ use std::sync::Arc;
 use weir_proto::security::Authorization;
 use weir_resources::Labels;
 
-use super::peer_authentication::{Level, Mode, PeerAuthentication};
+use super::mode::Mode;
+use super::peer_authentication::{Level, PeerAuthentication};
 use super::strict;
 
 /// All PeerAuthentications, by namespace and name.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use weir_proto::security::string_match::MatchType;
 use weir_proto::security::{Action, Authorization, Clause, Match, Rule, Scope, StringMatch};
 
-use super::peer_authentication::{Mode, PeerAuthentication};
+use super::mode::Mode;
+use super::peer_authentication::PeerAuthentication;
 
 /// Name of the policy, in the root namespace, of all workloads that must have mTLS on all ports.
 pub(super) const STATIC: &str = "istio_converted_static_strict";

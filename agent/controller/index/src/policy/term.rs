@@ -5,7 +5,7 @@ use weir_proto::security::{Match, StringMatch};
 
 use super::finding::{Findings, Severity};
 use super::path::Path;
-use super::read::{self, Unknown, quoted};
+use super::read::{self, Unknown};
 use super::value;
 
 /// What a part of a rule asks of a connection.
@@ -35,35 +35,6 @@ impl Reader<'_> {
     /// An entry of `to`.
     pub(super) fn to(&mut self, entry: &Value, path: &Path<'_>) -> Term {
         self.wrapped(entry, path, "operation", Self::operation)
-    }
-
-    /// An entry of `when`.
-    pub(super) fn when(&mut self, entry: &Value, path: &Path<'_>) -> Term {
-        let mut term = Term::default();
-        let Ok(fields) = read::object(entry, path, self.findings) else { return Term::unknown() };
-        for name in fields.keys().filter(|name| !matches!(name.as_str(), "key" | "values" | "notValues")) {
-            read::unknown_field(&path.field(name), self.findings);
-            term.unknown = true;
-        }
-        let key_path = path.field("key");
-        let key = match fields.get("key") {
-            Some(key) => read::text(key, &key_path, self.findings),
-            None => Err(self.invalid(&key_path, "is missing")),
-        };
-        let said = ["values", "notValues"].iter().any(|name| is_said(fields, name));
-        if !said {
-            self.invalid(path, "has neither values nor notValues");
-        }
-        let Ok(key) = key else { return Term::unknown() };
-        for (name, not) in [("values", false), ("notValues", true)] {
-            let Some(value) = fields.get(name) else { continue };
-            term.unknown |= self.condition(key, not, value, &path.field(name), &mut term.asks).is_err();
-        }
-        if !is_layer4(key) {
-            term.unknown |= self.other_key(key, &key_path).is_err();
-        }
-        term.unknown |= !said;
-        term
     }
 
     fn source(&mut self, fields: &Map<String, Value>, path: &Path<'_>) -> Term {
@@ -114,45 +85,6 @@ impl Reader<'_> {
             term.unknown |= read.is_err();
         }
         term
-    }
-
-    fn condition(
-        &mut self,
-        key: &str,
-        not: bool,
-        value: &Value,
-        at: &Path<'_>,
-        asks: &mut Match,
-    ) -> Result<(), Unknown> {
-        match (key, not) {
-            ("source.ip", false) => asks.source_ips = self.texts(value, at, value::range)?,
-            ("source.ip", true) => asks.not_source_ips = self.texts(value, at, value::range)?,
-            ("source.namespace", false) => asks.namespaces = self.patterns(value, at)?,
-            ("source.namespace", true) => asks.not_namespaces = self.patterns(value, at)?,
-            ("source.principal", false) => asks.principals = self.patterns(value, at)?,
-            ("source.principal", true) => asks.not_principals = self.patterns(value, at)?,
-            ("destination.ip", false) => asks.destination_ips = self.texts(value, at, value::range)?,
-            ("destination.ip", true) => asks.not_destination_ips = self.texts(value, at, value::range)?,
-            ("destination.port", false) => asks.destination_ports = self.texts(value, at, value::port)?,
-            ("destination.port", true) => asks.not_destination_ports = self.texts(value, at, value::port)?,
-            // Whether the key is one at all is asked once, not for each list.
-            _ => drop(read::texts(value, at, self.findings, |_| Ok(()))?),
-        }
-        Ok(())
-    }
-
-    fn other_key(&mut self, key: &str, at: &Path<'_>) -> Result<(), Unknown> {
-        let of_requests = key == "remote.ip"
-            || key == "connection.sni"
-            || ["request.", "experimental.envoy.filters."].iter().any(|prefix| key.starts_with(prefix));
-        if !of_requests {
-            return Err(self.invalid(at, format!("{} is not a key that is known here", quoted(key))));
-        }
-        if self.sees_requests {
-            return Ok(());
-        }
-        self.findings.add(Severity::Unsupported, at, format!("{} {NEEDS_WAYPOINT}", quoted(key)));
-        Err(Unknown)
     }
 
     /// `{ <name>: { .. } }`: that and nothing else.
@@ -208,7 +140,7 @@ impl Reader<'_> {
         term.unknown = true;
     }
 
-    fn for_requests(&mut self, value: &Value, at: &Path<'_>) -> Result<(), Unknown> {
+    pub(super) fn for_requests(&mut self, value: &Value, at: &Path<'_>) -> Result<(), Unknown> {
         let values = read::texts(value, at, self.findings, |_| Ok(()))?;
         if values.is_empty() || self.sees_requests {
             return Ok(());
@@ -217,7 +149,7 @@ impl Reader<'_> {
         Err(Unknown)
     }
 
-    fn patterns(&mut self, value: &Value, at: &Path<'_>) -> Result<Vec<StringMatch>, Unknown> {
+    pub(super) fn patterns(&mut self, value: &Value, at: &Path<'_>) -> Result<Vec<StringMatch>, Unknown> {
         let patterns = self.texts(value, at, value::pattern)?;
         for (i, item) in value.as_array().into_iter().flatten().enumerate() {
             if let Some(doubt) = item.as_str().and_then(value::doubt) {
@@ -227,7 +159,7 @@ impl Reader<'_> {
         Ok(patterns)
     }
 
-    fn texts<T>(
+    pub(super) fn texts<T>(
         &mut self,
         value: &Value,
         at: &Path<'_>,
@@ -236,29 +168,22 @@ impl Reader<'_> {
         read::texts(value, at, self.findings, parse)
     }
 
-    fn invalid(&mut self, at: &Path<'_>, message: impl Into<String>) -> Unknown {
+    pub(super) fn invalid(&mut self, at: &Path<'_>, message: impl Into<String>) -> Unknown {
         self.findings.add(Severity::Invalid, at, message);
         Unknown
     }
 }
 
 impl Term {
-    fn unknown() -> Self {
+    pub(super) fn unknown() -> Self {
         Self { asks: Match::default(), unknown: true }
     }
 }
 
 /// Whether a field is there and is not an empty list, which is as good as none.
-fn is_said(fields: &Map<String, Value>, name: &str) -> bool {
+pub(super) fn is_said(fields: &Map<String, Value>, name: &str) -> bool {
     fields.get(name).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
 }
 
-fn is_layer4(key: &str) -> bool {
-    matches!(
-        key,
-        "source.ip" | "source.namespace" | "source.principal" | "destination.ip" | "destination.port"
-    )
-}
-
-const NEEDS_WAYPOINT: &str =
+pub(super) const NEEDS_WAYPOINT: &str =
     "is about requests; node proxies see connections, so it needs a policy of a waypoint (targetRefs)";

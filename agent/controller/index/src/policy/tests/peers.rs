@@ -7,7 +7,8 @@ use weir_resources::Meta;
 use super::{ROOT, json, labels, line, peer_key, policy};
 use crate::Config;
 use crate::policy::Policies;
-use crate::policy::peer_authentication::{self, Level, Mode};
+use crate::policy::mode::Mode;
+use crate::policy::peer_authentication::{self, Level};
 
 /// A spec, in a namespace that is not the root, as `level: mode; ports`, and the fields that are wrong.
 #[rstest]

@@ -47,10 +47,15 @@ proptest! {
     fn anything_has_an_answer(spec in anything()) {
         let config = Config::default();
         let policy = policy("a", "p", spec);
-        if let Some(sent) = authorization::convert(&policy, &config).sent {
+        let converted = authorization::convert(&policy, &config);
+        if let Some(sent) = converted.sent {
             prop_assert!(weir_discovery::convert::authorization(sent).is_ok());
         }
-        crate::policy::peer_authentication::read(&policy, &config);
+        let peer = crate::policy::peer_authentication::read(&policy, &config);
+        // What is said of a stranger's object is a line for a log and a terminal.
+        for words in [converted.findings.words(), peer.findings.words()] {
+            prop_assert!(!words.contains(char::is_control), "{words:?}");
+        }
     }
 }
 
