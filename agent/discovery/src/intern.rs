@@ -1,33 +1,54 @@
 //! One copy of what many workloads say: a mesh of a hundred thousand has a few thousand namespaces, accounts, nodes and
 //! service names, and every message brings them anew.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
-use weir_model::{GatewayAddress, GatewayDestination, Service, ServiceKey, Workload};
+use weir_model::{GatewayAddress, GatewayDestination, PortMapping, Service, ServiceKey, Workload};
 
-/// Texts in use. Those that nobody uses any more go when the table has doubled.
+/// What is shared.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    texts: HashSet<Arc<str>>,
+    texts: Pool<str>,
+    /// Services of a workload, with its ports: the same for all pods behind the same services.
+    services: Pool<BTreeMap<ServiceKey, Vec<PortMapping>>>,
+}
+
+/// Things in use. Those that nobody uses any more go when there are twice as many.
+#[derive(Debug)]
+struct Pool<T: ?Sized> {
+    known: HashSet<Arc<T>>,
     swept: usize,
 }
 
-impl Interner {
-    /// Replaces a text by the copy that the others have.
-    pub(crate) fn share(&mut self, text: &mut Arc<str>) {
-        if let Some(known) = self.texts.get(text) {
-            *text = known.clone();
+impl<T: ?Sized> Default for Pool<T> {
+    fn default() -> Self {
+        Self { known: HashSet::new(), swept: 0 }
+    }
+}
+
+impl<T: ?Sized + Hash + Eq> Pool<T> {
+    /// Replaces a thing by the copy that the others have.
+    fn share(&mut self, thing: &mut Arc<T>) {
+        if let Some(known) = self.known.get(&**thing) {
+            *thing = known.clone();
             return;
         }
-        if self.texts.len() >= SMALL.max(2 * self.swept) {
-            self.texts.retain(|text| Arc::strong_count(text) > 1);
-            self.swept = self.texts.len();
+        if self.known.len() >= SMALL.max(2 * self.swept) {
+            self.known.retain(|thing| Arc::strong_count(thing) > 1);
+            self.swept = self.known.len();
         }
-        self.texts.insert(text.clone());
+        self.known.insert(thing.clone());
+    }
+}
+
+impl Interner {
+    fn share(&mut self, text: &mut Arc<str>) {
+        self.texts.share(text);
     }
 
-    /// All of a workload's texts but those that are its own (uid, name, host name).
+    /// All of a workload that others have, too: not its uid, name and host name.
     pub(crate) fn share_workload(&mut self, workload: &mut Workload) {
         let w = workload;
         let shared = [
@@ -50,6 +71,10 @@ impl Interner {
         if w.hostname.is_empty() {
             self.share(&mut w.hostname);
         }
+        self.services.share(&mut w.services);
+        // Collected one by one, one address takes the room of four.
+        w.addresses.shrink_to_fit();
+        w.authorization_policies.shrink_to_fit();
         for gateway in [&mut w.waypoint, &mut w.network_gateway].into_iter().flatten() {
             self.share_gateway(gateway);
         }
@@ -99,7 +124,7 @@ mod tests {
         for n in 0..10 * SMALL {
             interner.share(&mut n.to_string().into());
         }
-        assert!(interner.texts.len() <= 2 * SMALL, "{}", interner.texts.len());
-        assert!(interner.texts.contains("shop"));
+        assert!(interner.texts.known.len() <= 2 * SMALL, "{}", interner.texts.known.len());
+        assert!(interner.texts.known.contains("shop"));
     }
 }

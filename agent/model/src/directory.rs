@@ -8,14 +8,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::{HashMap, OrdMap};
+use imbl::{HashMap, OrdSet};
 
+mod by_uid;
 mod cidr;
 mod claim;
 mod policies;
 mod update;
 
 use crate::{Service, ServiceKey, Visibility, Workload};
+use by_uid::ByUid;
 use cidr::Ranges;
 use claim::Claims;
 use policies::Policies;
@@ -25,7 +27,8 @@ use policies::Policies;
 /// It is the same whatever order the updates came in: ties are broken by the things themselves.
 #[derive(Clone, Default)]
 pub struct Directory {
-    workloads: HashMap<Arc<str>, Arc<Workload>>,
+    /// Sorted, as [`Claims`] are and for the same reason.
+    workloads: Members,
     services: HashMap<ServiceKey, Arc<Service>>,
     by_ip: Claims<IpAddr, Workload>,
     by_vip: Claims<IpAddr, Service>,
@@ -36,8 +39,8 @@ pub struct Directory {
     policies: Policies,
 }
 
-/// Workloads by uid, in the order of the uid.
-type Members = OrdMap<Arc<str>, Arc<Workload>>;
+/// Workloads in the order of their uids.
+type Members = OrdSet<ByUid>;
 
 impl Directory {
     /// A mesh with nobody in it.
@@ -47,7 +50,7 @@ impl Directory {
 
     /// The workload with this uid.
     pub fn workload(&self, uid: &str) -> Option<&Arc<Workload>> {
-        self.workloads.get(uid)
+        self.workloads.get(uid).map(|member| &member.0)
     }
 
     /// The workload that has this address in this network (empty: the only one). A v4-mapped address is its
@@ -74,22 +77,22 @@ impl Directory {
 
     /// The workloads that serve a service, in the order of their uids.
     pub fn endpoints(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<Workload>> {
-        self.endpoints.get(key).into_iter().flat_map(|members| members.values())
+        self.endpoints.get(key).into_iter().flatten().map(|member| &member.0)
     }
 
     /// How many workloads serve a service.
     pub fn endpoint_count(&self, key: &ServiceKey) -> usize {
-        self.endpoints.get(key).map_or(0, OrdMap::len)
+        self.endpoints.get(key).map_or(0, OrdSet::len)
     }
 
     /// The workloads of a node, in the order of their uids.
     pub fn workloads_on(&self, node: &str) -> impl Iterator<Item = &Arc<Workload>> {
-        self.by_node.get(node).into_iter().flat_map(|members| members.values())
+        self.by_node.get(node).into_iter().flatten().map(|member| &member.0)
     }
 
-    /// All workloads, in no order.
+    /// All workloads, in the order of their uids.
     pub fn workloads(&self) -> impl ExactSizeIterator<Item = &Arc<Workload>> {
-        self.workloads.values()
+        self.workloads.iter().map(|member| &member.0)
     }
 
     /// All services, in no order.

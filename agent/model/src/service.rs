@@ -84,7 +84,7 @@ impl Service {
 }
 
 /// One row of a port table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PortMapping {
     /// Port on the virtual address.
@@ -96,7 +96,7 @@ pub struct PortMapping {
 }
 
 /// What an application says it speaks on a port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AppProtocol {
     /// Not said.

@@ -51,11 +51,12 @@ pub struct Workload {
     /// Weight among the endpoints of a service; 0 takes no service traffic.
     pub capacity: u32,
     /// Services that it serves, with the ports that differ from the service's own table.
-    pub services: BTreeMap<ServiceKey, Vec<PortMapping>>,
+    /// Shared: the pods of a service say the same, and a map of one entry takes as much as the rest of a workload.
+    pub services: Arc<BTreeMap<ServiceKey, Vec<PortMapping>>>,
     /// L7 waypoint of traffic addressed to the workload itself.
-    pub waypoint: Option<GatewayAddress>,
+    pub waypoint: Option<Box<GatewayAddress>>,
     /// How it is reached from another network.
-    pub network_gateway: Option<GatewayAddress>,
+    pub network_gateway: Option<Box<GatewayAddress>>,
     /// It terminates HBONE itself, its traffic is not captured.
     pub native_tunnel: bool,
     /// How a tunnelled connection is handed to the application (sandwiched waypoint).
@@ -90,7 +91,7 @@ impl Workload {
             status: Health::default(),
             network_mode: NetworkMode::default(),
             capacity: DEFAULT_CAPACITY,
-            services: BTreeMap::new(),
+            services: Arc::default(),
             waypoint: None,
             network_gateway: None,
             native_tunnel: false,

@@ -33,13 +33,14 @@ fn build(message: proto::Workload) -> Result<Workload, Fault> {
         workload_type: workload_type(message.workload_type)?,
         status: status(message.status)?,
         network_mode: network_mode(message.network_mode)?,
-        services: services(&message.services)?,
-        waypoint: message.waypoint.map(gateway).transpose().map_err(within("waypoint"))?,
+        services: Arc::new(services(&message.services)?),
+        waypoint: message.waypoint.map(gateway).transpose().map_err(within("waypoint"))?.map(Box::new),
         network_gateway: message
             .network_gateway
             .map(gateway)
             .transpose()
-            .map_err(within("network_gateway"))?,
+            .map_err(within("network_gateway"))?
+            .map(Box::new),
         application_tunnel: message.application_tunnel.map(application_tunnel).transpose()?,
         trust_domain: or_default(message.trust_domain, DEFAULT_TRUST_DOMAIN),
         service_account: or_default(message.service_account, DEFAULT_SERVICE_ACCOUNT),

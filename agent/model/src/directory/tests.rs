@@ -39,7 +39,7 @@ fn workload() -> impl Strategy<Value = Workload> {
     fields.prop_map(|(name, addresses, network, node, [sick, host], services)| Workload {
         addresses,
         network,
-        services,
+        services: Arc::new(services),
         node: format!("node{node}").into(),
         status: if sick { Health::Unhealthy } else { Health::Healthy },
         network_mode: if host { NetworkMode::HostNetwork } else { NetworkMode::Standard },

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use imbl::HashMap;
 
+use super::by_uid::ByUid;
 use super::{Directory, Members};
 use crate::{NetworkMode, Service, ServiceKey, Workload};
 
 impl Directory {
     /// Puts a workload in, in place of the one with the same uid. Says whether anything changed.
     pub fn upsert_workload(&mut self, workload: Workload) -> bool {
-        if self.workloads.get(&workload.uid).is_some_and(|old| **old == workload) {
+        if self.workloads.get(&*workload.uid).is_some_and(|old| *old.0 == workload) {
             return false;
         }
         self.remove_workload(&workload.uid.clone());
@@ -25,13 +26,13 @@ impl Directory {
             join(&mut self.endpoints, key, &workload);
         }
         join(&mut self.by_node, &workload.node, &workload);
-        self.workloads.insert(workload.uid.clone(), workload);
+        self.workloads.insert(ByUid(workload));
         true
     }
 
     /// Takes a workload out. Says whether it was there.
     pub fn remove_workload(&mut self, uid: &str) -> bool {
-        let Some(workload) = self.workloads.remove(uid) else {
+        let Some(ByUid(workload)) = self.workloads.remove(uid) else {
             return false;
         };
         if workload.network_mode == NetworkMode::Standard {
@@ -79,7 +80,7 @@ impl Directory {
 }
 
 fn join<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, workload: &Arc<Workload>) {
-    groups.entry(group.clone()).or_default().insert(workload.uid.clone(), workload.clone());
+    groups.entry(group.clone()).or_default().insert(ByUid(workload.clone()));
 }
 
 fn leave<K: Hash + Eq + Clone>(groups: &mut HashMap<K, Members>, group: &K, uid: &str) {

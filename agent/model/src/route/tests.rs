@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use crate::*;
@@ -68,7 +70,7 @@ pub(super) fn web(vips: &[&str]) -> Service {
 }
 
 pub(super) fn serving(workload: Workload) -> Workload {
-    Workload { services: [(key(), Vec::new())].into(), ..workload }
+    Workload { services: Arc::new([(key(), Vec::new())].into()), ..workload }
 }
 
 /// `tunnel NAME ADDR`, `direct NAME ADDR`, `pass ADDR`, or the text of the refusal.
@@ -112,7 +114,7 @@ fn by_address(#[case] dst: &str, #[case] expected: &str) {
         .pod(Workload { status: Health::Unhealthy, ..pod("sick", &["10.0.0.4"]) })
         .pod(Workload { network_mode: NetworkMode::HostNetwork, ..pod("host", &["10.0.0.5"]) })
         .pod(Workload { network: "west".into(), ..pod("far", &["10.0.0.6"]) })
-        .pod(Workload { waypoint: waypoint(), ..pod("behind", &["10.0.0.7"]) });
+        .pod(Workload { waypoint: waypoint().map(Box::new), ..pod("behind", &["10.0.0.7"]) });
     assert_eq!(say(&mesh.go(dst)), expected);
 }
 
@@ -125,8 +127,10 @@ fn by_address(#[case] dst: &str, #[case] expected: &str) {
 #[case::not_the_vip("10.1.0.2:80", "pass 10.1.0.2:80")]
 fn by_service(#[case] dst: &str, #[case] expected: &str) {
     let own = PortMapping { service_port: 90, target_port: 9090, app_protocol: AppProtocol::Unknown };
-    let server =
-        Workload { services: [(key(), vec![own])].into(), ..pod("server", &["10.0.0.2", "fd00::2"]) };
+    let server = Workload {
+        services: Arc::new([(key(), vec![own])].into()),
+        ..pod("server", &["10.0.0.2", "fd00::2"])
+    };
     let mesh = Mesh::new().service(web(&["10.1.0.1", "fd01::1"])).pod(server);
     assert_eq!(say(&mesh.go(dst)), expected);
 }
@@ -157,7 +161,7 @@ fn a_service_waypoint_is_not_gone_around() {
 
 #[test]
 fn a_workload_waypoint_does_not_hold_for_service_traffic() {
-    let server = Workload { waypoint: waypoint(), ..serving(pod("server", &["10.0.0.2"])) };
+    let server = Workload { waypoint: waypoint().map(Box::new), ..serving(pod("server", &["10.0.0.2"])) };
     let mesh = Mesh::new().service(web(&["10.1.0.1"])).pod(server);
     assert_eq!(say(&mesh.go("10.1.0.1:80")), "tunnel server 10.0.0.2:8080");
 }

@@ -31,8 +31,8 @@ pub(super) fn workload(w: &Workload) -> Value {
         "status": health(w.status),
         "clusterId": &*w.cluster_id,
         "locality": compact(json!(w.locality)),
-        "waypoint": w.waypoint.as_ref().map(gateway),
-        "networkGateway": w.network_gateway.as_ref().map(gateway),
+        "waypoint": w.waypoint.as_deref().map(gateway),
+        "networkGateway": w.network_gateway.as_deref().map(gateway),
         "capacity": w.capacity,
         "services": w.services.keys().map(ToString::to_string).collect::<Vec<_>>(),
         "peerAuthentication": format!("{:?}", w.peer_authentication.mode).to_uppercase(),
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_workload_names_its_waypoint_and_leaves_out_what_is_empty() {
         let destination = GatewayDestination::Hostname(ServiceKey::new("shop", "waypoint.shop.svc"));
-        let waypoint = Some(GatewayAddress { destination, hbone_mtls_port: 15008 });
+        let waypoint = Some(Box::new(GatewayAddress { destination, hbone_mtls_port: 15008 }));
         let dump = workload(&Workload { waypoint, ..Workload::pod("shop", "web") });
         assert_eq!(
             dump["waypoint"],

@@ -87,7 +87,7 @@ async fn outside_the_mesh_is_passed_through() {
         let mut plain = crate::world::workload("plain", "node-c", addr.ip());
         plain.tunnel_protocol = weir_model::TunnelProtocol::None;
         let key = weir_model::ServiceKey::new("shop", "plain.shop.svc");
-        plain.services.insert(key.clone(), Vec::new());
+        std::sync::Arc::make_mut(&mut plain.services).insert(key.clone(), Vec::new());
         let mut service = weir_model::Service::new(key);
         let vip = IpAddr::V4(Ipv4Addr::new(127, 251, 0, 2));
         service.vips = vec![("".into(), vip)];

@@ -262,7 +262,7 @@ fn directory(workloads: &[Workload], vip: IpAddr) -> Directory {
     for workload in workloads {
         let mut workload = workload.clone();
         if &*workload.name == "server" {
-            workload.services.insert(key.clone(), Vec::new());
+            std::sync::Arc::make_mut(&mut workload.services).insert(key.clone(), Vec::new());
         }
         directory.upsert_workload(workload);
     }

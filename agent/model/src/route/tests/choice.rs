@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use super::{Mesh, pod, say, serving, web};
@@ -160,7 +162,8 @@ fn a_host_network_endpoint_is_found_through_its_service() {
 #[test]
 fn a_named_port_that_an_endpoint_does_not_have_rules_it_out() {
     let own = PortMapping { service_port: 90, target_port: 9090, app_protocol: AppProtocol::Unknown };
-    let with = Workload { services: [(super::key(), vec![own])].into(), ..pod("with", &["10.0.0.3"]) };
+    let with =
+        Workload { services: Arc::new([(super::key(), vec![own])].into()), ..pod("with", &["10.0.0.3"]) };
     let mesh = Mesh::new().service(web(&["10.1.0.1"])).pod(serving(pod("without", &["10.0.0.2"]))).pod(with);
     assert_eq!(say(&mesh.go("10.1.0.1:90")), "tunnel with 10.0.0.3:9090");
 }
