@@ -111,8 +111,9 @@ async fn readers_on_other_threads_see_whole_states() {
     let certificates = Certificates::new(ca, Config::default()).unwrap();
     certificates.fetch(&id("web")).await.unwrap();
     let stop = Arc::new(AtomicBool::new(false));
+    let (reading, started) = std::sync::mpsc::channel();
     let read = || {
-        let (certificates, stop) = (certificates.clone(), stop.clone());
+        let (certificates, stop, reading) = (certificates.clone(), stop.clone(), reading.clone());
         std::thread::spawn(move || {
             let mut reads = 0_u64;
             while !stop.load(SeqCst) {
@@ -120,12 +121,17 @@ async fn readers_on_other_threads_see_whole_states() {
                     held.client_config(&[id("api")]);
                     assert_eq!(peer_identity(held.chain()), Ok(id("web")));
                     reads += 1;
+                    // Nobody listens after the first.
+                    let _ = reading.send(());
                 }
             }
             reads
         })
     };
     let readers: Vec<_> = (0..2).map(|_| read()).collect();
+    // On a busy machine the writer would be done before a reader began.
+    started.recv().unwrap();
+    drop(started);
     for _ in 0..50 {
         certificates.forget(&id("web"));
         certificates.fetch(&id("web")).await.unwrap();
