@@ -10,7 +10,7 @@ use weir_proto::security::Authorization;
 use weir_proto::workload as proto;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::snapshot::PodIdentity;
+use crate::snapshot::{Account, PodIdentity};
 use crate::{Change, Resource, ResourceKind, Snapshot};
 
 /// Owns the next snapshot. Setting a resource to what it is costs an encoding and changes nothing.
@@ -96,7 +96,7 @@ impl Output {
     }
 
     /// One pod of a service account more (or less) on a node.
-    pub(crate) fn count(&mut self, key: (Arc<str>, Arc<str>, Arc<str>), more: bool) {
+    pub(crate) fn count(&mut self, key: Account, more: bool) {
         let known = self.snapshot.accounts.get(&key).copied().unwrap_or(0);
         match (more, known) {
             (true, known) => drop(self.snapshot.accounts.insert(key, known + 1)),

@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use weir_proto::workload::{
-    ApplicationTunnel, Locality, NetworkAddress, NetworkMode, PortList, TunnelProtocol, WorkloadStatus,
-    application_tunnel,
+    ApplicationTunnel, Locality, NetworkAddress, NetworkMode, PortList, TunnelProtocol, Workload,
+    WorkloadStatus, application_tunnel,
 };
 use weir_resources::{Labels, Meta, Node};
 
@@ -30,8 +30,11 @@ pub(crate) use visibility::{Visibility, visibility};
 use crate::index::Owner;
 use crate::world::World;
 
-/// A workload's services by key, and the keys as they are shared.
+/// A workload's services by key.
 pub(crate) type Services = Vec<(Arc<str>, PortList)>;
+
+/// A workload, and the keys of its services as they are shared.
+pub(crate) type Made = (Workload, Vec<Arc<str>>);
 
 /// 4 or 16 bytes.
 pub(crate) fn bytes(ip: IpAddr) -> Vec<u8> {

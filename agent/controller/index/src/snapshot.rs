@@ -46,10 +46,13 @@ pub struct Snapshot {
     /// Pods by their uid in the mesh, for who must prove that he is one.
     pub(crate) pods: HashMap<Arc<str>, PodIdentity>,
     /// How many pods (neither Failed) of a service account run on a node: (node, namespace, service account).
-    pub(crate) accounts: HashMap<(Arc<str>, Arc<str>, Arc<str>), usize>,
+    pub(crate) accounts: HashMap<Account, usize>,
     /// Known node names.
     pub(crate) nodes: HashSet<Arc<str>>,
 }
+
+/// Node, namespace and service account.
+pub(crate) type Account = (Arc<str>, Arc<str>, Arc<str>);
 
 /// What the CA must know of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod duplicates;
 mod endpoint_slices;
 mod incremental;
 mod pods;
+mod policies;
 mod service_entries;
 mod services;
 mod statuses;

@@ -3,18 +3,18 @@
 //! Fails closed: who asks for a waypoint that is not there gets its address all the same, so that node proxies refuse
 //! the traffic instead of sending it past the policy that the waypoint would enforce.
 
-use std::sync::Arc;
-
 use weir_proto::workload as proto;
-use weir_proto::workload::gateway_address::Destination;
-use weir_resources::{AllowedNamespaces, Gateway, GatewayAddressStatus, Labels, Meta};
+use weir_resources::{Gateway, Listener, Meta};
 
 use crate::world::World;
 
 mod canary;
 mod labels;
+mod standing;
 
 use labels::{Ask, asked};
+use standing::Standing;
+
 pub(crate) use labels::{gateways, is_alike};
 
 /// What traffic of an object is meant.
@@ -45,15 +45,6 @@ pub(crate) struct Binding {
     pub(crate) weighted: Vec<proto::WeightedWaypoint>,
     /// Whether it is bound, the reason, and a sentence; `None`: nothing was asked for.
     pub(crate) outcome: Option<(bool, &'static str, String)>,
-}
-
-/// How a gateway stands to an object that asks for it.
-enum Standing {
-    Ready(proto::GatewayAddress),
-    /// It is for other traffic.
-    Unsuited,
-    /// Traffic must not go on: where to send it, reason, and why.
-    Refused(proto::GatewayAddress, &'static str, String),
 }
 
 impl World {
@@ -100,54 +91,6 @@ impl World {
         }
     }
 
-    fn standing(&self, ask: &Ask, subject: &Subject<'_>) -> Standing {
-        let refused = |host: String, reason, why: &str| {
-            Standing::Refused(by_hostname(&ask.namespace, host), reason, why.to_owned())
-        };
-        let host = format!("{}.{}.svc.{}", ask.name, ask.namespace, self.config.cluster_domain);
-        let Some(gateway) = self.gateways.get(&ask.namespace, &ask.name) else {
-            return refused(host, "WaypointIsNotReady", "does not exist");
-        };
-        if !self.serves(gateway, subject.traffic) {
-            return Standing::Unsuited;
-        }
-        // Names that no service has: the node refuses, and its log says why.
-        if subject.private && ask.namespace != subject.meta.namespace {
-            let why = "is in another namespace, which cannot see this object (spec.exportTo)";
-            let host = format!("cross-namespace-waypoint-forbidden.{host}");
-            return refused(host, "CrossNamespaceWaypointForbidden", why);
-        }
-        if !self.admits(gateway, &subject.meta.namespace) {
-            let why = "does not take traffic of this namespace: see allowedRoutes of its listener";
-            return refused(format!("attachment-denied.{host}"), "AttachmentDenied", why);
-        }
-        match self.address(gateway) {
-            Some(address) => Standing::Ready(address),
-            None => refused(host, "WaypointIsNotReady", "is not ready: its status has no addresses"),
-        }
-    }
-
-    /// The gateway's address; `None` until its status has one.
-    fn address(&self, gateway: &Gateway) -> Option<proto::GatewayAddress> {
-        let hostname = gateway.addresses.iter().find_map(|address| match address {
-            GatewayAddressStatus::Hostname(name) => Some(name),
-            GatewayAddressStatus::Ip(_) => None,
-        });
-        if let Some(hostname) = hostname {
-            return Some(by_hostname(&gateway.meta.namespace, hostname.to_string()));
-        }
-        let ip = gateway.addresses.iter().find_map(|address| match address {
-            GatewayAddressStatus::Ip(ip) => Some(*ip),
-            GatewayAddressStatus::Hostname(_) => None,
-        })?;
-        let network = self.network().to_owned();
-        let address = proto::NetworkAddress { network, address: crate::publish::bytes(ip), length: None };
-        Some(proto::GatewayAddress {
-            destination: Some(Destination::Address(address)),
-            hbone_mtls_port: HBONE_PORT.into(),
-        })
-    }
-
     /// Whether the gateway is for such traffic.
     pub(crate) fn serves(&self, gateway: &Gateway, traffic: Traffic) -> bool {
         let class = || self.classes.get(&gateway.class).and_then(|class| class.meta.labels.get(WAYPOINT_FOR));
@@ -156,22 +99,6 @@ impl World {
             "service" => traffic == Traffic::Service,
             "workload" => traffic == Traffic::Workload,
             _ => false,
-        }
-    }
-
-    fn admits(&self, gateway: &Gateway, namespace: &Arc<str>) -> bool {
-        if gateway.meta.namespace == *namespace {
-            return true;
-        }
-        let port = self.inbound_binding(gateway).map_or(0, |(_, port)| port);
-        let hbone = |l: &&weir_resources::Listener| {
-            l.port == port || l.port == HBONE_PORT && l.protocol.eq_ignore_ascii_case("HBONE")
-        };
-        let Some(listener) = gateway.listeners.iter().find(hbone) else { return false };
-        match &listener.allowed {
-            AllowedNamespaces::All => true,
-            AllowedNamespaces::Selector(wanted) => selects(wanted, namespace, self.namespaces.get(namespace)),
-            AllowedNamespaces::Same | AllowedNamespaces::None => false,
         }
     }
 
@@ -190,20 +117,9 @@ impl World {
     }
 }
 
-/// Every namespace has its name as a label, whether a file says so or not.
-fn selects(wanted: &Labels, namespace: &str, meta: Option<&Meta>) -> bool {
-    wanted.iter().all(|(label, value)| match label {
-        "kubernetes.io/metadata.name" => value == namespace,
-        label => meta.and_then(|meta| meta.labels.get(label)) == Some(value),
-    })
-}
-
-fn by_hostname(namespace: &str, hostname: String) -> proto::GatewayAddress {
-    let name = proto::NamespacedHostname { namespace: namespace.to_owned(), hostname };
-    proto::GatewayAddress {
-        destination: Some(Destination::Hostname(name)),
-        hbone_mtls_port: HBONE_PORT.into(),
-    }
+/// Whether nodes can send a waypoint's traffic to this listener.
+pub(crate) fn is_hbone(listener: &Listener) -> bool {
+    listener.port == HBONE_PORT && listener.protocol.eq_ignore_ascii_case("HBONE")
 }
 
 const HBONE_PORT: u16 = 15008;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use weir_proto::workload::Workload;
-
 use super::{Index, Owner};
 use crate::publish;
 use crate::store::Item;
@@ -58,7 +56,7 @@ impl Index {
         self.tell_service_entry(namespace, name, published);
     }
 
-    fn publish_made(&mut self, owner: &Owner, workloads: Vec<(Workload, Vec<Arc<str>>)>) {
+    fn publish_made(&mut self, owner: &Owner, workloads: Vec<publish::Made>) {
         let uids = workloads.iter().map(|(workload, _)| workload.uid.as_str().into()).collect();
         for (workload, services) in workloads {
             self.output.workload(workload, services, &Arc::default());

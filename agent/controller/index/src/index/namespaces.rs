@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use weir_proto::workload::Locality;
 use weir_resources::{AllowedNamespaces, Labels, Meta, Node};
 
 use super::{Index, Owner};
@@ -43,7 +42,7 @@ impl Index {
             Some(new) => self.world.nodes.insert(name.clone(), new),
             None => self.world.nodes.remove(name),
         };
-        if old.unwrap_or_default() == locality.unwrap_or_else(Locality::default) {
+        if old.unwrap_or_default() == locality.unwrap_or_default() {
             return;
         }
         let pods = self.world.on_node.get(name).into_iter().flatten();

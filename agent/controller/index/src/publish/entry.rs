@@ -1,11 +1,7 @@
 //! A workload entry.
 
-use std::sync::Arc;
-
-use weir_proto::workload as proto;
-
 use super::machine::{self, Machine};
-use super::{Services, ports};
+use super::{Made, Services, ports};
 use crate::index::Owner;
 use crate::store::Item;
 use crate::waypoint::{Binding, Subject, Traffic};
@@ -17,7 +13,7 @@ pub(crate) fn entry_uid(world: &World, namespace: &str, name: &str) -> String {
 }
 
 /// The workload of an entry with the keys of its services (`None`: no node can reach it), and its waypoint.
-pub(crate) fn entry(world: &World, entry: &Entry) -> (Option<(proto::Workload, Vec<Arc<str>>)>, Binding) {
+pub(crate) fn entry(world: &World, entry: &Entry) -> (Option<Made>, Binding) {
     let meta = entry.meta();
     let machine = Machine {
         uid: entry_uid(world, &meta.namespace, &meta.name),

@@ -1,12 +1,11 @@
 //! A workload that is no pod: a workload entry, an endpoint of a service entry.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use weir_proto::workload as proto;
 use weir_resources::{Labels, Meta, WorkloadSpec};
 
-use super::{Services, names};
+use super::{Made, Services, names};
 use crate::waypoint::{Subject, Traffic};
 use crate::world::World;
 
@@ -41,7 +40,7 @@ pub(super) fn place(spec: &WorkloadSpec) -> Place<'_> {
 }
 
 /// The workload, and the keys of its services; `None` if no other node can reach it.
-pub(super) fn workload(world: &World, machine: Machine<'_>) -> Option<(proto::Workload, Vec<Arc<str>>)> {
+pub(super) fn workload(world: &World, machine: Machine<'_>) -> Option<Made> {
     let Machine { uid, meta, spec, labels, healthy, private, services } = machine;
     let (addresses, hostname) = match place(spec) {
         Place::Ip(ip) => (vec![super::bytes(ip)], String::new()),

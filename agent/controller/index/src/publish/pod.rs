@@ -1,12 +1,11 @@
 //! A pod.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use weir_proto::workload as proto;
 use weir_resources::{Phase, Pod};
 
-use super::{Services, names, ports, slice};
+use super::{Made, Services, names, ports, slice};
 use crate::index::Owner;
 use crate::waypoint::{Subject, Traffic};
 use crate::world::World;
@@ -17,7 +16,7 @@ pub(crate) fn pod_uid(world: &World, pod: &Pod) -> String {
 }
 
 /// The workload of a pod, and the keys of its services; `None` for a pod without an address, or one that has ended.
-pub(crate) fn pod(world: &World, pod: &Pod) -> Option<(proto::Workload, Vec<Arc<str>>)> {
+pub(crate) fn pod(world: &World, pod: &Pod) -> Option<Made> {
     if pod.addresses.is_empty() || matches!(pod.phase, Phase::Succeeded | Phase::Failed) {
         return None;
     }

@@ -9,7 +9,7 @@ use weir_resources::{Resolution, ServiceEntry, WorkloadSpec};
 
 use super::machine::{self, Machine, Place};
 use super::service::hostname;
-use super::{Visibility, balancing, ports, visibility};
+use super::{Made, Visibility, balancing, ports, visibility};
 use crate::condition::Allocated;
 use crate::index::{Owner, wants_addresses};
 use crate::waypoint::{Binding, Subject, Traffic};
@@ -18,7 +18,7 @@ use crate::world::World;
 /// What becomes of an entry.
 pub(crate) struct Published {
     pub(crate) services: Vec<(Arc<str>, proto::Service)>,
-    pub(crate) workloads: Vec<(proto::Workload, Vec<Arc<str>>)>,
+    pub(crate) workloads: Vec<Made>,
     pub(crate) binding: Binding,
     pub(crate) visibility: Visibility,
     /// Hosts of which somebody else is the service, and who.
@@ -153,7 +153,7 @@ fn endpoint(
     spec: &WorkloadSpec,
     private: bool,
     names: &[Arc<str>],
-) -> Option<(proto::Workload, Vec<Arc<str>>)> {
+) -> Option<Made> {
     let (cluster, meta) = (&world.config.cluster_id, &entry.meta);
     let ports = ports::of_endpoint(entry, &spec.ports);
     let machine = Machine {

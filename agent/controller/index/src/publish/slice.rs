@@ -7,12 +7,12 @@ use std::sync::Arc;
 use weir_proto::workload as proto;
 use weir_resources::{Endpoint, EndpointSlice, Pod, Service};
 
-use super::ports;
+use super::{Made, ports};
 use crate::index::{Owner, service_of};
 use crate::world::World;
 
 /// The workloads of a slice. They have the host's mode: whose address it is, is not known.
-pub(crate) fn slice(world: &World, slice: &EndpointSlice) -> Vec<(proto::Workload, Vec<Arc<str>>)> {
+pub(crate) fn slice(world: &World, slice: &EndpointSlice) -> Vec<Made> {
     let Some((service, name)) = served(world, slice) else { return Vec::new() };
     let ports = ports_of(service, slice);
     let mut workloads = BTreeMap::new();

@@ -22,8 +22,11 @@ pub(crate) struct Selecting {
 /// the labels that it has.
 #[derive(Debug, Default)]
 pub(crate) struct Selectors {
-    namespaces: HashMap<Arc<str>, HashMap<Arc<str>, HashMap<Arc<str>, Vec<Selecting>>>>,
+    namespaces: HashMap<Arc<str>, ByLabel>,
 }
+
+/// Label, value, who wants it.
+type ByLabel = HashMap<Arc<str>, HashMap<Arc<str>, Vec<Selecting>>>;
 
 impl Selectors {
     /// Adds a selector. One that selects nothing is not kept.

@@ -2,7 +2,7 @@
 
 use weir_resources::{Condition, Event, Kind, Object};
 
-use super::{Mesh, objects};
+use super::{Mesh, objects, told};
 
 const ENTRY: &str = "
 apiVersion: networking.istio.io/v1
@@ -57,6 +57,27 @@ spec: {template: {serviceAccount: x}}
 ",
     );
     assert_eq!(changes.statuses[0].conditions[0].kind, "Accepted");
+}
+
+#[test]
+fn a_waypoint_without_the_listener_is_told_so() {
+    let mut mesh = Mesh::new();
+    let gateway = |class: &str, protocol: &str| {
+        format!(
+            "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: wp, namespace: shop}}
+spec: {{gatewayClassName: {class}, listeners: [{{name: mesh, port: 15008, protocol: {protocol}}}]}}
+"
+        )
+    };
+    let changes = mesh.apply(&gateway("weir-waypoint", "HTTP"));
+    assert_eq!(told(&changes, Kind::Gateway, "wp"), ["Accepted=False/ListenersNotValid"]);
+    let changes = mesh.apply(&gateway("weir-waypoint", "HBONE"));
+    assert_eq!(told(&changes, Kind::Gateway, "wp"), ["Accepted=True/Accepted"]);
+    mesh.apply(&gateway("istio-waypoint", "HBONE"));
+    assert!(mesh.index.statuses().is_empty(), "another controller's, until we are told to adopt it");
 }
 
 fn other() -> Condition {
