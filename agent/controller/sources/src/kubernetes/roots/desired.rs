@@ -19,6 +19,8 @@ pub(super) struct Desired {
     maps: BTreeMap<String, String>,
     listed: [bool; 2],
     work: BTreeSet<String>,
+    /// How often somebody else wrote over ours, by namespace.
+    contested: BTreeMap<String, u32>,
 }
 
 impl Desired {
@@ -28,6 +30,7 @@ impl Desired {
 
     pub(super) fn roots(&mut self, text: &str) {
         text.clone_into(&mut self.text);
+        self.contested.clear();
         self.look_at_all();
     }
 
@@ -68,12 +71,16 @@ impl Desired {
             Event::InitApply(map) | Event::Apply(map) => {
                 let namespace = map.namespace().unwrap_or_default();
                 let text = map.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-                self.maps.insert(namespace.clone(), text);
+                let before = self.maps.insert(namespace.clone(), text);
+                if before.as_ref() == Some(&self.text) && self.maps.get(&namespace) != before.as_ref() {
+                    self.contest(&namespace);
+                }
                 self.look_at(&namespace);
             }
             Event::Delete(map) => {
                 let namespace = map.namespace().unwrap_or_default();
                 self.maps.remove(&namespace);
+                self.contested.remove(&namespace);
                 self.look_at(&namespace);
             }
             Event::InitDone => {
@@ -102,14 +109,70 @@ impl Desired {
         }
     }
 
+    /// Two control planes that write over each other would do so as fast as the API can.
+    fn contest(&mut self, namespace: &str) {
+        let times = self.contested.entry(namespace.to_owned()).or_default();
+        *times += 1;
+        if *times == PATIENCE {
+            tracing::error!(
+                namespace,
+                "another control plane keeps writing its own roots over ours; they are left to it until ours change"
+            );
+        }
+    }
+
     fn look_at(&mut self, namespace: &str) {
         let lacks = !self.text.is_empty()
             && self.namespaces.contains(namespace)
-            && self.maps.get(namespace) != Some(&self.text);
+            && self.maps.get(namespace) != Some(&self.text)
+            && self.contested.get(namespace).is_none_or(|times| *times < PATIENCE);
         if lacks {
             self.work.insert(namespace.to_owned());
         } else {
             self.work.remove(namespace);
         }
+    }
+}
+
+/// So often is written again what somebody else wrote over.
+const PATIENCE: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn map(text: &str) -> ConfigMap {
+        let metadata =
+            ObjectMeta { name: Some("x".into()), namespace: Some("n".into()), ..ObjectMeta::default() };
+        let data = [(KEY.to_owned(), text.to_owned())].into();
+        ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }
+    }
+
+    fn namespace() -> PartialObjectMeta<Namespace> {
+        let metadata = ObjectMeta { name: Some("n".into()), ..ObjectMeta::default() };
+        PartialObjectMeta { metadata, ..PartialObjectMeta::default() }
+    }
+
+    #[test]
+    fn who_keeps_writing_over_it_wins_until_the_roots_change() {
+        let mut desired = Desired::default();
+        desired.roots("OURS");
+        desired.namespace(Event::InitApply(namespace()));
+        desired.namespace(Event::InitDone);
+        assert!(!desired.has_work(), "what is there is not known yet");
+        desired.map(Event::InitDone);
+        for _ in 0..PATIENCE {
+            assert_eq!(desired.take_work().as_deref(), Some("n"));
+            desired.map(Event::Apply(map("OURS")));
+            assert!(!desired.has_work());
+            desired.map(Event::Apply(map("THEIRS")));
+        }
+        assert!(!desired.has_work());
+        desired.roots("NEW");
+        assert_eq!(desired.take_work().as_deref(), Some("n"));
+        desired.map(Event::Delete(map("THEIRS")));
+        assert!(desired.has_work());
     }
 }
