@@ -1,5 +1,6 @@
 //! The API under test: a real cluster, or the harness's.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,15 +27,19 @@ pub(crate) struct ApiUnderTest {
 enum Backend {
     /// In this process; can be told to misbehave.
     Fake(KubeApi),
-    /// By kubectl.
-    Real,
+    /// By kubectl. One story at a time, in whatever process: each brings its own root into every namespace.
+    Real { _turn: File },
 }
 
 impl ApiUnderTest {
     /// The cluster of `$KUBECONFIG`, else a fake one.
     pub(crate) fn new(story: &str) -> Result<Self> {
         match std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
-            Some(path) => Self::with(story, Backend::Real, Some(path.into())),
+            Some(path) => {
+                let turn = File::create(std::env::temp_dir().join("weir-cluster-tests.lock"))?;
+                turn.lock()?;
+                Self::with(story, Backend::Real { _turn: turn }, Some(path.into()))
+            }
             None => Self::fake(story),
         }
     }
@@ -50,7 +55,7 @@ impl ApiUnderTest {
         let kubeconfig = match (kubeconfig, &backend) {
             (Some(path), _) => path,
             (None, Backend::Fake(api)) => api.kubeconfig(dir.path())?,
-            (None, Backend::Real) => bail!("no kubeconfig"),
+            (None, Backend::Real { .. }) => bail!("no kubeconfig"),
         };
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("weir-test-{story}-{}-{n}", std::process::id());
@@ -64,7 +69,7 @@ impl ApiUnderTest {
     pub(crate) fn faulty(&self) -> &KubeApi {
         match &self.backend {
             Backend::Fake(api) => api,
-            Backend::Real => panic!("a real cluster does not misbehave to order"),
+            Backend::Real { .. } => panic!("a real cluster does not misbehave to order"),
         }
     }
 
@@ -72,7 +77,9 @@ impl ApiUnderTest {
     pub(crate) fn apply(&self, object: &Value) -> Result<()> {
         match &self.backend {
             Backend::Fake(api) => api.put(object.clone()).map(drop),
-            Backend::Real => self.kubectl(&["apply", "-f", "-"], &object.to_string()).map(drop),
+            Backend::Real { .. } => {
+                self.kubectl(&["apply", "--validate=false", "-f", "-"], &object.to_string()).map(drop)
+            }
         }
     }
 
@@ -80,7 +87,7 @@ impl ApiUnderTest {
     pub(crate) fn get(&self, resource: &str, name: &str) -> Result<Option<Value>> {
         match &self.backend {
             Backend::Fake(api) => Ok(api.get(resource, &self.namespace, name)),
-            Backend::Real => {
+            Backend::Real { .. } => {
                 let args = ["get", resource, name, "-n", &self.namespace, "-o", "json", "--ignore-not-found"];
                 let text = self.kubectl(&args, "")?;
                 if text.trim().is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&text)?)) }
@@ -93,13 +100,13 @@ impl ApiUnderTest {
         match &self.backend {
             Backend::Fake(api) => api.put_yaml(&std::fs::read_to_string(path)?),
             // Those that are there are somebody's, with their schemas.
-            Backend::Real => {
+            Backend::Real { .. } => {
                 let there = self.kubectl(&["get", "customresourcedefinitions", "-o", "name"], "")?;
                 if there.contains("authorizationpolicies.security.istio.io") {
                     return Ok(());
                 }
                 let file = path.to_string_lossy();
-                self.kubectl(&["apply", "-f", &file], "")?;
+                self.kubectl(&["apply", "--validate=false", "-f", &file], "")?;
                 self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &file], "")?;
                 Ok(())
             }
@@ -124,7 +131,7 @@ impl ApiUnderTest {
 
 impl Drop for ApiUnderTest {
     fn drop(&mut self) {
-        if let Backend::Real = self.backend {
+        if let Backend::Real { .. } = self.backend {
             let maps = ["delete", "configmaps", "-A", "-l", "app.kubernetes.io/part-of=weir", "--wait=false"];
             let ends: [&[&str]; 2] = [&["delete", "namespaces", &self.namespace, "--wait=false"], &maps];
             for end in ends {

@@ -58,8 +58,10 @@ async fn published(mut events: mpsc::Receiver<Vec<Event>>) -> Result<Published> 
     let snapshot = index.snapshot();
     let mut published = Published::new();
     for resource in snapshot.addresses() {
-        let what =
-            if resource.node.is_empty() && !resource.name.contains("//") { "service" } else { "workload" };
+        let what = match resource.kind {
+            ResourceKind::Service => "service",
+            _ => "workload",
+        };
         published.insert(format!("{what} {}", resource.name), resource.body.to_vec());
     }
     for resource in snapshot.authorizations() {
