@@ -22,7 +22,8 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-process", &[]),
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
-    ("weir-index", &["weir-resources", "weir-proto"]),
+    // Its tests read what it publishes as an agent does.
+    ("weir-index", &["weir-resources", "weir-proto", "weir-discovery", "weir-model"]),
     // The harness is the API server of its tests.
     ("weir-sources", &["weir-resources", "weir-harness"]),
     ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model"]),
@@ -37,6 +38,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
             "weir-identity",
             "weir-model",
             "weir-process",
+            "weir-proto",
         ],
     ),
     (
@@ -78,7 +80,12 @@ pub(super) const GUARDED: &[Guard] = &[
         reason: "the kinds that we read have types of our own",
     },
     Guard { name: "h2", users: &["weir-tunnel"], reason: "HBONE is the tunnel's business" },
-    Guard { name: "rcgen", users: &["weir-identity"], reason: "certificates are the identity's business" },
+    Guard {
+        name: "rcgen",
+        // The tests of weir-serve make themselves a server's certificate.
+        users: &["weir-identity", "weir-serve"],
+        reason: "certificates are the identity's business",
+    },
 ];
 
 const KERNEL: &str = "only the datapath meets the kernel";
