@@ -113,8 +113,15 @@ fn environment(pod: &Pod, token: &Path, root: &Path) -> Vec<String> {
     pairs.map(|(key, value)| format!("{key}={value}")).into()
 }
 
-const SETPRIV: [&str; 7] =
-    ["setpriv", "--reuid=1337", "--regid=1337", "--clear-groups", "--inh-caps=+net_admin", "--ambient-caps=+net_admin", "--"];
+const SETPRIV: [&str; 7] = [
+    "setpriv",
+    "--reuid=1337",
+    "--regid=1337",
+    "--clear-groups",
+    "--inh-caps=+net_admin",
+    "--ambient-caps=+net_admin",
+    "--",
+];
 
 const REDIRECT: &str = "table inet peer {
   chain out { type nat hook output priority -100; policy accept;
