@@ -8,16 +8,7 @@ use serde::Deserialize;
 
 /// Parses the process's arguments; on `--help` or a usage error, the exit code to leave with.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
-    match Cli::try_parse() {
-        Ok(cli) => Ok(cli.command),
-        Err(error) => {
-            let _ = error.print();
-            Err(match error.use_stderr() {
-                true => ExitCode::from(crate::EXIT_USAGE),
-                false => ExitCode::SUCCESS,
-            })
-        }
-    }
+    weir_process::arguments::<Cli>().map(|cli| cli.command)
 }
 
 /// Weir's node agent: captures the traffic of this node's pods with eBPF and carries it in mTLS.

@@ -2,17 +2,18 @@
 //! is reported together, and each part gets a struct of its own.
 
 mod control;
-mod reader;
+mod prefix;
 
-use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use weir_process::{Problems, Reader};
+
 use crate::cli::{RunOptions, Settings};
 pub(crate) use control::{Control, Signer, Source};
-pub(crate) use reader::Prefix;
-use reader::Reader;
+pub(crate) use prefix::Prefix;
 
 /// The agent's configuration, checked.
 #[derive(Debug, Clone)]
@@ -63,10 +64,6 @@ pub(crate) struct Log {
     pub(crate) json: bool,
 }
 
-/// All that is wrong with a configuration.
-#[derive(Debug)]
-pub(crate) struct Problems(Vec<String>);
-
 impl Config {
     /// Joins flags and environment (which clap has read) with the file and checks every value.
     pub(crate) fn build(options: &RunOptions) -> Result<Self, Problems> {
@@ -106,13 +103,11 @@ impl Config {
                 filter: s.log.unwrap_or_else(|| "info".into()),
                 json: reader.choice("log-format", s.log_format, &["text", "json"]) == 1,
             },
-            workers: reader.workers(s.workers),
+            workers: workers(&mut reader, s.workers),
             drain: reader.duration("drain", s.drain, Duration::from_secs(5)),
         };
-        match reader.problems() {
-            none if none.is_empty() => Ok(config),
-            problems => Err(Problems(problems)),
-        }
+        reader.finish("weir-agent run --help")?;
+        Ok(config)
     }
 }
 
@@ -156,16 +151,19 @@ impl Settings {
     }
 }
 
-impl Display for Problems {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count = self.0.len();
-        writeln!(f, "the configuration has {count} {}:", if count == 1 { "problem" } else { "problems" })?;
-        for problem in &self.0 {
-            writeln!(f, "  - {problem}")?;
-        }
-        write!(f, "`weir-agent run --help` lists every setting")
+fn workers(reader: &mut Reader, value: Option<String>) -> usize {
+    let Some(text) = value else {
+        let cpus = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+        return cpus.clamp(2, MAX_WORKERS);
+    };
+    match text.parse() {
+        Ok(n) if (1..=MAX_WORKERS).contains(&n) => n,
+        _ => reader.wrong(format!("workers: {text:?} is not a number from 1 to {MAX_WORKERS}")),
     }
 }
+
+/// The kernel programs have slots for so many workers.
+const MAX_WORKERS: usize = 16;
 
 #[cfg(test)]
 mod tests;

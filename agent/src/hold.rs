@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use weir_process::LogLevel;
+
 use crate::cli::HoldOptions;
-use crate::{config, logging};
 
 /// Runs until it is ended; what it holds is closed with it.
 pub(crate) fn run(options: &HoldOptions) -> anyhow::Result<()> {
-    logging::start(&config::Log { filter: options.log.clone(), json: false })?;
+    LogLevel::start(&options.log, false)?;
     let socket = Path::new(&options.socket);
     weir_datapath::hold(socket).with_context(|| format!("cannot hold sockets at {}", socket.display()))
 }

@@ -8,19 +8,16 @@ mod cli;
 mod config;
 mod control;
 mod hold;
-mod logging;
 mod metrics;
 mod network;
 mod pods;
 mod reconcile;
 mod run;
-mod signals;
 mod trace;
 
 use std::process::ExitCode;
 
-/// `EX_USAGE` of sysexits.h: the configuration is wrong; a supervisor need not try again.
-const EXIT_USAGE: u8 = 64;
+use weir_process::{LogLevel, finished, misused, stopped};
 
 fn main() -> ExitCode {
     let command = match cli::parse() {
@@ -29,41 +26,20 @@ fn main() -> ExitCode {
     };
     match command {
         cli::Command::Run(settings) => start(&settings),
-        cli::Command::Trace(options) => finish(trace::run(&options)),
-        cli::Command::Hold(options) => finish(hold::run(&options)),
+        cli::Command::Trace(options) => finished(NAME, trace::run(&options)),
+        cli::Command::Hold(options) => finished(NAME, hold::run(&options)),
     }
 }
 
 fn start(settings: &cli::RunOptions) -> ExitCode {
     let config = match config::Config::build(settings) {
         Ok(config) => config,
-        Err(problems) => {
-            eprintln!("weir-agent: {problems}");
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(problems) => return misused(NAME, &problems),
     };
-    let log_level = match logging::start(&config.log) {
-        Ok(handle) => handle,
-        Err(error) => {
-            eprintln!("weir-agent: {error}");
-            return ExitCode::from(EXIT_USAGE);
-        }
-    };
-    match run::run(config, log_level) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("stopped: {error:#}");
-            ExitCode::FAILURE
-        }
+    match LogLevel::start(&config.log.filter, config.log.json) {
+        Ok(log_level) => stopped(run::run(config, log_level)),
+        Err(error) => misused(NAME, &error),
     }
 }
 
-fn finish(result: anyhow::Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("weir-agent: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
+const NAME: &str = env!("CARGO_BIN_NAME");

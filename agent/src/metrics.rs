@@ -1,19 +1,18 @@
 //! The Prometheus page: each part owns its metrics, this file joins them with the node's own.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use weir_process::{MetricsPage, Reply};
 
 use crate::run::Parts;
 
 /// All metrics of this agent.
 pub(crate) struct Metrics {
-    registry: Mutex<Registry>,
+    page: MetricsPage,
     enrolled: Gauge,
     unprotected: Gauge,
     open_files: Gauge,
@@ -50,11 +49,11 @@ impl Metrics {
             decisions.clone(),
         );
         registry.register("process_open_fds", "Open file descriptors", open_files.clone());
-        Self { registry: Mutex::new(registry), enrolled, unprotected, open_files, decisions }
+        Self { page: MetricsPage::new(registry), enrolled, unprotected, open_files, decisions }
     }
 
     /// The page, with those values that are read from elsewhere brought up to date first.
-    pub(crate) fn encode(&self, parts: &Parts) -> anyhow::Result<String> {
+    pub(crate) fn page(&self, parts: &Parts) -> anyhow::Result<Reply> {
         let protection = parts.protection();
         self.enrolled.set(parts.pods.by_cookie.load().len() as i64);
         self.unprotected.set(protection.unprotected.len() as i64);
@@ -63,10 +62,6 @@ impl Metrics {
             let counter = self.decisions.get_or_create_owned(&[("decision", decision)]);
             counter.inner().store(count, std::sync::atomic::Ordering::Relaxed);
         }
-        let mut page = String::new();
-        let registry =
-            self.registry.lock().map_err(|_| anyhow::anyhow!("the metrics registry is poisoned"))?;
-        encode(&mut page, &registry)?;
-        Ok(page)
+        Ok(self.page.reply())
     }
 }

@@ -9,13 +9,12 @@ use tokio::sync::{Notify, watch};
 use weir_datapath::{Datapath, Leave, Report};
 use weir_discovery::{Store, Update, xds};
 use weir_identity::Certificates;
+use weir_process::{LogLevel, Signals};
 use weir_tunnel::{Shared, Workers};
 
 use crate::config::{self, Config, Source};
-use crate::logging::LogLevel;
 use crate::metrics::Metrics;
 use crate::pods::{Pods, View};
-use crate::signals::Signals;
 use crate::{admin, control, reconcile};
 
 /// The running parts, for those who report about them.

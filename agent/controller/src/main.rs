@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use weir_controller::cli::{self, Command};
 use weir_controller::{Config, rotate, run, token};
-use weir_process::{EXIT_USAGE, LogLevel};
+use weir_process::{LogLevel, finished, misused, stopped};
 
 fn main() -> ExitCode {
     let command = match cli::parse() {
@@ -15,39 +15,20 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Run(options) => start(&options),
-        Command::Token(options) => finish(token::run(&options)),
-        Command::RotateRoot(options) => finish(rotate::run(&options)),
+        Command::Token(options) => finished(NAME, token::run(&options)),
+        Command::RotateRoot(options) => finished(NAME, rotate::run(&options)),
     }
 }
 
 fn start(options: &cli::RunOptions) -> ExitCode {
-    let usage = |error: &dyn std::fmt::Display| {
-        eprintln!("weir-controller: {error}");
-        ExitCode::from(EXIT_USAGE)
-    };
     let config = match Config::build(options) {
         Ok(config) => config,
-        Err(problems) => return usage(&problems),
+        Err(problems) => return misused(NAME, &problems),
     };
-    let log_level = match LogLevel::start(&config.log, config.log_json) {
-        Ok(level) => level,
-        Err(error) => return usage(&error),
-    };
-    match run::run(config, log_level) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("stopped: {error:#}");
-            ExitCode::FAILURE
-        }
+    match LogLevel::start(&config.log, config.log_json) {
+        Ok(log_level) => stopped(run::run(config, log_level)),
+        Err(error) => misused(NAME, &error),
     }
 }
 
-fn finish(result: anyhow::Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("weir-controller: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
+const NAME: &str = env!("CARGO_BIN_NAME");

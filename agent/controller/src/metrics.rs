@@ -1,20 +1,19 @@
 //! What the controller itself counts; its parts register their own.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use weir_index::Changes;
+use weir_process::{MetricsPage, Reply};
 
 /// All metrics of this process.
 pub(crate) struct Metrics {
-    registry: Mutex<Registry>,
+    page: MetricsPage,
     events: Counter,
     commits: Histogram,
     changed: Family<[(&'static str, &'static str); 1], Counter>,
@@ -26,27 +25,22 @@ impl Metrics {
     pub(crate) fn new(mut registry: Registry) -> Self {
         let build: Family<[(&'static str, &'static str); 2], Gauge> = Family::default();
         build.get_or_create(&[("component", "weir-controller"), ("tag", env!("CARGO_PKG_VERSION"))]).set(1);
-        let metrics = Self {
-            registry: Mutex::default(),
-            events: Counter::default(),
-            commits: Histogram::new(BUCKETS),
-            changed: Family::default(),
-            leader: Gauge::default(),
-        };
+        let (events, commits) = (Counter::default(), Histogram::new(BUCKETS));
+        let (changed, leader) = (Family::default(), Gauge::default());
         registry.register("istio_build", "Component and version", build);
-        registry.register("weir_source_events", "Changes that the sources told", metrics.events.clone());
+        registry.register("weir_source_events", "Changes that the sources told", events.clone());
         registry.register(
             "weir_index_publish_seconds",
             "From the first of the changes that are collected to their publication",
-            metrics.commits.clone(),
+            commits.clone(),
         );
-        registry.register("weir_index_changes", "Resources that changed", metrics.changed.clone());
+        registry.register("weir_index_changes", "Resources that changed", changed.clone());
         registry.register(
             "weir_controller_leader",
             "1 where this replica is the one that writes to the cluster",
-            metrics.leader.clone(),
+            leader.clone(),
         );
-        Self { registry: Mutex::new(registry), ..metrics }
+        Self { page: MetricsPage::new(registry), events, commits, changed, leader }
     }
 
     /// Changes came from a source.
@@ -68,12 +62,8 @@ impl Metrics {
     }
 
     /// The page for Prometheus.
-    pub(crate) fn encode(&self) -> anyhow::Result<String> {
-        let mut page = String::new();
-        let registry =
-            self.registry.lock().map_err(|_| anyhow::anyhow!("the metrics registry is poisoned"))?;
-        encode(&mut page, &registry)?;
-        Ok(page)
+    pub(crate) fn page(&self) -> Reply {
+        self.page.reply()
     }
 }
 

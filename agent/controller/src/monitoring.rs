@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use hyper::{Method, StatusCode};
-use weir_process::{LogLevel, Reply, Request, json, text, with_type};
+use weir_process::{LogLevel, Reply, Request, json, logging, text};
 use weir_serve::Store;
 
 use crate::mesh::Board;
@@ -22,10 +22,7 @@ pub(crate) struct State {
 pub(crate) async fn answer(state: Arc<State>, request: Request) -> Reply {
     let query = request.uri().query().unwrap_or_default();
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics" | "/stats/prometheus") => match state.metrics.encode() {
-            Ok(body) => with_type(StatusCode::OK, OPEN_METRICS, body),
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        },
+        (&Method::GET, "/metrics" | "/stats/prometheus") => state.metrics.page(),
         (&Method::GET, "/healthz/ready" | "/ready") => match state.store.is_ready() {
             true => text(StatusCode::OK, "ready\n"),
             false => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: not all kinds have been listed\n"),
@@ -63,20 +60,6 @@ fn resources(store: &Store) -> serde_json::Value {
     })
 }
 
-fn logging(level: &LogLevel, query: &str) -> Reply {
-    let result = match query.split_once('=') {
-        Some(("level", directives)) => level.set(directives),
-        None if query == "reset" => level.reset(),
-        None if query.is_empty() => Ok(()),
-        _ => Err(anyhow::anyhow!("use ?level=FILTER, ?reset, or nothing")),
-    };
-    match result {
-        Ok(()) => text(StatusCode::OK, format!("{}\n", level.current())),
-        Err(error) => text(StatusCode::BAD_REQUEST, format!("{error:#}\n")),
-    }
-}
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const INDEX: &str = "weir-controller\n\
     GET  /metrics            for Prometheus\n\
     GET  /healthz/ready      200 when every kind has been listed\n\

@@ -12,8 +12,8 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 use serde_json::{Value, json};
 use weir_datapath::{Event, EventKind, EventStream, Role};
+use weir_process::{Reply, text};
 
-use super::routes::{Reply, text};
 use crate::run::Parts;
 
 /// Subscribes and answers with a body that goes on until the client or the agent leaves.

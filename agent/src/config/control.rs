@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use weir_discovery::channel::{ChannelConfig, ControlChannel};
 use weir_discovery::xds::{self, LocalPods, NetnsPattern, NodeInfo};
 use weir_model::DEFAULT_CLUSTER;
+use weir_process::Reader;
 
-use super::reader::Reader;
 use crate::cli::Settings;
 
 /// Where the mesh comes from.
@@ -41,11 +41,11 @@ pub(crate) struct Control {
 pub(super) fn read(reader: &mut Reader, node: &str, s: &Settings) -> (Source, Signer) {
     let set = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
     let xds = ("xds-address", set(&s.xds_address));
-    reader.either(xds, ("mesh-file", set(&s.mesh_file)), "the mesh comes from one of them");
+    one_of(reader, xds, ("mesh-file", set(&s.mesh_file)), "the mesh comes from one of them");
     let ca_address = s.ca_address.as_ref().or(s.xds_address.as_ref()).filter(|address| !address.is_empty());
     // With a directory, the address of the mesh alone is not that of a CA.
     let (asked, dir) = (set(&s.ca_address) || (xds.1 && !set(&s.ca_dir)), set(&s.ca_dir));
-    reader.either(("ca-address", asked), ("ca-dir", dir), "one of them signs the certificates");
+    one_of(reader, ("ca-address", asked), ("ca-dir", dir), "one of them signs the certificates");
 
     let source = match &s.xds_address {
         Some(address) if xds.1 => match channel(reader, "xds-address", address, s) {
@@ -74,7 +74,16 @@ fn channel(reader: &mut Reader, name: &str, address: &str, s: &Settings) -> Opti
         token_file: s.token_file.clone().unwrap_or_else(|| TOKEN.into()).into(),
         headers: headers(s),
     };
-    ControlChannel::new(config).map_err(|error| reader.problem(name, error)).ok()
+    ControlChannel::new(config).map_err(|error| reader.wrong::<()>(format!("{name}: {error}"))).ok()
+}
+
+/// One of two settings must be given, and not both.
+fn one_of(reader: &mut Reader, (one, first): (&str, bool), (other, second): (&str, bool), why: &str) {
+    match (first, second) {
+        (false, false) => reader.wrong(format!("{one}: not set, and neither is {other}: {why}")),
+        (true, true) => reader.wrong(format!("{one}: cannot be set together with {other}: {why}")),
+        _ => {}
+    }
 }
 
 fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {

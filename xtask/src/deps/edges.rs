@@ -43,7 +43,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "weir-agent",
-        &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel", "weir-proto"],
+        &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel", "weir-process"],
     ),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
