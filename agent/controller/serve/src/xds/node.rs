@@ -17,8 +17,6 @@ pub(crate) struct Node {
     pub(crate) node_name: Arc<str>,
     /// A node proxy, which asks for workloads and policies, both.
     pub(crate) is_node_proxy: bool,
-    /// One of Weir's own programs.
-    pub(crate) is_weir: bool,
 }
 
 impl Node {
@@ -48,12 +46,7 @@ impl Node {
             return Err(Refusal::NotTheCaller { caller: caller.to_string(), claim });
         }
         let node_name = text(message, "NODE_NAME").filter(|name| name.len() <= LONGEST).unwrap_or_default();
-        Ok(Self {
-            id: id.into(),
-            node_name: node_name.into(),
-            is_node_proxy: kind == "ztunnel",
-            is_weir: text(message, "WEIR_VERSION").is_some(),
-        })
+        Ok(Self { id: id.into(), node_name: node_name.into(), is_node_proxy: kind == "ztunnel" })
     }
 }
 

@@ -20,10 +20,8 @@ use crate::connections::TypeInfo;
 use crate::store::Published;
 
 mod nonce;
-mod repeat;
 
 use nonce::Nonces;
-use repeat::Repeat;
 
 /// The state of a stream.
 pub(crate) struct Session {
@@ -37,7 +35,6 @@ pub(crate) struct Session {
     unknown: VecDeque<String>,
     /// The picture of the round that is not finished.
     round: Option<Arc<Published>>,
-    repeat: Repeat,
     impatient: bool,
 }
 
@@ -73,7 +70,6 @@ impl Session {
             typed: Vec::new(),
             unknown: VecDeque::new(),
             round: None,
-            repeat: Repeat::default(),
             impatient: false,
         }
     }
@@ -102,9 +98,6 @@ impl Session {
         let Some(typed) = self.typed.iter_mut().find(|typed| typed.collection == collection) else {
             // A nonce here is of another stream: the client comes from there and means a first request.
             let subscription = Subscription::open(collection, &asked, node, &now);
-            if collection == Collection::Authorization {
-                self.repeat.opens();
-            }
             self.typed.push(Typed { collection, subscription, nonces: Nonces::default() });
             self.typed.sort_by_key(|typed| typed.collection as u8);
             self.round = Some(now);
@@ -191,32 +184,21 @@ impl Session {
         }
     }
 
-    /// Policies, then addresses, then the policies that are gone, then what has to be repeated.
+    /// Policies, then addresses, then the policies that are gone.
     fn advance(&mut self, now: &Published) -> Option<Push> {
         let budget = self.config.response;
         let steps = self.typed.len() + 1;
-        let is_told_twice = self.node.as_ref().is_some_and(|node| !node.is_weir);
         for step in 0..steps {
             let is_last = step + 1 == steps;
             let Some(typed) = self.typed.get_mut(if is_last { 0 } else { step }) else { continue };
             let removals = is_last || typed.collection != Collection::Authorization;
-            let batch = typed.subscription.next(now, budget, removals);
-            let batch = match batch {
-                Some(batch) => {
-                    self.repeat.sent(typed.collection, &batch);
-                    Some(batch)
-                }
-                None if is_last && is_told_twice => self.repeat.take(),
-                None => None,
-            };
-            if let Some(batch) = batch {
+            if let Some(batch) = typed.subscription.next(now, budget, removals) {
                 self.issued += 1;
                 let nonce = nonce::nonce(now.position, self.stream, self.issued);
                 typed.nonces.sent(&nonce, self.issued);
                 return Some(push(typed.collection, batch, nonce));
             }
         }
-        self.repeat = Repeat::default();
         None
     }
 

@@ -280,46 +280,7 @@ fn a_policy_goes_before_what_names_it_and_leaves_after() {
     mesh.set(policy("shop/new", 1));
     mesh.unset("shop/deny");
     mesh.commit();
-    let expected = [["shop/new"], ["c//Pod/shop/other"], ["-shop/deny"], ["shop/new"]];
-    assert_eq!(client.told(&mesh), expected, "and is said again, for ztunnel's open connections");
-}
-
-#[rstest]
-#[case::policies_alone(&["shop/deny"], false, false)]
-#[case::workloads_alone(&[], true, false)]
-#[case::both(&["shop/deny", "shop/new"], true, true)]
-fn policies_are_said_again_after_workloads(
-    #[case] policies: &[&str],
-    #[case] workload: bool,
-    #[case] again: bool,
-) {
-    let mut mesh = mesh();
-    let mut client = wildcard(&mesh);
-    policies.iter().for_each(|name| mesh.set(policy(name, 2)));
-    if workload {
-        mesh.set(pod("c//Pod/shop/other", "10.0.2.2", "b", &[], policies, 2));
-    }
-    mesh.commit();
-    let told = client.told(&mesh);
-    assert_eq!(told.len(), usize::from(!policies.is_empty()) + usize::from(workload) + usize::from(again));
-    assert_eq!(
-        told.iter().filter(|names| **names == policies).count(),
-        1 + usize::from(again) - usize::from(policies.is_empty())
-    );
-    assert!(client.told(&mesh).is_empty(), "once");
-}
-
-#[test]
-fn our_own_agents_are_told_once() {
-    let (mut mesh, mut client) = (mesh(), client());
-    let node = node_with("ztunnel~10.0.0.1~x~y", &[("NAMESPACE", "weir-system"), ("WEIR_VERSION", "0.1.0")]);
-    client.send(&mesh, &DeltaDiscoveryRequest { node: Some(node), ..first(ADDRESS) });
-    client.send(&mesh, &first(AUTHORIZATION));
-    client.drain(&mesh);
-    mesh.set(policy("shop/new", 1));
-    mesh.set(pod("c//Pod/shop/other", "10.0.2.2", "b", &[], &["shop/new"], 2));
-    mesh.commit();
-    assert_eq!(client.told(&mesh), [["shop/new"], ["c//Pod/shop/other"]]);
+    assert_eq!(client.told(&mesh), [["shop/new"], ["c//Pod/shop/other"], ["-shop/deny"]]);
 }
 
 #[test]
