@@ -44,6 +44,9 @@ stories! {
         until_ok("ztunnel to refuse the neighbour", Duration::from_secs(10), || {
             neighbour.fail(server.at(Family::V4, 8080), &["--timeout", "1000"]).map(drop)
         })?;
+        // It asks an open connection with the workload as it was when the connection came: what comes to select the
+        // workload later does not cut it (it does with our agents), what holds for the whole namespace does.
+        fs::write(c.dir().join("mesh/policy-of-all.yaml"), NO_NEIGHBOUR)?;
         until_ok("ztunnel to cut what was open", Duration::from_secs(10), || {
             anyhow::ensure!(held.alive()? == 0, "it is open");
             Ok(())
@@ -53,6 +56,7 @@ stories! {
         // A controller that comes back finds that it has everything already.
         c.controller().kill()?;
         fs::remove_file(c.dir().join("mesh/policy.yaml"))?;
+        fs::remove_file(c.dir().join("mesh/policy-of-all.yaml"))?;
         c.controller().start()?;
         until_ok("ztunnel to let the neighbour in again", Duration::from_secs(20), || {
             neighbour.reach(server.at(Family::V4, 8080), &["--timeout", "1000"]).map(drop)
@@ -143,4 +147,12 @@ metadata: {name: only-client, namespace: default}
 spec:
   selector: {matchLabels: {app: server}}
   rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/client]}}]}]
+";
+
+const NO_NEIGHBOUR: &str = "apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-neighbour, namespace: default}
+spec:
+  action: DENY
+  rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/neighbour]}}]}]
 ";
