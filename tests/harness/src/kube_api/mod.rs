@@ -29,6 +29,7 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,13 +73,17 @@ pub(crate) struct Shared {
     faults: fault::Faults,
     log: Mutex<Vec<Request>>,
     tokens: review::Tokens,
-    /// How often a watch that asked for bookmarks gets one.
-    bookmarks: Duration,
+    /// How often a watch that asked for bookmarks gets one, milliseconds.
+    bookmarks: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn bookmarks(&self) -> Duration {
+        Duration::from_millis(self.bookmarks.load(Ordering::Relaxed))
     }
 
     pub(crate) fn log(&self, request: Request) {
@@ -94,7 +99,7 @@ impl KubeApi {
             faults: fault::Faults::default(),
             log: Mutex::default(),
             tokens: review::Tokens::default(),
-            bookmarks: Duration::from_millis(200),
+            bookmarks: AtomicU64::new(200),
         });
         let (address, stop, thread) = server::start(shared.clone())?;
         let api = Self { address, shared, stop: Some(stop), thread: Some(thread) };
@@ -222,6 +227,11 @@ impl KubeApi {
     /// From now until [`KubeApi::heal`], lists show what is there now and nothing newer.
     pub fn freeze(&self) {
         self.shared.store().freeze();
+    }
+
+    /// Sends bookmarks so often: five a second unless told, once a minute as real servers do to measure without them.
+    pub fn bookmark_every(&self, pause: Duration) {
+        self.shared.bookmarks.store(pause.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// How many watches of a resource run.

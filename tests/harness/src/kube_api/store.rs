@@ -213,7 +213,8 @@ impl Store {
     }
 
     pub(crate) fn since(&self, version: u64) -> impl Iterator<Item = &Change> {
-        self.history.iter().filter(move |change| change.version > version)
+        let first = self.history.partition_point(|change| change.version <= version);
+        self.history.range(first..)
     }
 
     pub(crate) fn freeze(&mut self) {

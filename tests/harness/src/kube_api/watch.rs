@@ -85,7 +85,7 @@ struct Watch {
 
 impl Watch {
     async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
-        let mut bookmark = Instant::now() + self.shared.bookmarks;
+        let mut bookmark = Instant::now() + self.shared.bookmarks();
         loop {
             self.changed.borrow_and_update();
             self.collect();
@@ -100,7 +100,7 @@ impl Watch {
             tokio::select! {
                 changed = self.changed.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(bookmark), if self.bookmarks => {
-                    bookmark += self.shared.bookmarks;
+                    bookmark += self.shared.bookmarks();
                     self.lines.push_back(self.bookmark(None));
                 }
                 () = tokio::time::sleep_until(self.ends) => self.over = Some(Cut::End),
