@@ -97,6 +97,11 @@ impl Cluster {
         self.settle()
     }
 
+    /// As [`Cluster::apply`], without waiting: there may be nobody who reads it.
+    pub fn write(&self, name: &str, yaml: &str) -> Result<()> {
+        self.world.apply(name, yaml)
+    }
+
     /// Removes what [`Cluster::apply`] wrote as `name`, and waits for it.
     pub fn delete(&self, name: &str) -> Result<()> {
         self.world.delete(name)?;
@@ -127,6 +132,11 @@ impl Cluster {
     pub fn change(&self, change: impl FnOnce(&mut MeshFile)) -> Result<()> {
         self.world.change(change)?;
         self.settle()
+    }
+
+    /// As [`Cluster::change`], without waiting: there may be nobody who reads it.
+    pub fn change_unseen(&self, change: impl FnOnce(&mut MeshFile)) -> Result<()> {
+        self.world.change(change)
     }
 
     /// Makes plaintext from outside the mesh refused (or taken) everywhere.

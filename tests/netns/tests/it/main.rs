@@ -9,6 +9,7 @@ mod control;
 mod data;
 mod discovery;
 mod fail_closed;
+mod faults;
 mod harness;
 mod identity;
 mod inbound;

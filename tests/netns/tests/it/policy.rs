@@ -131,15 +131,15 @@ fn told(c: &Cluster, policy: &str, field: &str) -> anyhow::Result<()> {
     })
 }
 
-fn from(pod: &str) -> String {
+pub(crate) fn from(pod: &str) -> String {
     format!("[{{from: [{{source: {{principals: [cluster.local/ns/default/sa/{pod}]}}}}]}}]")
 }
 
-fn policy(name: &str, action: &str, rules: &str) -> String {
+pub(crate) fn policy(name: &str, action: &str, rules: &str) -> String {
     policy_for("server", name, action, rules)
 }
 
-fn policy_for(pod: &str, name: &str, action: &str, rules: &str) -> String {
+pub(crate) fn policy_for(pod: &str, name: &str, action: &str, rules: &str) -> String {
     format!(
         "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: {name}, namespace: default}}\n\
          spec:\n  selector: {{matchLabels: {{app: {pod}}}}}\n  action: {action}\n  rules: {rules}\n"
