@@ -71,6 +71,18 @@ pub mod envoy {
         }
     }
 }
+/// Packages of our own.
+pub mod weir {
+    /// Package `weir.l7`: what a waypoint serves (`weir/l7/*.proto`).
+    pub mod l7 {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/weir.l7.rs");
+    }
+}
 /// Packages `google.*` that prost-types does not have.
 pub mod google {
     /// Package `google.rpc`: errors on the wire (`google/rpc/status.proto`).
@@ -88,6 +100,7 @@ pub use envoy::config::core::v3 as core;
 pub use envoy::service::discovery::v3 as discovery;
 pub use istio::v1::auth as ca;
 pub use istio::{security, workload};
+pub use weir::l7;
 
 /// Type URLs of the resources.
 pub mod type_url {
@@ -97,6 +110,14 @@ pub mod type_url {
     pub const WORKLOAD: &str = "type.googleapis.com/istio.workload.Workload";
     /// A layer 4 policy.
     pub const AUTHORIZATION: &str = "type.googleapis.com/istio.security.Authorization";
+    /// What one waypoint serves.
+    pub const WAYPOINT: &str = "type.googleapis.com/weir.l7.Waypoint";
+    /// A service as its clients see it at a waypoint.
+    pub const FRONTEND: &str = "type.googleapis.com/weir.l7.Frontend";
+    /// A service as something to call.
+    pub const BACKEND: &str = "type.googleapis.com/weir.l7.Backend";
+    /// The endpoints of a service.
+    pub const ENDPOINTS: &str = "type.googleapis.com/weir.l7.Endpoints";
 }
 
 /// What `weir-controller` writes into `system_version_info` of a discovery response that is not the last of its batch.

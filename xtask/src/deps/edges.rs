@@ -18,12 +18,14 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-datapath", &["weir-model", "weir-ebpf-common"]),
     ("weir-discovery", &["weir-model", "weir-proto"]),
     ("weir-tunnel", &["weir-model", "weir-identity"]),
+    ("weir-waypoint", &["weir-model", "weir-identity", "weir-tunnel", "weir-proto"]),
     // What is around the work of a process: settings, logs, signals, endpoints.
     ("weir-process", &[]),
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
     // Its tests read what it publishes as an agent does.
     ("weir-index", &["weir-resources", "weir-proto", "weir-discovery", "weir-model"]),
+    ("weir-routing", &["weir-resources", "weir-proto"]),
     // The harness is the API server of its tests.
     ("weir-sources", &["weir-resources", "weir-harness"]),
     ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model"]),
@@ -49,7 +51,8 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
     ("weir-netns", &["weir-harness"]),
-    ("weir-bench", &["weir-model", "weir-proto", "weir-discovery"]),
+    // Its crowd of agents has their client, and the harness' Kubernetes API for a mesh.
+    ("weir-bench", &["weir-proto", "weir-discovery", "weir-harness"]),
     ("weir-cluster", &["weir-harness", "weir-resources", "weir-index", "weir-sources"]),
     ("xtask", &["weir-harness"]),
 ];
