@@ -38,6 +38,8 @@ enum End {
     Gone,
     /// We end it.
     Refused(Refusal),
+    /// A message could not be read: it is too large, or none.
+    Unreadable(Status),
 }
 
 impl From<Refusal> for End {
@@ -50,10 +52,15 @@ impl Stream {
     /// Serves the stream until one of both ends goes.
     pub(super) async fn run(mut self, greetings: Greetings) {
         self.metrics.streams.inc();
-        if let Err(End::Refused(refusal)) = self.serve(&greetings).await {
+        let status = match self.serve(&greetings).await {
+            Ok(()) | Err(End::Gone) => None,
+            Err(End::Refused(refusal)) => Some(Status::from(refusal)),
+            // Of a connection that broke there is nobody left to tell.
+            Err(End::Unreadable(status)) => (!self.responses.is_closed()).then_some(status),
+        };
+        if let Some(status) = status {
             let (stream, node) = (self.registration.stream, self.session.node_id());
-            tracing::info!(stream, node, "xDS stream ended: {refusal}");
-            let status = Status::from(refusal);
+            tracing::info!(stream, node, "xDS stream ended: {}", status.message());
             self.metrics.end(status.code().description());
             // There is no room for it if the client does not read.
             let _ = self.responses.try_send(Err(status));
@@ -118,8 +125,8 @@ impl Stream {
     }
 
     fn take(&mut self, message: Result<Option<DeltaDiscoveryRequest>, Status>) -> Result<(), End> {
-        // An error here is the transport's, or a message that is none: there is nobody to explain it to.
-        let Ok(Some(request)) = message else { return Err(End::Gone) };
+        // A stream that ends in order is opened again at once, by ztunnel, with the same request.
+        let request = message.map_err(End::Unreadable)?.ok_or(End::Gone)?;
         if let Some(nack) = self.session.request(&request, &self.store.current())? {
             self.metrics.nack(nack.label);
             let (stream, node) = (self.registration.stream, self.session.node_id());

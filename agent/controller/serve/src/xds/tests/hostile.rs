@@ -132,7 +132,8 @@ async fn a_message_that_is_too_large_ends_its_stream() {
     let names: Vec<String> = (0..10_000).map(|n| format!("name-{n}")).collect();
     let request = DeltaDiscoveryRequest { resource_names_subscribe: names, ..first(ADDRESS) };
     let mut wire = server.open(&[request]).await.unwrap();
-    wire.next().await.unwrap_err();
+    // Not in order: ztunnel comes back at once from a stream that ended so, with the same request.
+    assert_eq!(wire.next().await.unwrap_err().code(), Code::OutOfRange);
     is_served(&server).await;
 }
 
