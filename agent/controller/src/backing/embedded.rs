@@ -26,7 +26,7 @@ pub(super) async fn open(
     let verifier = JwksVerifier::open(keys.jwks(), token::AUDIENCE, Some(ISSUER), system_clock())?;
 
     let (sender, events) = mpsc::channel(BATCHES);
-    let source = Directory::new(objects.to_owned());
+    let source = Directory::new(objects.to_owned()).remember_in(state.join("objects"));
     tasks.spawn(async move {
         let ended = source.run(sender).await;
         ended.map_or_else(anyhow::Error::from, |never| match never {})

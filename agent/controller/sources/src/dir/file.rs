@@ -16,6 +16,8 @@ use super::report::{Report, Severity};
 pub(super) struct File {
     /// Tells versions apart.
     version: u64,
+    /// Every document of it could be read.
+    pub(super) is_whole: bool,
     /// Each key once, in the order of the file.
     pub(super) entries: Vec<(Key, Entry)>,
 }
@@ -28,6 +30,13 @@ pub(super) enum Entry {
 }
 
 impl File {
+    /// What a file said in an earlier life of this process, which nobody needs to be told.
+    pub(super) fn remembered(path: &Path, text: String) -> Self {
+        let (file, _) = Self::read(path, &Ok(text), Self::default());
+        // No version: what it says now is read, and what is wrong with it is said.
+        Self { version: 0, ..file }
+    }
+
     /// The next version of a file. What is said about it is said once per version.
     pub(super) fn read(path: &Path, content: &Result<String, String>, before: Self) -> (Self, Vec<Report>) {
         let mut hasher = DefaultHasher::new();
@@ -53,7 +62,7 @@ impl File {
             reader.entries.extend(missing);
         }
         reader.note_others();
-        (Self { version, entries: reader.entries }, reader.reports)
+        (Self { version, is_whole: !reader.is_broken, entries: reader.entries }, reader.reports)
     }
 }
 

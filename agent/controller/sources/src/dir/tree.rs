@@ -8,7 +8,7 @@ use weir_resources::{Event, Key, Kind};
 use super::derive::derive;
 use super::file::{Entry, File};
 use super::report::{Report, Severity};
-use super::scan::Content;
+use super::text::Content;
 
 /// What the files say, and what was said about it to whoever listens. No file system and no clock in here.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Update {
     /// The first time a list per kind, later one batch, so that nobody sees half of a change.
     pub(super) batches: Vec<Vec<Event>>,
     pub(super) reports: Vec<Report>,
+    /// Files that are whole, with what they say, and files that are gone.
+    pub(super) whole: Vec<(PathBuf, Option<String>)>,
 }
 
 impl Tree {
@@ -43,14 +45,25 @@ impl Tree {
         !self.is_synced
     }
 
+    /// What a file said in an earlier life of this process.
+    pub(super) fn recall(&mut self, path: &Path, text: String) {
+        self.files.insert(path.to_owned(), File::remembered(path, text));
+    }
+
     /// Takes files that are new, other, or gone.
     pub(super) fn update(&mut self, changes: Vec<(PathBuf, Content)>) -> Update {
-        let mut reports = Vec::new();
+        let (mut reports, mut whole) = (Vec::new(), Vec::new());
         for (path, content) in changes {
             let before = self.files.remove(&path).unwrap_or_default();
-            let Some(content) = content else { continue };
+            let Some(content) = content else {
+                whole.push((path, None));
+                continue;
+            };
             let (file, said) = File::read(&path, &content, before);
             reports.extend(said);
+            if file.is_whole {
+                whole.extend(content.ok().map(|text| (path.clone(), Some(text))));
+            }
             self.files.insert(path, file);
         }
         let (mut all, duplicates) = merge(&self.files);
@@ -58,7 +71,7 @@ impl Tree {
         self.duplicates = duplicates;
         derive(&mut all);
         let batches = if self.is_synced { self.changes(all) } else { self.lists(all) };
-        Update { batches, reports }
+        Update { batches, reports, whole }
     }
 
     fn lists(&mut self, all: BTreeMap<Key, Entry>) -> Vec<Vec<Event>> {

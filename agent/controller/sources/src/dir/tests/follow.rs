@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{FileType, Mode};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
@@ -174,14 +175,112 @@ async fn a_file_that_could_not_be_read_is_asked_for_again() {
     let dir = TempDir::with_prefix("weir-dir-").unwrap();
     let file = dir.path().join("a.yaml");
     fs::write(&file, account("a")).unwrap();
-    let mut looks = Looks::new(dir.path().into());
-    assert_eq!(looks.settled().await.unwrap(), [(file.clone(), true)]);
+    fs::write(dir.path().join("other.json"), "{}").unwrap();
+    let mut looks = Looks::new(dir.path().into(), Default::default());
+    assert_eq!(looks.settled().await.unwrap().len(), 2);
     assert_eq!(looks.settled().await.unwrap(), []);
     looks.forget([&file]);
     assert_eq!(looks.settled().await.unwrap(), [(file.clone(), true)]);
     looks.forget([&file]);
     fs::remove_file(&file).unwrap();
     assert_eq!(looks.settled().await.unwrap(), [(file, false)]);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_takes_nothing_away() {
+    let (mut followed, first) = Followed::start(|root| {
+        mesh(root);
+        fs::create_dir(root.join("mesh/deep")).unwrap();
+        fs::write(root.join("mesh/deep/d.yaml"), account("d")).unwrap();
+        symlink("never.yaml", root.join("mesh/never.yaml")).unwrap();
+    })
+    .await;
+    assert_eq!(first.len(), 3, "{first:?}");
+    let (a, deep) = (followed.path("a.yaml"), followed.path("deep"));
+    let pipe =
+        |path: &Path| rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let link = |to: &'static str| move |path: &Path| symlink(to, path).unwrap();
+    let ways: [(&str, &dyn Fn(&Path)); 2] =
+        [("itself", &link("a.yaml")), ("nowhere", &link("/nowhere/weir"))];
+    for (n, (what, put)) in ways.into_iter().enumerate() {
+        fs::remove_file(&a).unwrap();
+        put(&a);
+        fs::rename(&deep, followed.path(".deep")).unwrap();
+        symlink("deep", &deep).unwrap();
+        fs::write(followed.path("b.yaml"), account(&format!("b{n}"))).unwrap();
+        let next = followed.next().await;
+        assert!(next.iter().all(|line| line.contains("shop/b")), "{what}: {next:?}");
+        fs::remove_file(&deep).unwrap();
+        fs::rename(followed.path(".deep"), &deep).unwrap();
+    }
+    // What is no file at all is not there.
+    fs::remove_file(&a).unwrap();
+    pipe(&a);
+    assert_eq!(followed.next().await, ["-ServiceAccount shop/a"]);
+    assert_eq!(super::super::text::read(vec![(a, true)])[0].1, Some(Err("it is not a regular file".into())));
+}
+
+#[tokio::test]
+async fn a_directory_that_lost_all_its_files_said_nothing() {
+    let (mut followed, _) = Followed::start(mesh).await;
+    fs::remove_file(followed.path("a.yaml")).unwrap();
+    fs::write(followed.path("a.txt"), "no manifest").unwrap();
+    fs::write(followed.path("b.yaml"), account("b")).unwrap();
+    assert_eq!(followed.next().await, ["+ServiceAccount shop/b", "-ServiceAccount shop/a"]);
+    let mut looks = Looks::new(followed.path(""), Default::default());
+    assert_eq!(looks.settled().await.unwrap().len(), 1);
+    fs::remove_file(followed.path("b.yaml")).unwrap();
+    let (path, error) = looks.settled().await.unwrap_err();
+    assert_eq!(path, followed.path(""));
+    assert!(error.to_string().contains("leave a file with a comment"), "{error}");
+    fs::write(followed.path("b.yaml"), "# nothing\n").unwrap();
+    assert_eq!(followed.next().await, ["-Namespace shop", "-ServiceAccount shop/b"]);
+}
+
+/// Starts with a memory, and gives what is told at first.
+async fn start(root: &Path) -> Result<Vec<String>, String> {
+    let (sender, mut events) = channel(64);
+    let directory = Directory::new(root.join("mesh")).remember_in(root.join("memory"));
+    let task = tokio::spawn(directory.run(sender));
+    let mut first = Vec::new();
+    for _ in Kind::ALL {
+        match events.recv().await {
+            Some(batch) => first.extend(told(&[batch])),
+            None => return Err(task.await.unwrap().unwrap_err().to_string()),
+        }
+    }
+    task.abort();
+    first.retain(|line| line.starts_with(['+', '!', '-']));
+    Ok(first)
+}
+
+#[tokio::test]
+async fn what_a_file_said_outlives_the_process() {
+    let dir = TempDir::with_prefix("weir-dir-").unwrap();
+    let root = dir.path();
+    mesh(root);
+    fs::write(root.join("mesh/b.yaml"), format!("{}---\n{}", account("b"), account("c"))).unwrap();
+    let all = start(root).await.unwrap();
+    assert_eq!(all.len(), 4, "{all:?}");
+    // While nobody looks: one goes, of another one document is broken.
+    fs::remove_file(root.join("mesh/a.yaml")).unwrap();
+    fs::write(root.join("mesh/b.yaml"), format!("{}---\na: [\n", account("b"))).unwrap();
+    let kept = ["+Namespace shop", "+ServiceAccount shop/b", "+ServiceAccount shop/c"];
+    assert_eq!(start(root).await.unwrap(), kept);
+    for garbage in [&b""[..], b"\xff", b"a: ["] {
+        fs::write(root.join("mesh/b.yaml"), garbage).unwrap();
+        assert_eq!(start(root).await.unwrap(), kept);
+    }
+    // A look at nothing is no look.
+    fs::rename(root.join("mesh/b.yaml"), root.join("b.yaml")).unwrap();
+    assert!(start(root).await.unwrap_err().contains("leave a file with a comment"));
+    symlink("b.yaml", root.join("mesh/b.yaml")).unwrap();
+    assert!(start(root).await.unwrap_err().contains("mesh/b.yaml"));
+    fs::remove_file(root.join("mesh/b.yaml")).unwrap();
+    fs::write(root.join("mesh/b.yaml"), "# on purpose\n").unwrap();
+    assert_eq!(start(root).await.unwrap(), [""; 0]);
+    fs::write(root.join("mesh/b.yaml"), "a: [").unwrap();
+    assert_eq!(start(root).await.unwrap(), [""; 0], "what was deleted does not come back");
 }
 
 #[tokio::test]
