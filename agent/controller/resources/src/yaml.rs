@@ -55,8 +55,10 @@ impl Iterator for Objects {
 }
 
 fn document(chunk: &Chunk<'_>) -> Result<Value, YamlProblem> {
-    // Not only because it is quicker: a tab is a blank in JSON, and none in YAML.
+    // Not only because it is quicker: a tab is a blank in JSON, and none in YAML. Too much of it is left to the other
+    // parser, which counts while it reads, and refuses.
     if chunk.text.trim_start().starts_with('{')
+        && values(chunk.text) < MAX_JSON_VALUES
         && let Ok(value) = serde_json::from_str(chunk.text)
     {
         return Ok(value);
@@ -67,6 +69,12 @@ fn document(chunk: &Chunk<'_>) -> Result<Value, YamlProblem> {
         let line = chunk.first_line + line.max(1) as usize - 1;
         YamlProblem { line, column: column.max(1) as usize, message: message(&error) }
     })
+}
+
+/// At most so many values are in a JSON text; what looks like them inside strings counts, too. Each but the first comes after
+/// a comma, or is the first of its array or object.
+fn values(text: &str) -> usize {
+    1 + text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
 }
 
 fn object(value: Value, line: usize) -> Result<(usize, Value), YamlProblem> {
@@ -133,6 +141,8 @@ fn message(error: &serde_saphyr::Error) -> String {
 }
 
 const MAX_MESSAGE: usize = 300;
+/// A list of 10,000 pods with all that Kubernetes says of each has some 3,000,000 values; each takes up to 100 bytes.
+const MAX_JSON_VALUES: usize = 4_000_000;
 
 #[cfg(test)]
 mod tests;

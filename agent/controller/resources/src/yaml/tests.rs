@@ -132,3 +132,19 @@ proptest! {
         }
     }
 }
+
+/// The bound on what a JSON text becomes in memory, found without parsing it.
+#[test]
+fn values_of_json_are_not_counted_too_low() {
+    for text in [r#"{"a": [0,0,{"b": []},""], "c": {}}"#, "{}", r#"{"a": 1, "b,": "[{"}"#] {
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert!(values(text) >= count(&value), "{text}");
+    }
+    fn count(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
+            Value::Object(fields) => 1 + fields.values().map(count).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
