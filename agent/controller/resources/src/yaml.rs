@@ -58,7 +58,7 @@ fn document(chunk: &Chunk<'_>) -> Result<Value, YamlProblem> {
     // Not only because it is quicker: a tab is a blank in JSON, and none in YAML. Too much of it is left to the other
     // parser, which counts while it reads, and refuses.
     if chunk.text.trim_start().starts_with('{')
-        && values(chunk.text) < MAX_JSON_VALUES
+        && most_values(chunk.text) < MAX_JSON_VALUES
         && let Ok(value) = serde_json::from_str(chunk.text)
     {
         return Ok(value);
@@ -73,7 +73,7 @@ fn document(chunk: &Chunk<'_>) -> Result<Value, YamlProblem> {
 
 /// At most so many values are in a JSON text; what looks like them inside strings counts, too. Each but the first comes after
 /// a comma, or is the first of its array or object.
-fn values(text: &str) -> usize {
+fn most_values(text: &str) -> usize {
     1 + text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
 }
 
