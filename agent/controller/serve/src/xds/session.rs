@@ -111,8 +111,7 @@ impl Session {
         if is_ours && !asked.is_empty() {
             typed.subscription.update(&asked, &now);
             self.round = Some(now);
-            let (names, _) = typed.subscription.sizes();
-            if names > self.config.max_names {
+            if typed.subscription.asked_here() > self.config.max_names {
                 return Err(Refusal::ManyNames(self.config.max_names));
             }
         }
@@ -170,9 +169,14 @@ impl Session {
         if longest > self.config.max_name {
             return Err(Refusal::LongName(longest));
         }
-        // What a client holds of a wildcard is compared and not kept: only its size on the wire is limited.
-        if asked.subscribe.len().max(asked.unsubscribe.len()) > self.config.max_names {
-            return Err(Refusal::ManyNames(self.config.max_names));
+        let names = asked.subscribe.len().max(asked.unsubscribe.len());
+        // What a client comes back with may be a whole mesh. But names that are much shorter than those of resources cost
+        // a multiple of what they take on the wire; only those that were asked for can be that short.
+        let brought = self.config.max_names + self.config.max_request / SHORTEST_HELD;
+        for (count, most) in [(names, self.config.max_names), (asked.held.len(), brought)] {
+            if count > most {
+                return Err(Refusal::ManyNames(most));
+            }
         }
         Ok(())
     }
@@ -241,5 +245,7 @@ fn push(collection: Collection, batch: Batch, nonce: String) -> Push {
     Push { response, label: collection.label(), bytes: batch.bytes }
 }
 
+/// Bytes on the wire of a resource that is held, at least: its name, its version, and what is around them.
+const SHORTEST_HELD: usize = 40;
 /// Most unknown types that wait for their answer; a client has one or two that we do not know.
 const UNKNOWN: usize = 16;

@@ -21,6 +21,8 @@ pub(crate) struct Subscription {
     wildcard: bool,
     /// Names that the client asked for, as it wrote them.
     asked: HashSet<Arc<str>>,
+    /// How many of them it asked for on an earlier stream, or was given there.
+    brought: usize,
     /// What it holds by name; of a wildcard subscription nothing is kept.
     known: HashSet<Arc<str>>,
     /// Answers that it waits for, all from the picture that is being sent.
@@ -45,6 +47,7 @@ impl Subscription {
             // A client on demand asks for "*" and takes it back in the same request.
             wildcard: asked.subscribe.is_empty() || (asked.has_star() && !asked.drops_star()),
             asked: HashSet::new(),
+            brought: 0,
             known: HashSet::new(),
             owed: VecDeque::new(),
             removed: VecDeque::new(),
@@ -121,6 +124,11 @@ impl Subscription {
     /// How many names were asked for, and how many resources are held by name.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.asked.len(), self.known.len())
+    }
+
+    /// How many names were asked for on this stream.
+    pub(crate) fn asked_here(&self) -> usize {
+        self.asked.len().saturating_sub(self.brought)
     }
 
     fn log<'a>(&self, now: &'a Published) -> &'a Log {
@@ -214,6 +222,7 @@ impl Subscription {
         }
         for name in asked.held.keys().filter(|name| !dropped.contains(name.as_str()) && *name != "*") {
             if self.asked.insert(name.as_str().into()) {
+                self.brought += 1;
                 self.answer(name, Some(asked.held), &mut queued, now);
             }
         }

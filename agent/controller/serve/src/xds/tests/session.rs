@@ -430,3 +430,28 @@ fn names_are_limited() {
     assert_eq!(client.session.request(&request(&["4"]), &current), Err(Refusal::ManyNames(3)));
     assert_eq!(client.session.request(&request(&["a"; 4]), &current), Err(Refusal::ManyNames(3)));
 }
+
+#[test]
+fn what_a_client_brings_does_not_count_as_asked_for() {
+    let (mesh, mut client) = (mesh(), Client::new(XdsConfig { max_names: 2, ..XdsConfig::default() }));
+    let held = ["1", "2", "3"].map(|name| (name, "0000000000000001"));
+    client.send(&mesh, &holding(on_demand(), &held));
+    let (current, request) = (mesh.store.current(), |name: &str| ask(ADDRESS, &[name], &[]));
+    for name in ["3", "4", "5"] {
+        assert_eq!(client.session.request(&request(name), &current), Ok(None), "{name}");
+    }
+    assert_eq!(client.session.request(&request("6"), &current), Err(Refusal::ManyNames(2)));
+}
+
+/// Short names are cheap to send and dear to keep.
+#[test]
+fn no_client_brings_more_than_resources_would_take() {
+    let config = XdsConfig { max_names: 3, max_request: 400, ..XdsConfig::default() };
+    let (mesh, names) = (mesh(), (0..14).map(|n| format!("{n:x}")).collect::<Vec<_>>());
+    let bring = |count: usize| {
+        let held: Vec<_> = names[..count].iter().map(|name| (name.as_str(), "")).collect();
+        let mut client = Client::new(config.clone());
+        client.session.request(&holding(on_demand(), &held), &mesh.store.current())
+    };
+    assert_eq!((bring(13), bring(14)), (Ok(None), Err(Refusal::ManyNames(13))));
+}
