@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Labels, Meta};
+use crate::{Labels, Meta, Problem};
 
 /// A class of gateways.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,8 +23,10 @@ pub struct Gateway {
     pub class: Arc<str>,
     /// `spec.listeners`.
     pub listeners: Vec<Listener>,
-    /// `status.addresses`.
+    /// `status.addresses` that are addresses.
     pub addresses: Vec<GatewayAddressStatus>,
+    /// Why its listeners cannot be read, and are not here. Who tells it so depends on its class.
+    pub problem: Option<Problem>,
 }
 
 /// A listener of a gateway.
@@ -48,10 +50,57 @@ pub enum AllowedNamespaces {
     Same,
     /// Everybody's.
     All,
-    /// That of namespaces with these labels (`matchLabels`).
-    Selector(Labels),
+    /// That of namespaces with such labels.
+    Selector(Selector),
     /// A selector that is not understood: nobody's.
     None,
+}
+
+/// A selector of labels. Empty, it selects everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// `matchLabels`.
+    pub labels: Labels,
+    /// `matchExpressions`.
+    pub expressions: Vec<Expression>,
+}
+
+/// One of `matchExpressions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// Name of the label.
+    pub key: Arc<str>,
+    /// What is asked of it.
+    pub operator: Operator,
+}
+
+/// What an expression asks of a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator {
+    /// It is there, with one of these values.
+    In(Vec<Arc<str>>),
+    /// It is not there with one of these values.
+    NotIn(Vec<Arc<str>>),
+    /// It is there.
+    Exists,
+    /// It is not there.
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether it selects who has these labels; `label` gives the value of a name.
+    pub fn selects<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let is_so = |Expression { key, operator }: &Expression| match (operator, label(key)) {
+            (Operator::In(values), Some(value)) => values.iter().any(|one| **one == *value),
+            (Operator::NotIn(values), Some(value)) => values.iter().all(|one| **one != *value),
+            (Operator::Exists, value) => value.is_some(),
+            (Operator::DoesNotExist, value) => value.is_none(),
+            (Operator::In(_), None) => false,
+            (Operator::NotIn(_), None) => true,
+        };
+        self.labels.iter().all(|(name, value)| label(name) == Some(value))
+            && self.expressions.iter().all(is_so)
+    }
 }
 
 /// One of `status.addresses`.

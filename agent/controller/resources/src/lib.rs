@@ -35,7 +35,9 @@ mod yaml;
 
 pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
 pub use event::Event;
-pub use gateway::{AllowedNamespaces, Gateway, GatewayAddressStatus, GatewayClass, Listener};
+pub use gateway::{
+    AllowedNamespaces, Expression, Gateway, GatewayAddressStatus, GatewayClass, Listener, Operator, Selector,
+};
 pub use key::Key;
 pub use kind::Kind;
 pub use meta::{Condition, Labels, Meta};

@@ -89,7 +89,7 @@ fn body(kind: Kind, value: &Value, raw: Value, meta: &Meta) -> Result<Object, Pr
         Kind::ServiceAccount => Object::ServiceAccount(ServiceAccount::default()),
         Kind::ConfigMap => Object::ConfigMap(read::<node::ConfigMapDocument>(value)?.into()),
         Kind::GatewayClass => Object::GatewayClass(read::<gateway::ClassDocument>(value)?.into()),
-        Kind::Gateway => Object::Gateway(read::<gateway::Document>(value)?.check()?),
+        Kind::Gateway => Object::Gateway(read::<gateway::Document>(value)?.check()),
         Kind::ServiceEntry => Object::ServiceEntry(read::<service_entry::Document>(value)?.check()?),
         Kind::WorkloadEntry => Object::WorkloadEntry(read::<workload_entry::Document>(value)?.check(meta)?),
         Kind::WorkloadGroup => {

@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::read::quote;
+use super::read::read_at;
 use super::scalar::{LabelMap, Port, Text};
-use crate::{AllowedNamespaces, Gateway, GatewayAddressStatus, GatewayClass, Listener, Meta, Problem};
+use crate::{
+    AllowedNamespaces, Expression, Gateway, GatewayAddressStatus, GatewayClass, Listener, Meta, Operator,
+    Selector, intern,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -30,19 +34,26 @@ impl From<ClassDocument> for GatewayClass {
 #[serde(default)]
 pub(super) struct Document {
     spec: Spec,
-    status: Status,
+    /// A controller's, of whatever class: what it got wrong is no fault of the gateway.
+    status: Value,
 }
 
 impl Document {
-    pub(super) fn check(self) -> Result<Gateway, Problem> {
-        let addresses = self.status.addresses.into_iter().enumerate();
-        let addresses = addresses.filter_map(|(place, address)| address.check(place).transpose());
-        Ok(Gateway {
+    pub(super) fn check(self) -> Gateway {
+        let listeners = read_at::<Vec<ListenerSpec>>("spec.listeners", &self.spec.listeners);
+        let (listeners, problem) = match listeners {
+            _ if self.spec.listeners.is_null() => (Vec::new(), None),
+            Ok(listeners) => (listeners, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let addresses = self.status.get("addresses").and_then(Value::as_array);
+        Gateway {
             meta: Meta::default(),
             class: self.spec.gateway_class_name.0,
-            listeners: self.spec.listeners.into_iter().map(Listener::from).collect(),
-            addresses: addresses.collect::<Result<_, _>>()?,
-        })
+            listeners: listeners.into_iter().map(Listener::from).collect(),
+            addresses: addresses.into_iter().flatten().filter_map(address).collect(),
+            problem,
+        }
     }
 }
 
@@ -50,7 +61,7 @@ impl Document {
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
     gateway_class_name: Text,
-    listeners: Vec<ListenerSpec>,
+    listeners: Value,
 }
 
 #[derive(Deserialize)]
@@ -92,68 +103,53 @@ struct AllowedRoutes {
 #[serde(default)]
 struct Namespaces {
     from: Text,
-    selector: Option<Selector>,
+    selector: Option<SelectorSpec>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Selector {
+struct SelectorSpec {
     match_labels: LabelMap,
-    match_expressions: Vec<Expression>,
+    match_expressions: Vec<ExpressionSpec>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Expression {
+struct ExpressionSpec {
     key: Text,
     operator: Text,
     values: Vec<Text>,
 }
 
-impl From<Selector> for AllowedNamespaces {
-    /// `key In [value]` is another way to write a label; other expressions let nobody in.
-    fn from(selector: Selector) -> Self {
-        let mut labels: Vec<_> =
-            selector.match_labels.0.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        for Expression { key, operator, values } in selector.match_expressions {
-            let ("In", [value]) = (&*operator.0, &*values) else { return Self::None };
-            if labels.iter().any(|(name, other)| **name == *key.0 && **other != *value.0) {
-                return Self::None;
-            }
-            labels.push((key.0.as_ref().to_owned(), value.0.as_ref().to_owned()));
-        }
-        Self::Selector(labels.into_iter().collect())
+impl From<SelectorSpec> for AllowedNamespaces {
+    /// An operator that is not known lets nobody in.
+    fn from(spec: SelectorSpec) -> Self {
+        let expressions = spec.match_expressions.into_iter().map(ExpressionSpec::read).collect::<Option<_>>();
+        let selector = |expressions| Self::Selector(Selector { labels: spec.match_labels.0, expressions });
+        expressions.map_or(Self::None, selector)
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    addresses: Vec<Address>,
+impl ExpressionSpec {
+    fn read(self) -> Option<Expression> {
+        let values = self.values.into_iter().map(|text| text.0).collect();
+        let operator = match &*self.operator.0 {
+            "In" => Operator::In(values),
+            "NotIn" => Operator::NotIn(values),
+            "Exists" => Operator::Exists,
+            "DoesNotExist" => Operator::DoesNotExist,
+            _ => return None,
+        };
+        Some(Expression { key: self.key.0, operator })
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Address {
-    #[serde(rename = "type")]
-    kind: Option<Text>,
-    value: Text,
-}
-
-impl Address {
-    /// `None` for a type that is somebody's own.
-    fn check(self, place: usize) -> Result<Option<GatewayAddressStatus>, Problem> {
-        let value = self.value.0;
-        match self.kind.as_ref().map_or("IPAddress", |kind| &*kind.0) {
-            "IPAddress" => match value.parse::<IpAddr>() {
-                Ok(ip) => Ok(Some(GatewayAddressStatus::Ip(ip.to_canonical()))),
-                Err(_) => {
-                    let field = format!("status.addresses[{place}].value");
-                    Err(Problem::new(field, format!("{} is not an IP address", quote(&value))))
-                }
-            },
-            "Hostname" => Ok(Some(GatewayAddressStatus::Hostname(value))),
-            _ => Ok(None),
-        }
+/// `None` for a type that is somebody's own, and for what is no address.
+fn address(address: &Value) -> Option<GatewayAddressStatus> {
+    let value = address.get("value")?.as_str()?;
+    match address.get("type").map_or(Some("IPAddress"), Value::as_str)? {
+        "IPAddress" => value.parse::<IpAddr>().ok().map(|ip| GatewayAddressStatus::Ip(ip.to_canonical())),
+        "Hostname" => Some(GatewayAddressStatus::Hostname(intern::text(value))),
+        _ => None,
     }
 }

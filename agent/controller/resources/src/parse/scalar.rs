@@ -29,15 +29,32 @@ impl<'de> Deserialize<'de> for Ip {
     }
 }
 
-/// An address, or that there is none: empty, or `None` as a headless service says.
+/// An address, or that there is none yet: empty.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct IpOrNone(pub(super) Option<IpAddr>);
 
 impl<'de> Deserialize<'de> for IpOrNone {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         text(from, "an IP address", |text| match text {
-            "" | "None" => Ok(Self(None)),
+            "" => Ok(Self(None)),
             text => ip(text).map(|ip| Self(Some(ip))),
+        })
+    }
+}
+
+/// An address of a service; none yet; or `None`, by which it says that it wants none.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct ClusterIp {
+    pub(super) ip: Option<IpAddr>,
+    pub(super) says_none: bool,
+}
+
+impl<'de> Deserialize<'de> for ClusterIp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        text(from, "an IP address", |text| match text {
+            "" => Ok(Self::default()),
+            "None" => Ok(Self { ip: None, says_none: true }),
+            text => ip(text).map(|ip| Self { ip: Some(ip), says_none: false }),
         })
     }
 }

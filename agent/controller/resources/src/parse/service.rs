@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::read::quote;
-use super::scalar::{Ip, IpOrNone, LabelMap, Port, Text};
+use super::scalar::{ClusterIp, Ip, LabelMap, Port, Text};
 use crate::{Meta, Problem, Service, ServicePort, TargetPort, intern};
 
 #[derive(Default, Deserialize)]
@@ -21,19 +21,22 @@ impl Document {
     pub(super) fn check(self) -> Result<Service, Problem> {
         let Self { spec, status } = self;
         let external_name = &*spec.kind.0 == "ExternalName";
-        let mut cluster_ips: Vec<IpAddr> = spec.cluster_ips.iter().filter_map(|ip| ip.0).collect();
+        let mut cluster_ips: Vec<IpAddr> = spec.cluster_ips.iter().filter_map(|ip| ip.ip).collect();
         if cluster_ips.is_empty() && spec.cluster_ips.is_empty() {
-            cluster_ips.extend(spec.cluster_ip.0);
+            cluster_ips.extend(spec.cluster_ip.ip);
         }
         if external_name {
             cluster_ips.clear();
         }
-        let ingress = status.load_balancer.ingress.iter().filter_map(|ingress| ingress.ip.0);
+        // Nobody is in front of the pods of a headless service, whatever addresses it names.
+        let headless = [&spec.cluster_ip].into_iter().chain(&spec.cluster_ips).any(|ip| ip.says_none);
+        let ingress = status.load_balancer.ingress.iter().filter_map(Ingress::vip);
+        let external = spec.external_ips.iter().map(|ip| ip.0).chain(ingress);
         Ok(Service {
             meta: Meta::default(),
             external_name,
             cluster_ips,
-            external_ips: spec.external_ips.iter().map(|ip| ip.0).chain(ingress).collect(),
+            external_ips: external.filter(|_| !headless).collect(),
             ports: ports(spec.ports)?,
             selector: spec.selector.0,
             publish_not_ready: spec.publish_not_ready_addresses,
@@ -80,9 +83,9 @@ struct Spec {
     #[serde(rename = "type")]
     kind: Text,
     #[serde(rename = "clusterIP")]
-    cluster_ip: IpOrNone,
+    cluster_ip: ClusterIp,
     #[serde(rename = "clusterIPs")]
-    cluster_ips: Vec<IpOrNone>,
+    cluster_ips: Vec<ClusterIp>,
     selector: LabelMap,
     ports: Vec<PortSpec>,
     publish_not_ready_addresses: bool,
@@ -153,7 +156,17 @@ struct LoadBalancer {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Ingress {
-    ip: IpOrNone,
+    ip: Text,
+    ip_mode: Text,
+}
+
+impl Ingress {
+    /// A controller writes it, and what it got wrong is no fault of the service. A balancer that wants to see the traffic
+    /// itself (it ends TLS, or counts) says `Proxy`.
+    fn vip(&self) -> Option<IpAddr> {
+        let ip = self.ip.0.parse::<IpAddr>().ok().filter(|_| &*self.ip_mode.0 != "Proxy");
+        ip.map(|ip| ip.to_canonical())
+    }
 }

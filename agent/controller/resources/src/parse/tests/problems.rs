@@ -18,7 +18,6 @@ use crate::Key;
 #[case(Kind::Service, json!({"ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "a"}]}), "spec.ports[1].name: \"a\" is there twice")]
 #[case(Kind::Service, json!({"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}), "spec.ports[1].port: 1 is there twice")]
 #[case(Kind::Service, json!({"clusterIPs": ["10.0.0.300"]}), "spec.clusterIPs[0]: \"10.0.0.300\" is not an IP address")]
-#[case(Kind::Gateway, json!({"listeners": [{"port": 99999}]}), "spec.listeners[0].port: 99999 is not a port; expected 1 to 65535")]
 #[case(Kind::ServiceEntry, json!({}), "spec.hosts: is empty; a service entry is known by its hosts")]
 #[case(Kind::ServiceEntry, json!({"hosts": ["*"]}), "spec.hosts[0]: \"*\" is not a host, nor *. and a host")]
 #[case(Kind::ServiceEntry, json!({"hosts": ["a.b", "A.b"]}), "spec.hosts[1]: \"a.b\" is there twice")]
