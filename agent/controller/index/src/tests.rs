@@ -14,6 +14,7 @@ mod services;
 mod statuses;
 mod vips;
 mod waypoints;
+mod wire;
 mod workload_entries;
 
 /// An index that is given YAML.

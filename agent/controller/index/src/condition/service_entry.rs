@@ -24,10 +24,21 @@ impl Wanted {
             self.say(ACCEPTED, true, "Accepted", "");
         }
         self.say_programmed(published);
+        if published.binding.address.is_none() {
+            self.say_waypoint_missing(entry);
+        }
+    }
+
+    /// What only a waypoint can do is not done without one.
+    fn say_waypoint_missing(&mut self, entry: &ServiceEntry) {
         let wildcard = entry.hosts.iter().any(|host| host.starts_with('*'));
-        if wildcard && entry.resolution == Resolution::DynamicDns && published.binding.address.is_none() {
+        if wildcard && entry.resolution == Resolution::DynamicDns {
             let message = "names behind a wildcard are resolved by a waypoint, and it has none: label it istio.io/use-waypoint";
             self.say(WAYPOINT_MISSING, true, "NoWaypointForWildcardService", message);
+        } else if entry.meta.annotations.get("istio.io/connect-strategy") == Some("RACE_FIRST_TCP_CONNECT") {
+            let message = "annotation istio.io/connect-strategy: connections are raced by a waypoint, and it has none: \
+                           label it istio.io/use-waypoint";
+            self.say(WAYPOINT_MISSING, true, "NoWaypointForRacingConnectStrategy", message);
         }
     }
 

@@ -39,14 +39,7 @@ impl Index {
 
     /// Kinds with a status of ours hear what is wrong; the others have their own authors.
     pub(super) fn tell_invalid(&mut self, key: &Key, meta: &Meta, problem: &Problem) {
-        if !matches!(
-            key.kind,
-            Kind::ServiceEntry
-                | Kind::WorkloadEntry
-                | Kind::WorkloadGroup
-                | Kind::Gateway
-                | Kind::GatewayClass
-        ) {
+        if !matches!(key.kind, Kind::ServiceEntry | Kind::WorkloadEntry | Kind::WorkloadGroup) {
             tracing::warn!(object = %key, %problem, "cannot be read and is left out");
             return;
         }
@@ -83,7 +76,9 @@ impl Index {
             return self.forget_status(&key);
         };
         let mut wanted = Wanted::default();
-        if gateway.listeners.iter().any(is_hbone) {
+        if let Some(problem) = &gateway.problem {
+            wanted.say(ACCEPTED, false, "Invalid", problem.to_string());
+        } else if gateway.listeners.iter().any(is_hbone) {
             wanted.say(ACCEPTED, true, "Accepted", "");
         } else {
             let message = "spec.listeners: a waypoint needs one with protocol HBONE and port 15008";

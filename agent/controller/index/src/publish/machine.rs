@@ -7,7 +7,7 @@ use weir_resources::{Labels, Meta, WorkloadSpec};
 
 use super::{Made, Services, names};
 use crate::waypoint::{Subject, Traffic};
-use crate::world::World;
+use crate::world::{NETWORK, World};
 
 /// What there is to know.
 pub(super) struct Machine<'a> {
@@ -48,7 +48,8 @@ pub(super) fn workload(world: &World, machine: Machine<'_>) -> Option<Made> {
         Place::Socket => return None,
     };
     let (tunnel, native_tunnel) = super::tunnel(labels, &meta.annotations, false);
-    let network = if spec.network.is_empty() { world.network() } else { &spec.network };
+    let said = Some(&*spec.network).filter(|network| !network.is_empty());
+    let network = said.or_else(|| labels.get(NETWORK)).unwrap_or_else(|| world.network());
     let keys = services.iter().map(|(name, _)| name.clone()).collect();
     let workload = proto::Workload {
         uid,

@@ -18,13 +18,18 @@ pub(super) fn workload_name(pod: &Pod) -> &str {
 /// The application: labels, else the workload.
 pub(super) fn canonical_name<'a>(labels: &'a Labels, workload: &'a str) -> &'a str {
     let names = ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"];
-    names.iter().find_map(|name| labels.get(name)).unwrap_or(workload)
+    first(labels, &names).unwrap_or(workload)
 }
 
 /// Its revision.
 pub(super) fn canonical_revision(labels: &Labels) -> &str {
     let names = ["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"];
-    names.iter().find_map(|name| labels.get(name)).unwrap_or("latest")
+    first(labels, &names).unwrap_or("latest")
+}
+
+/// A label without a value names nothing.
+fn first<'a>(labels: &'a Labels, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| labels.get(name).filter(|value| !value.is_empty()))
 }
 
 /// A ReplicaSet that a Deployment made has its name and the hash of the template.

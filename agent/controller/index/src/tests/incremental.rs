@@ -15,6 +15,7 @@ const OBJECTS: &[&str] = &[
     "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra}}",
     "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra, team: a}}",
     "apiVersion: v1\nkind: Namespace\nmetadata: {name: weir-system, labels: {topology.istio.io/network: east}}",
+    "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/use-waypoint: wp, istio.io/use-waypoint-canary: wp, istio.io/use-waypoint-canary-namespace: infra, istio.io/ingress-use-waypoint: 'true', team: b}, annotations: {istio.io/use-waypoint-canary-weight: '20', networking.istio.io/traffic-distribution: PreferClose}}",
     "apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {topology.kubernetes.io/zone: z1}}",
     "apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {topology.kubernetes.io/zone: z2}}",
     "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: wp, namespace: shop}\nspec: {gatewayClassName: weir-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}",
@@ -24,6 +25,14 @@ const OBJECTS: &[&str] = &[
     "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: wp, namespace: infra}\nspec: {gatewayClassName: weir-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}]}\nstatus: {addresses: [{type: Hostname, value: wp.infra.svc.cluster.local}]}",
     "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}",
     "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop, labels: {istio.io/use-waypoint: wp}}\nspec: {clusterIP: 10.96.0.1, selector: {app: db}, ports: [{name: http, port: 80, targetPort: http}]}",
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: wp, namespace: infra}\nspec: {gatewayClassName: weir-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchExpressions: [{key: team, operator: NotIn, values: [a]}]}}}}]}\nstatus: {addresses: [{type: Hostname, value: wp.infra.svc.cluster.local}]}",
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: wp, namespace: shop}\nspec: {gatewayClassName: weir-waypoint, listeners: [{name: mesh, port: 70000, protocol: HBONE}]}\nstatus: {addresses: [{type: IPAddress, value: 10.96.1.1}]}",
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: weir-waypoint, labels: {istio.io/waypoint-for: all}, annotations: {ambient.istio.io/waypoint-inbound-binding: NONE/15099}}\nspec: {controllerName: x.example.com/c}",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop, labels: {istio.io/use-waypoint: wp, istio.io/use-waypoint-namespace: infra, istio.io/use-waypoint-canary: wp}, annotations: {istio.io/use-waypoint-canary-weight: '50'}}\nspec: {clusterIP: None, selector: {app: web}, publishNotReadyAddresses: true, ports: [{name: http, port: 80, targetPort: http}]}",
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: c, namespace: shop, labels: {app: web}}\nspec: {nodeName: n1, hostNetwork: true}\nstatus: {phase: Running, podIP: 10.0.0.1}",
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: c, namespace: shop, labels: {app: db, istio.io/use-waypoint: wp}, deletionTimestamp: '2026-01-01T00:00:00Z'}\nspec: {nodeName: n2}\nstatus: {phase: Running, podIP: 10.0.0.1}",
+    "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: vm, namespace: shop, labels: {topology.istio.io/network: south, istio.io/use-waypoint: wp}}\nspec: {network: east}",
+    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: g, namespace: infra, creationTimestamp: '2005-01-01T00:00:00Z', annotations: {istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT}}\nspec: {hosts: [x.example.com, web.shop.svc.cluster.local], addresses: [10.9.0.0/16], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE}",
     "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.1, ports: [{name: http, port: 80}]}",
     "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {type: ExternalName, externalName: example.com}",
     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop, labels: {app: web}}\nspec: {nodeName: n1, containers: [{name: c, ports: [{name: http, containerPort: 9090}]}]}\nstatus: {phase: Running, podIP: 10.0.0.1}",
@@ -131,8 +140,8 @@ fn picture(index: &Index) -> Picture {
     let bodies: BTreeMap<_, _> = resources.iter().map(|r| (r.name.to_string(), r.body.to_vec())).collect();
     let text = |names: Vec<std::sync::Arc<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut links = Vec::new();
-    for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.8", "10.0.0.9", "10.96.0.1", "10.7.7.7"] {
-        for network in ["", "east"] {
+    for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.8", "10.0.0.9", "10.96.0.1", "10.7.7.7", "10.9.0.0/16"] {
+        for network in ["", "east", "south"] {
             links.push((ip.to_owned(), text(snapshot.names(&format!("{network}/{ip}")))));
         }
     }
@@ -142,7 +151,7 @@ fn picture(index: &Index) -> Picture {
     for node in ["n1", "n2"] {
         links.push((node.to_owned(), text(snapshot.on_node(node).cloned().collect())));
     }
-    let pods = ["a", "b"].iter().flat_map(|pod| {
+    let pods = ["a", "b", "c"].iter().flat_map(|pod| {
         let runs = ["n1", "n2"].map(|node| snapshot.runs(node, "shop", "default"));
         [snapshot.pod("shop", pod).is_some(), runs[0], runs[1], snapshot.has_node("n1")]
     });

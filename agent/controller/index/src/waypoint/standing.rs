@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_proto::workload as proto;
 use weir_proto::workload::gateway_address::Destination;
-use weir_resources::{AllowedNamespaces, Gateway, GatewayAddressStatus, Labels, Meta};
+use weir_resources::{AllowedNamespaces, Gateway, GatewayAddressStatus, Meta, Selector};
 
 use super::{Ask, HBONE_PORT, Subject, is_hbone};
 use crate::world::World;
@@ -83,10 +83,10 @@ impl World {
 }
 
 /// Every namespace has its name as a label, whether a file says so or not.
-fn selects(wanted: &Labels, namespace: &str, meta: Option<&Meta>) -> bool {
-    wanted.iter().all(|(label, value)| match label {
-        "kubernetes.io/metadata.name" => value == namespace,
-        label => meta.and_then(|meta| meta.labels.get(label)) == Some(value),
+fn selects(wanted: &Selector, namespace: &str, meta: Option<&Meta>) -> bool {
+    wanted.selects(|label| match label {
+        "kubernetes.io/metadata.name" => Some(namespace),
+        label => meta.and_then(|meta| meta.labels.get(label)),
     })
 }
 
