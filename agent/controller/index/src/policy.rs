@@ -21,6 +21,7 @@ mod authorization;
 mod authorizations;
 mod check;
 mod condition;
+mod consequence;
 mod finding;
 mod head;
 mod mode;

@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 use weir_proto::security::{Action, Authorization, Rule, Scope};
 use weir_resources::{Invalid, Labels, Policy};
 
+use super::consequence::Consequence;
 use super::finding::{Findings, Severity};
 use super::head::{Head, Intent};
 use super::path::Path;
-use super::read::{self, Unknown};
+use super::read::{self, Unknown, quoted};
 use super::rule::Parts;
 use crate::Config;
 
@@ -93,7 +94,8 @@ impl Head {
             }
             (false, _) => (Action::Deny, rules.into_iter().flatten().map(Parts::deny).collect()),
         };
-        converted.meanwhile = meanwhile_on_nodes(&converted.findings, refused, action).to_owned();
+        let consequence = Consequence::of(&converted.findings, refused, self.intent, rules.is_empty());
+        converted.meanwhile = consequence.words(action).to_owned();
         let is_root = policy.meta.namespace == config.root_namespace;
         if let (Ok(selector), false) = (self.selector, self.targeted) {
             converted.selector = selector;
@@ -134,6 +136,10 @@ impl Head {
             }
             Intent::Allow | Intent::Deny | Intent::Unknown => {}
         }
+        if let Err(text) = dry_run(policy) {
+            let message = format!("{} is neither true nor false, so the policy is enforced", quoted(text));
+            findings.add(Severity::Notice, DRY_RUN_FIELD, message);
+        }
         if is_dry_run(policy) && !config.dry_run {
             let message =
                 "policies of a dry run are not sent: node proxies of other makes would enforce them";
@@ -154,19 +160,18 @@ impl Head {
     }
 }
 
-fn meanwhile_on_nodes(findings: &Findings, refused: bool, action: Action) -> &'static str {
-    match (findings.refuse(), refused, action) {
-        (false, ..) => "",
-        (_, true, Action::Allow) => "it allows nothing, and is for all that it may have been meant for",
-        (_, true, Action::Deny) => "everything is denied, to all that it may have been meant for",
-        (_, false, Action::Allow) => "the rules with these fields allow nothing",
-        (_, false, Action::Deny) => "these fields are taken to match, so more may be denied than is written",
+/// Istio's annotation; `Err` if it is neither true nor false, in the ways in which Go writes them. What is not plainly true
+/// is enforced.
+fn dry_run(policy: &Policy) -> Result<bool, &str> {
+    match policy.meta.annotations.get("istio.io/dry-run") {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(other) => Err(other),
     }
 }
 
-/// Istio's annotation. What is not plainly true is enforced.
 fn is_dry_run(policy: &Policy) -> bool {
-    policy.meta.annotations.get("istio.io/dry-run") == Some("true")
+    dry_run(policy).unwrap_or(false)
 }
 
 const DRY_RUN_FIELD: &str = "metadata.annotations[\"istio.io/dry-run\"]";

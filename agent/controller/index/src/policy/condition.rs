@@ -6,7 +6,7 @@ use weir_proto::security::Match;
 use super::finding::Severity;
 use super::path::Path;
 use super::read::{self, Unknown, quoted};
-use super::term::{NEEDS_WAYPOINT, Reader, Term, is_said};
+use super::term::{NEEDS_WAYPOINT, NOT_COMPARED, Reader, Term, is_said};
 use super::value;
 
 impl Reader<'_> {
@@ -52,8 +52,8 @@ impl Reader<'_> {
             ("source.ip", true) => asks.not_source_ips = self.texts(value, at, value::range)?,
             ("source.namespace", false) => asks.namespaces = self.patterns(value, at)?,
             ("source.namespace", true) => asks.not_namespaces = self.patterns(value, at)?,
-            ("source.principal", false) => asks.principals = self.patterns(value, at)?,
-            ("source.principal", true) => asks.not_principals = self.patterns(value, at)?,
+            ("source.principal", false) => asks.principals = self.principals(value, at)?,
+            ("source.principal", true) => asks.not_principals = self.principals(value, at)?,
             ("destination.ip", false) => asks.destination_ips = self.texts(value, at, value::range)?,
             ("destination.ip", true) => asks.not_destination_ips = self.texts(value, at, value::range)?,
             ("destination.port", false) => asks.destination_ports = self.texts(value, at, value::port)?,
@@ -68,13 +68,15 @@ impl Reader<'_> {
         let of_requests = key == "remote.ip"
             || key == "connection.sni"
             || ["request.", "experimental.envoy.filters."].iter().any(|prefix| key.starts_with(prefix));
-        if !of_requests {
-            return Err(self.invalid(at, format!("{} is not a key that is known here", quoted(key))));
-        }
+        let why = match key {
+            "source.trustDomain" | "source.serviceAccount" => NOT_COMPARED,
+            _ if of_requests => NEEDS_WAYPOINT,
+            _ => return Err(self.invalid(at, format!("{} is not a key that is known here", quoted(key)))),
+        };
         if self.sees_requests {
             return Ok(());
         }
-        self.findings.add(Severity::Unsupported, at, format!("{} {NEEDS_WAYPOINT}", quoted(key)));
+        self.findings.add(Severity::Unsupported, at, format!("{} {why}", quoted(key)));
         Err(Unknown)
     }
 }

@@ -45,8 +45,8 @@ impl Reader<'_> {
         for (name, value) in fields {
             let at = path.field(name);
             let read = match name.as_str() {
-                "principals" => self.patterns(value, &at).map(|v| asks.principals = v),
-                "notPrincipals" => self.patterns(value, &at).map(|v| asks.not_principals = v),
+                "principals" => self.principals(value, &at).map(|v| asks.principals = v),
+                "notPrincipals" => self.principals(value, &at).map(|v| asks.not_principals = v),
                 "namespaces" => self.patterns(value, &at).map(|v| asks.namespaces = v),
                 "notNamespaces" => self.patterns(value, &at).map(|v| asks.not_namespaces = v),
                 "serviceAccounts" => self.texts(value, &at, account).map(|v| asks.service_accounts = v),
@@ -55,12 +55,10 @@ impl Reader<'_> {
                 }
                 "ipBlocks" => self.texts(value, &at, value::range).map(|v| asks.source_ips = v),
                 "notIpBlocks" => self.texts(value, &at, value::range).map(|v| asks.not_source_ips = v),
-                "requestPrincipals"
-                | "notRequestPrincipals"
-                | "remoteIpBlocks"
-                | "notRemoteIpBlocks"
-                | "trustDomains"
-                | "notTrustDomains" => self.for_requests(value, &at),
+                "requestPrincipals" | "notRequestPrincipals" | "remoteIpBlocks" | "notRemoteIpBlocks" => {
+                    self.for_waypoints(value, &at, NEEDS_WAYPOINT)
+                }
+                "trustDomains" | "notTrustDomains" => self.for_waypoints(value, &at, NOT_COMPARED),
                 _ => Err(read::unknown_field(&at, self.findings)),
             };
             term.unknown |= read.is_err();
@@ -78,7 +76,7 @@ impl Reader<'_> {
                 "ports" => self.texts(value, &at, value::port).map(|v| asks.destination_ports = v),
                 "notPorts" => self.texts(value, &at, value::port).map(|v| asks.not_destination_ports = v),
                 "hosts" | "notHosts" | "methods" | "notMethods" | "paths" | "notPaths" => {
-                    self.for_requests(value, &at)
+                    self.for_waypoints(value, &at, NEEDS_WAYPOINT)
                 }
                 _ => Err(read::unknown_field(&at, self.findings)),
             };
@@ -140,17 +138,32 @@ impl Reader<'_> {
         term.unknown = true;
     }
 
-    pub(super) fn for_requests(&mut self, value: &Value, at: &Path<'_>) -> Result<(), Unknown> {
+    fn for_waypoints(&mut self, value: &Value, at: &Path<'_>, why: &str) -> Result<(), Unknown> {
         let values = read::texts(value, at, self.findings, |_| Ok(()))?;
         if values.is_empty() || self.sees_requests {
             return Ok(());
         }
-        self.findings.add(Severity::Unsupported, at, NEEDS_WAYPOINT);
+        self.findings.add(Severity::Unsupported, at, why);
         Err(Unknown)
     }
 
+    /// Patterns of peers' identities.
+    pub(super) fn principals(&mut self, value: &Value, at: &Path<'_>) -> Result<Vec<StringMatch>, Unknown> {
+        self.patterns_as(value, at, value::principal)
+    }
+
+    /// Patterns of names.
     pub(super) fn patterns(&mut self, value: &Value, at: &Path<'_>) -> Result<Vec<StringMatch>, Unknown> {
-        let patterns = self.texts(value, at, value::pattern)?;
+        self.patterns_as(value, at, value::pattern)
+    }
+
+    fn patterns_as(
+        &mut self,
+        value: &Value,
+        at: &Path<'_>,
+        parse: fn(&str) -> Result<StringMatch, String>,
+    ) -> Result<Vec<StringMatch>, Unknown> {
+        let patterns = self.texts(value, at, parse)?;
         for (i, item) in value.as_array().into_iter().flatten().enumerate() {
             if let Some(doubt) = item.as_str().and_then(value::doubt) {
                 self.findings.add(Severity::Notice, at.index(i), doubt);
@@ -187,3 +200,6 @@ pub(super) fn is_said(fields: &Map<String, Value>, name: &str) -> bool {
 
 pub(super) const NEEDS_WAYPOINT: &str =
     "is about requests; node proxies see connections, so it needs a policy of a waypoint (targetRefs)";
+
+pub(super) const NOT_COMPARED: &str =
+    "is nothing that a policy can tell a node proxy; it needs a policy of a waypoint (targetRefs)";

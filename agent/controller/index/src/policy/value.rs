@@ -22,6 +22,15 @@ pub(super) fn pattern(text: &str) -> Result<StringMatch, String> {
     Ok(StringMatch { match_type: Some(match_type) })
 }
 
+/// A [`pattern`] of peers' identities. On the wire those have no scheme: one with a scheme would never match, so that a
+/// policy that denies would let past whom it names.
+pub(super) fn principal(text: &str) -> Result<StringMatch, String> {
+    match text.starts_with("spiffe:") {
+        true => Err(format!("{} never matches: principals are written without spiffe://", quoted(text))),
+        false => pattern(text),
+    }
+}
+
 /// An address or a range of addresses.
 ///
 /// IPv4 written as IPv6 (`::ffff:10.0.0.1`) is IPv4: that is how connections are compared, and as a range of IPv6 it would
@@ -78,12 +87,10 @@ pub(super) fn account(text: &str, namespace: &str) -> Result<ServiceAccountMatch
 /// What the author of a pattern may not have meant, though it is what it says.
 pub(super) fn doubt(text: &str) -> Option<String> {
     let inner = text.strip_prefix('*').or_else(|| text.strip_suffix('*')).unwrap_or(text);
-    if inner.contains('*') {
-        return Some(format!(
+    inner.contains('*').then(|| {
+        format!(
             "{} has a star that is no wildcard (only one at the begin or the end is), and no name has a star",
             quoted(text)
-        ));
-    }
-    let scheme = text.starts_with("spiffe://");
-    scheme.then(|| format!("{} never matches: principals are written without spiffe://", quoted(text)))
+        )
+    })
 }

@@ -227,9 +227,11 @@ fn accounts_are_of_the_policys_namespace() {
 #[case::no("false", false, "DENY to shop: port 80")]
 #[case::yes("true", false, "not sent")]
 #[case::yes_marked("true", true, "DENY to shop dry: port 80")]
+#[case::capital("True", false, "not sent")]
+#[case::number("1", false, "not sent")]
 // What is not plainly true is enforced.
-#[case::capital("True", false, "DENY to shop: port 80")]
-#[case::number("1", false, "DENY to shop: port 80")]
+#[case::word("yes", false, "DENY to shop: port 80")]
+#[case::space("true ", true, "DENY to shop: port 80")]
 #[case::empty("", true, "DENY to shop: port 80")]
 fn a_dry_run(#[case] annotation: &str, #[case] enabled: bool, #[case] sent: &str) {
     let spec = json(&format!(r#"{{"action": "DENY", {RULE}}}"#));

@@ -48,7 +48,22 @@ use crate::{Config, StatusUpdate};
 #[case::custom(
     r#"{"action": "CUSTOM", "rules": [{}]}"#,
     "Accepted=False/UnsupportedValue Programmed=True/Programmed ZtunnelAccepted=False/UnsupportedValue",
-    "spec.action: CUSTOM|denied"
+    "spec.action: CUSTOM|Meanwhile what its rules match is denied"
+)]
+#[case::custom_without_rules(
+    r#"{"action": "CUSTOM"}"#,
+    "Accepted=False/Invalid Programmed=True/Programmed ZtunnelAccepted=False/UnsupportedValue",
+    "spec.rules: is empty|Meanwhile it denies nothing."
+)]
+#[case::deny_without_rules(
+    r#"{"action": "DENY"}"#,
+    "Accepted=False/Invalid Programmed=True/Programmed ZtunnelAccepted=False/UnsupportedValue",
+    "spec.rules: is empty|Meanwhile it denies nothing."
+)]
+#[case::trust_domains(
+    r#"{"rules": [{"from": [{"source": {"trustDomains": ["a"]}}]}]}"#,
+    "Accepted=False/UnsupportedValue Programmed=True/Programmed ZtunnelAccepted=True/UnsupportedValue",
+    "source.trustDomains: is nothing that a policy can tell a node proxy|allow nothing"
 )]
 #[case::targets(
     r#"{"targetRefs": [{"kind": "Service", "name": "x"}]}"#,

@@ -86,7 +86,6 @@ const ACCOUNTS: [Field; 2] = [source!("serviceAccounts", "sa"), source!("notServ
 #[case(" ", "= ")]
 #[case("A", "=A")]
 #[case("名", "=名")]
-#[case("spiffe://cluster.local/ns/a/sa/b", "=spiffe://cluster.local/ns/a/sa/b")]
 fn a_pattern(#[case] value: &str, #[case] shown: &str) {
     for field in &PATTERNS {
         is_read(field, json!([value]), shown);
@@ -260,6 +259,15 @@ fn no_account(
     }
 }
 
+/// With a scheme it would never match, and a DENY would be for nobody.
+#[rstest]
+fn no_principal(#[values("spiffe://td/ns/a/sa/b", "spiffe://td/*", "spiffe:*")] value: &str
+) {
+    for field in PATTERNS.iter().filter(|field| field.shown.ends_with("principal")) {
+        is_unknown(field, value);
+    }
+}
+
 #[test]
 fn an_empty_text_is_no_pattern() {
     for field in &PATTERNS {
@@ -335,6 +343,10 @@ fn a_field_of_requests_alone() {
         when!("request.auth.claims[iss]", "values", ""),
         when!("connection.sni", "values", ""),
         when!("experimental.envoy.filters.network.mysql_proxy[db.t]", "values", ""),
+        source!("trustDomains", ""),
+        source!("notTrustDomains", ""),
+        when!("source.trustDomain", "values", ""),
+        when!("source.serviceAccount", "notValues", ""),
     ];
     for field in fields {
         let rule = (field.rule)(json!(["x"]));
@@ -358,7 +370,6 @@ fn no_key(
         "Source.ip",
         "source.ips",
         "source.port",
-        "source.serviceAccount",
         "destination.namespace",
         "destination.user",
         "destination.labels[app]",
