@@ -9,6 +9,7 @@ mod endpoint_slices;
 mod incremental;
 mod pods;
 mod policies;
+mod policy_cases;
 mod service_entries;
 mod services;
 mod statuses;
