@@ -123,5 +123,6 @@ pub mod type_url {
 /// What `weir-controller` writes into `system_version_info` of a discovery response that is not the last of its batch.
 /// By its definition the field is a text for people, so other clients pass over it; our agent takes a batch for complete
 /// (and dares to use what it knows for the first time) only after a response without it. A control plane that sends
-/// every batch whole, as istiod does, needs nothing of this.
+/// every batch whole, as istiod does, needs nothing of this; and a client that does not say `WEIR_VERSION` in the metadata
+/// of its node gets its first batch whole.
 pub const MORE_FOLLOWS: &str = "more follows";

@@ -9,7 +9,6 @@
 
 mod config;
 mod error;
-mod greetings;
 mod metrics;
 mod node;
 mod response;
@@ -19,6 +18,7 @@ mod stream;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use config::XdsConfig;
 pub use metrics::XdsMetrics;

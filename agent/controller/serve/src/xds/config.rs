@@ -16,6 +16,12 @@ pub struct XdsConfig {
     pub greeting_timeout: Duration,
     /// Responses are cut at about this size, in bytes. HTTP/2 keeps buffers of the largest for as long as a stream lives.
     pub response: usize,
+    /// The first response of a type is cut at this size only, in bytes, for clients that take it for everything: Istio's.
+    pub first_response: usize,
+    /// How many of those may be under way at a time; the others wait, and one address has a quarter of them.
+    pub first_responses: usize,
+    /// How long a client may take for one before the next client has its turn.
+    pub first_timeout: Duration,
     /// Most names that a stream may ask for.
     pub max_names: usize,
     /// Longest name, in bytes.
@@ -33,6 +39,9 @@ impl Default for XdsConfig {
             greetings: 8,
             greeting_timeout: Duration::from_secs(15),
             response: 64 << 10,
+            first_response: 16 << 20,
+            first_responses: 8,
+            first_timeout: Duration::from_secs(10),
             max_names: 100_000,
             max_name: 1024,
             stall: Duration::from_secs(120),

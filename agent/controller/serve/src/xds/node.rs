@@ -17,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) node_name: Arc<str>,
     /// A node proxy, which asks for workloads and policies, both.
     pub(crate) is_node_proxy: bool,
+    /// One of ours, which waits for the rest of an answer that comes in parts.
+    pub(crate) joins_parts: bool,
 }
 
 impl Node {
@@ -46,7 +48,12 @@ impl Node {
             return Err(Refusal::NotTheCaller { caller: caller.to_string(), claim });
         }
         let node_name = text(message, "NODE_NAME").filter(|name| name.len() <= LONGEST).unwrap_or_default();
-        Ok(Self { id: id.into(), node_name: node_name.into(), is_node_proxy: kind == "ztunnel" })
+        Ok(Self {
+            id: id.into(),
+            node_name: node_name.into(),
+            is_node_proxy: kind == "ztunnel",
+            joins_parts: text(message, "WEIR_VERSION").is_some(),
+        })
     }
 }
 

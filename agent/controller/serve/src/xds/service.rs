@@ -8,9 +8,9 @@ use weir_proto::discovery::aggregated_discovery_service_server::{
 };
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
-use super::greetings::Greetings;
 use super::session::Session;
 use super::stream::Stream;
+use super::turns::Turns;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::auth::{Caller, Peer};
 use crate::store::Store;
@@ -20,14 +20,15 @@ pub struct XdsService {
     store: Store,
     config: XdsConfig,
     metrics: XdsMetrics,
-    greetings: Greetings,
+    greetings: Turns,
+    firsts: Turns,
 }
 
 impl XdsService {
     /// A service that serves what is in `store`.
     pub fn new(store: Store, config: XdsConfig, metrics: XdsMetrics) -> Self {
-        let greetings = Greetings::new(config.greetings);
-        Self { store, config, metrics, greetings }
+        let (greetings, firsts) = (Turns::new(config.greetings), Turns::new(config.first_responses));
+        Self { store, config, metrics, greetings, firsts }
     }
 
     /// The service as a server takes it, with the limit on the size of requests.
@@ -76,6 +77,8 @@ impl AggregatedDiscoveryService for XdsService {
             metrics: self.metrics.clone(),
             registration,
             behind_since: None,
+            firsts: self.firsts.clone(),
+            first: None,
         };
         tokio::spawn(stream.run(self.greetings.clone()));
         Ok(Response::new(ReceiverStream::new(body)))

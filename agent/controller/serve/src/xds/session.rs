@@ -149,6 +149,18 @@ impl Session {
             && !has(Collection::Authorization)
     }
 
+    /// Whether the client is to be sent a first response, of any size: it would take a part of one for all there is, and
+    /// a node proxy that thinks it knows the mesh sends what it does not know past its tunnels.
+    pub(crate) fn owes_first(&self) -> bool {
+        let joins_parts = self.node.as_ref().is_some_and(|node| node.joins_parts);
+        !joins_parts && !self.waits() && self.typed.iter().any(|typed| !typed.subscription.is_answered())
+    }
+
+    /// Whether the client has acknowledged, or refused, all that was sent.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.typed.iter().all(|typed| typed.nonces.are_answered())
+    }
+
     /// The client had its time to ask for policies.
     pub(crate) fn wait_no_longer(&mut self) {
         self.impatient = true;
@@ -190,11 +202,13 @@ impl Session {
 
     /// Policies, then addresses, then the policies that are gone.
     fn advance(&mut self, now: &Published) -> Option<Push> {
-        let budget = self.config.response;
+        let joins_parts = self.node.as_ref().is_some_and(|node| node.joins_parts);
         let steps = self.typed.len() + 1;
         for step in 0..steps {
             let is_last = step + 1 == steps;
             let Some(typed) = self.typed.get_mut(if is_last { 0 } else { step }) else { continue };
+            let is_whole = !joins_parts && !typed.subscription.is_answered();
+            let budget = if is_whole { self.config.first_response } else { self.config.response };
             let removals = is_last || typed.collection != Collection::Authorization;
             if let Some(batch) = typed.subscription.next(now, budget, removals) {
                 self.issued += 1;

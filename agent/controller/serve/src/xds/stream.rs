@@ -6,13 +6,13 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tonic::{Status, Streaming};
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
-use super::greetings::Greetings;
 use super::session::Session;
+use super::turns::Turns;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::connections::Registration;
 use crate::store::{Head, Store};
@@ -30,6 +30,10 @@ pub(super) struct Stream {
     pub(super) registration: Registration,
     /// When the oldest change that the client may not have been sent was published.
     pub(super) behind_since: Option<Instant>,
+    /// For first responses.
+    pub(super) firsts: Turns,
+    /// While one is on its way.
+    pub(super) first: Option<oneshot::Sender<()>>,
 }
 
 /// How a stream ends.
@@ -50,7 +54,7 @@ impl From<Refusal> for End {
 
 impl Stream {
     /// Serves the stream until one of both ends goes.
-    pub(super) async fn run(mut self, greetings: Greetings) {
+    pub(super) async fn run(mut self, greetings: Turns) {
         self.metrics.streams.inc();
         let status = match self.serve(&greetings).await {
             Ok(()) | Err(End::Gone) => None,
@@ -68,7 +72,7 @@ impl Stream {
         self.metrics.streams.dec();
     }
 
-    async fn serve(&mut self, greetings: &Greetings) -> Result<(), End> {
+    async fn serve(&mut self, greetings: &Turns) -> Result<(), End> {
         self.greet(greetings).await?;
         loop {
             self.drain().await?;
@@ -78,7 +82,7 @@ impl Stream {
     }
 
     /// Reads the first request, which may be large: not those of all clients at a time.
-    async fn greet(&mut self, greetings: &Greetings) -> Result<(), End> {
+    async fn greet(&mut self, greetings: &Turns) -> Result<(), End> {
         let turn = tokio::select! {
             turn = greetings.turn(self.address) => turn,
             () = self.responses.closed() => return Err(End::Gone),
@@ -97,6 +101,12 @@ impl Stream {
         loop {
             let room = timeout(self.config.stall, self.responses.reserve()).await;
             let room = room.map_err(|_| Refusal::Stalled)?.map_err(|_| End::Gone)?;
+            if self.first.is_none() && self.session.owes_first() {
+                self.first = Some(tokio::select! {
+                    turn = self.firsts.lent(self.address, self.config.first_timeout) => turn,
+                    () = self.responses.closed() => return Err(End::Gone),
+                });
+            }
             let Some(push) = self.session.next(&self.store.current())? else { break };
             self.metrics.push(push.label, push.bytes);
             room.send(Ok(push.response));
@@ -131,6 +141,9 @@ impl Stream {
             self.metrics.nack(nack.label);
             let (stream, node) = (self.registration.stream, self.session.node_id());
             tracing::warn!(stream, node, kind = nack.label, "client refused a response: {}", nack.reason);
+        }
+        if self.session.is_taken() {
+            self.first = None;
         }
         Ok(())
     }

@@ -117,6 +117,11 @@ impl Subscription {
         self.wildcard
     }
 
+    /// Whether the first response was made.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     pub(crate) fn position(&self) -> u64 {
         self.position
     }

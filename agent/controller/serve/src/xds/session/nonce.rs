@@ -21,6 +21,11 @@ pub(super) fn nonce(position: u64, stream: u64, number: u64) -> String {
 }
 
 impl Nonces {
+    /// Whether no response is on its way.
+    pub(super) fn are_answered(&self) -> bool {
+        self.answered == self.last_number
+    }
+
     pub(super) fn sent(&mut self, nonce: &str, number: u64) {
         nonce.clone_into(&mut self.last);
         self.last_number = number;

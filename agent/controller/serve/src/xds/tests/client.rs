@@ -42,6 +42,14 @@ pub(super) fn first(type_url: &str) -> DeltaDiscoveryRequest {
     DeltaDiscoveryRequest { node: Some(node()), type_url: type_url.into(), ..Default::default() }
 }
 
+/// The same of an agent of ours.
+pub(super) fn of_ours(mut request: DeltaDiscoveryRequest) -> DeltaDiscoveryRequest {
+    let version = prost_types::Value { kind: Some(Kind::StringValue("0.1.0".to_owned())) };
+    let metadata = request.node.as_mut().and_then(|node| node.metadata.as_mut()).unwrap();
+    metadata.fields.insert("WEIR_VERSION".to_owned(), version);
+    request
+}
+
 /// The first request of a client on demand.
 pub(super) fn on_demand() -> DeltaDiscoveryRequest {
     names(first(ADDRESS), &["*"], &["*"])

@@ -183,6 +183,16 @@ async fn one_that_never_reads_is_let_go() {
 }
 
 #[tokio::test]
+async fn one_that_does_not_take_its_first_response_keeps_nobody_waiting() {
+    let mesh = small_mesh();
+    let config =
+        XdsConfig { first_responses: 1, first_timeout: Duration::from_millis(50), ..XdsConfig::default() };
+    let server = Server::start(&mesh.store, config, Limits::default()).await;
+    let _stuck = server.open(&[first(ADDRESS), first(AUTHORIZATION)]).await.unwrap();
+    is_served(&server).await;
+}
+
+#[tokio::test]
 async fn many_streams_that_come_and_go_leave_nothing() {
     let mesh = small_mesh();
     let server = Server::start(&mesh.store, XdsConfig::default(), Limits::default()).await;

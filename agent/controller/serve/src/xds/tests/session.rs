@@ -313,13 +313,31 @@ fn workloads_wait_until_a_node_proxy_asks_for_policies() {
     assert_eq!(client.drain(&mesh).len(), 1);
 }
 
+/// It is ready at its first response, and what it does not know then it sends past its tunnels.
+#[test]
+fn the_first_answer_to_a_client_of_istio_is_whole() {
+    let pods = |version| {
+        (0..100)
+            .map(move |n| pod(&format!("c//Pod/shop/p{n}"), &format!("10.0.0.{n}"), "b", &[], &[], version))
+    };
+    let mut mesh = Mesh::of(pods(1));
+    mesh.change((0..100).map(|n| policy(&format!("shop/p{n}"), 1)));
+    let mut client = Client::new(XdsConfig { response: 1000, ..XdsConfig::default() });
+    client.send(&mesh, &first(ADDRESS));
+    client.send(&mesh, &first(AUTHORIZATION));
+    let sizes: Vec<_> = client.drain(&mesh).iter().map(|response| response.resources.len()).collect();
+    assert_eq!(sizes, [100, 100]);
+    mesh.change(pods(2));
+    assert!(client.drain(&mesh).len() > 5, "later ones may be cut");
+}
+
 #[test]
 fn large_answers_are_cut() {
     let pods = (0..100).map(|n| pod(&format!("c//Pod/shop/p{n}"), &format!("10.0.0.{n}"), "b", &[], &[], 1));
     let mesh = Mesh::of(pods);
     let mut client = Client::new(XdsConfig { response: 1000, ..XdsConfig::default() });
     client.session.wait_no_longer();
-    client.send(&mesh, &first(ADDRESS));
+    client.send(&mesh, &of_ours(first(ADDRESS)));
     let responses = client.drain(&mesh);
     assert!(responses.len() > 5, "{}", responses.len());
     assert_eq!(client.addresses.len(), 100);

@@ -1,18 +1,19 @@
-//! Turns for first requests.
+//! Turns for what takes much memory: first requests, and first responses.
 //!
-//! The first request of a client that comes back names all that it holds, and a whole mesh may come back at once. So
-//! there are few turns; and one address has but some of them, or a client that opens streams and says nothing would keep
-//! everybody else waiting.
+//! The first request of a client that comes back names all that it holds, the first response is a whole mesh for some, and
+//! all clients may come at once. So there are few turns; and one address has but some of them, or a client that opens
+//! streams and says nothing, or reads nothing, would keep everybody else waiting.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The turns of all streams.
 #[derive(Clone)]
-pub(super) struct Greetings(Arc<Inner>);
+pub(super) struct Turns(Arc<Inner>);
 
 struct Inner {
     all: Arc<Semaphore>,
@@ -31,11 +32,11 @@ pub(super) struct Turn {
 }
 
 struct Waiting {
-    greetings: Greetings,
+    turns: Turns,
     address: Option<IpAddr>,
 }
 
-impl Greetings {
+impl Turns {
     pub(super) fn new(turns: usize) -> Self {
         let most_per_address = turns.div_ceil(4);
         Self(Arc::new(Inner {
@@ -54,11 +55,22 @@ impl Greetings {
             *wanted += 1;
             own.clone()
         };
-        let waiting = Waiting { greetings: self.clone(), address };
+        let waiting = Waiting { turns: self.clone(), address };
         // Neither is ever closed.
         let own = own.acquire_owned().await.ok();
         let all = self.0.all.clone().acquire_owned().await.ok();
         Turn { _all: all, _own: own, _waiting: waiting }
+    }
+
+    /// Waits for a turn, which is over when what is given is dropped, or else after `most`.
+    pub(super) async fn lent(&self, address: Option<IpAddr>, most: Duration) -> oneshot::Sender<()> {
+        let turn = self.turn(address).await;
+        let (over, is_over) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(most, is_over).await;
+            drop(turn);
+        });
+        over
     }
 
     fn lock(&self) -> MutexGuard<'_, Addresses> {
@@ -68,7 +80,7 @@ impl Greetings {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut addresses = self.greetings.lock();
+        let mut addresses = self.turns.lock();
         if let Some((_, wanted)) = addresses.get_mut(&self.address) {
             *wanted -= 1;
             if *wanted == 0 {
@@ -86,16 +98,28 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_does_not_take_all_turns() {
-        let greetings = Greetings::new(8);
+        let turns = Turns::new(8);
         let (bad, good) = (Some("10.0.0.1".parse().unwrap()), Some("10.0.0.2".parse().unwrap()));
-        let first = greetings.turn(bad).await;
-        let _second = greetings.turn(bad).await;
-        let mut third = Box::pin(greetings.turn(bad));
+        let first = turns.turn(bad).await;
+        let _second = turns.turn(bad).await;
+        let mut third = Box::pin(turns.turn(bad));
         assert!((&mut third).now_or_never().is_none());
-        let other = greetings.turn(good).now_or_never().expect("a turn for the other");
+        let other = turns.turn(good).now_or_never().expect("a turn for the other");
         drop(first);
         assert!(third.now_or_never().is_some());
         drop(other);
-        assert_eq!(greetings.lock().len(), 1, "nothing is kept of those that went");
+        assert_eq!(turns.lock().len(), 1, "nothing is kept of those that went");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lent_comes_back() {
+        let (turns, long) = (Turns::new(1), Duration::from_secs(10));
+        drop(turns.lent(None, long).await);
+        let begun = tokio::time::Instant::now();
+        let kept = turns.lent(None, long).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "it was given back");
+        let _next = turns.lent(None, long).await;
+        assert_eq!(begun.elapsed().as_secs(), long.as_secs(), "it was taken back");
+        drop(kept);
     }
 }
