@@ -4,6 +4,7 @@
 mod client;
 mod converge;
 mod fixture;
+mod istiod;
 mod lost;
 mod policies;
 mod stream;
