@@ -8,11 +8,13 @@
 //!   policy  SPEC                            the AuthorizationPolicy shop/p
 //!   object  OBJECT                          the same, with other parts than a spec
 //!   apply   KIND[/VERSION] NS/NAME [@CREATED] SPEC
+//!   put     OBJECT                          any other object
 //!   delete  KIND NS/NAME
 //!   sent    [NS/NAME] ACTION SCOPE RULE..   what is published; without a name, shop/p
 //!   none                                    shop/p is not published
 //!   gone    NS/NAME                         neither is this
 //!   keys    KEY..                           what the pod lists
+//!   lists   UID KEY..                       what another workload lists
 //!   ok      [FIELD]                         shop/p is accepted, with a word about the field
 //!   bad     REASON FIELD                    it is not; REASON may be *
 //!   status  NS/NAME REASON FIELD            the same, of another object
@@ -39,9 +41,10 @@ mod line;
 #[case::values(include_str!("policy_cases/values.txt"))]
 #[case::requests(include_str!("policy_cases/requests.txt"))]
 #[case::peers(include_str!("policy_cases/peers.txt"))]
+#[case::workloads(include_str!("policy_cases/workloads.txt"))]
 fn policies(#[case] table: &str) {
     let blocks: Vec<&str> = table.split("\ncase ").skip(1).collect();
-    assert!(blocks.len() > 40, "only {} cases were read", blocks.len());
+    assert!(blocks.len() > 20, "only {} cases were read", blocks.len());
     let wrong: Vec<String> = blocks.into_iter().filter_map(|block| Case::run(block).err()).collect();
     assert!(wrong.is_empty(), "{} are not as they should be:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -85,6 +88,7 @@ impl Case {
                 let (created, spec) = created.unwrap_or(("", rest));
                 self.apply(&object(kind, name, created, spec));
             }
+            "put" => self.apply(rest),
             "delete" => {
                 let (kind, name) = rest.split_once(' ').expect("a kind");
                 let (namespace, name) = name.split_once('/').expect("a name");
@@ -100,9 +104,10 @@ impl Case {
             }
             "none" => return same(&self.sent("shop/p"), "not sent"),
             "gone" => return same(&self.sent(rest), "not sent"),
-            "keys" => {
-                let pod = self.mesh.pod("shop/web").expect("the pod");
-                return same(&pod.authorization_policies.join(" "), rest);
+            "keys" => return self.lists("Kubernetes//Pod/shop/web", rest),
+            "lists" => {
+                let (uid, keys) = rest.split_once(' ').unwrap_or((rest, ""));
+                return self.lists(uid, keys.trim());
             }
             "ok" => return self.status("shop/p", ("Accepted", rest)),
             "bad" => return self.status("shop/p", rest.split_once(' ').expect("a field")),
@@ -132,6 +137,11 @@ impl Case {
         let found = snapshot.authorizations().find(|resource| *resource.name == *key);
         let message = found.map(|resource| prost::Message::decode(resource.body.clone()).expect("a message"));
         message.map_or("not sent".to_owned(), |message| line::of(&message))
+    }
+
+    fn lists(&self, uid: &str, keys: &str) -> Checked {
+        let workload = self.mesh.workload(uid).ok_or_else(|| format!("only {:?}", self.mesh.names()))?;
+        same(&workload.authorization_policies.join(" "), keys)
     }
 
     /// What the object is told.
