@@ -187,6 +187,15 @@ impl KubeApi {
         Ok(())
     }
 
+    /// Serves a kind whose definition has no status subresource, as old ones.
+    pub fn serve_without_status(&self, resource: &str) -> Result<()> {
+        let mut store = self.shared.store();
+        let mut kind = store.kind_named(resource).with_context(|| format!("{resource} is not served"))?;
+        kind.status = false;
+        store.add_kind(kind);
+        Ok(())
+    }
+
     /// Serves a kind no longer, as when its definition is deleted; its objects go with it.
     pub fn withdraw(&self, resource: &str) {
         self.shared.store().remove_kind(resource);

@@ -6,23 +6,18 @@
 
 mod merge;
 mod queue;
+mod write;
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
-use serde_json::{Value, json};
 use tokio::time::sleep;
-use weir_resources::{Condition, Key, Kind};
+use weir_resources::{Condition, Key};
 
-use super::backoff::{Backoff, spread};
-use super::discover::{Served, find};
-use super::error::call;
-use super::{ApiError, Cluster, FIELD_MANAGER};
+use super::Cluster;
 use queue::Queue;
+use write::{Outcome, Write};
 
 /// The status that an object should have and has not. Conditions of other types are left as they are.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,75 +64,38 @@ impl StatusWriter {
         self.queue.len()
     }
 
-    /// Writes what is asked for, without an end. An object that was changed meanwhile is left: its change comes back as an
-    /// event, and the index asks again.
+    /// Writes what is asked for, without an end. An object that was changed meanwhile is read again; what it is to be told
+    /// about an older generation is dropped, for its change comes back as an event.
     pub async fn run(self) {
-        let mut served = HashMap::new();
-        let mut refused: BTreeMap<Kind, u16> = BTreeMap::new();
-        let mut backoff = Backoff::default();
+        let mut write = Write::new(&self.cluster);
         loop {
-            let patch = self.queue.pop().await;
-            let kind = patch.key.kind;
-            let key = patch.key.clone();
-            match self.write(&mut served, &patch).await {
-                Ok(()) => {
-                    backoff.reset();
-                    refused.remove(&kind);
-                    sleep(PAUSE).await;
+            let patch = tokio::select! {
+                patch = self.queue.pop() => patch,
+                kind = write.next_try() => {
+                    self.queue.unpark(kind);
+                    continue;
                 }
-                Err(error) if error.is_conflict() => tracing::debug!(%key, "changed meanwhile: {error}"),
-                Err(error) if error.is_passing() => {
-                    tracing::debug!(%key, "the status is not written yet: {error}");
-                    self.queue.put_back(patch);
-                    sleep(backoff.next(spread())).await;
-                }
-                Err(error) => {
-                    served.remove(&kind);
-                    // Once per kind and sort of refusal: there may be thousands of the kind.
-                    if refused.insert(kind, error.code().unwrap_or_default()) != error.code() {
-                        tracing::warn!(%key, "a status cannot be written, and neither may others of the kind: {error}");
-                    }
-                    sleep(PAUSE).await;
-                }
+            };
+            if write.is_refused(patch.key.kind) {
+                self.queue.park(patch);
+                continue;
             }
+            let pause = match write.write(&patch).await {
+                Ok(outcome) => {
+                    if outcome == Outcome::Refused {
+                        self.queue.park(patch);
+                    }
+                    PAUSE
+                }
+                // Also a conflict: whoever was faster changed something else, or the index asks anew.
+                Err(error) => {
+                    tracing::debug!(key = %patch.key, "the status is not written yet: {error}");
+                    self.queue.put_back(patch);
+                    write.backoff()
+                }
+            };
+            sleep(pause).await;
         }
-    }
-
-    async fn write(
-        &self,
-        cache: &mut HashMap<Kind, Option<Served>>,
-        patch: &StatusPatch,
-    ) -> Result<(), ApiError> {
-        let Key { kind, namespace, name } = &patch.key;
-        let client = &self.cluster.client;
-        if !cache.contains_key(kind) {
-            cache.insert(*kind, find(client, *kind).await?);
-        }
-        let Some(Some(served)) =
-            cache.get(kind).filter(|served| served.as_ref().is_some_and(|s| s.has_status))
-        else {
-            tracing::debug!(key = %patch.key, "the API does not serve the status of its kind");
-            return Ok(());
-        };
-        let api: Api<DynamicObject> = match kind.is_namespaced() {
-            true => Api::namespaced_with(client.clone(), namespace, &served.resource),
-            false => Api::all_with(client.clone(), &served.resource),
-        };
-        let what = format!("reading {}", patch.key);
-        let Some(object) = call(&what, api.get_opt(name)).await? else { return Ok(()) };
-        let generation = object.metadata.generation.unwrap_or_default();
-        if patch.generation != 0 && generation != patch.generation {
-            return Ok(());
-        }
-        let now = k8s_openapi::jiff::Timestamp::now();
-        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let before = object.data.get("status").cloned().unwrap_or(Value::Null);
-        let Some(status) = merge::merged(&before, patch, &now) else { return Ok(()) };
-        let body =
-            json!({"metadata": {"resourceVersion": object.metadata.resource_version}, "status": status});
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let what = format!("writing the status of {}", patch.key);
-        call(&what, api.patch_status(name, &params, &Patch::Merge(&body))).await.map(drop)
     }
 }
 

@@ -64,19 +64,19 @@ async fn a_status_is_written_once_and_conditions_of_others_stay() {
     assert_eq!(api.writes().len(), 2);
 }
 
-/// Between our read and our write somebody else writes: ours is refused, and not forced.
+/// Between our read and our write somebody else writes: ours is refused, not forced, and done anew on what is there by
+/// then. Nobody asks for it again: to the index the object is as it was.
 #[tokio::test]
-async fn a_conflict_is_dropped() {
+async fn a_conflict_is_a_reason_to_read_again() {
     let api = KubeApi::with_mesh_kinds().unwrap();
     api.put(policy("p", "v1")).unwrap();
-    api.put(policy("q", "v1")).unwrap();
-    api.fault(Call::new("patch", "authorizationpolicies/status"), Fault::Status(409, "Conflict"), 1);
+    api.fault(Call::new("patch", "authorizationpolicies/status"), Fault::Status(409, "Conflict"), 2);
     let writer = writer(&api).await;
     writer.apply(accepted(Kind::AuthorizationPolicy, "p", 1, "one"));
-    writer.apply(accepted(Kind::AuthorizationPolicy, "q", 1, "one"));
-    until("the other", || message(&api, "authorizationpolicies", "q", "Accepted").is_some()).await;
-    assert_eq!(message(&api, "authorizationpolicies", "p", "Accepted"), None);
-    assert_eq!(writer.pending(), 0);
+    until("the status", || message(&api, "authorizationpolicies", "p", "Accepted").is_some()).await;
+    let reads =
+        || api.requests().iter().filter(|r| r.verb == "get" && r.resource == "authorizationpolicies").count();
+    assert_eq!((reads(), writer.pending()), (3, 0));
 }
 
 /// What is about an older generation is no longer true.
@@ -125,4 +125,50 @@ async fn a_refusal_of_one_kind_is_not_one_of_all() {
     writer.apply(bound);
     until("the service", || message(&api, "services", "web", "istio.io/WaypointBound").is_some()).await;
     assert_eq!(message(&api, "authorizationpolicies", "p", "Accepted"), None);
+}
+
+/// A right that comes later counts for what was asked for before.
+#[tokio::test]
+async fn what_was_refused_is_written_when_it_may_be() {
+    let api = KubeApi::with_mesh_kinds().unwrap();
+    for n in 0..3 {
+        api.put(policy(&format!("p{n}"), "v1")).unwrap();
+    }
+    api.forbid("patch", "authorizationpolicies/status");
+    let writer = writer(&api).await;
+    for n in 0..3 {
+        writer.apply(accepted(Kind::AuthorizationPolicy, &format!("p{n}"), 1, "one"));
+    }
+    let refused = || api.writes().len();
+    until("a second try", || refused() == 2).await;
+    assert_eq!(writer.pending(), 3, "one is tried for all of its kind");
+    api.heal();
+    for n in 0..3 {
+        let name = format!("p{n}");
+        until("the status", || message(&api, "authorizationpolicies", &name, "Accepted").is_some()).await;
+    }
+}
+
+/// Definitions are replaced while a controller runs: other versions, and a status that there was not before.
+#[tokio::test]
+async fn a_kind_that_is_served_otherwise_is_written_otherwise() {
+    let api = KubeApi::with_mesh_kinds().unwrap();
+    api.serve_versions("authorizationpolicies", &["v1beta1"]).unwrap();
+    api.put(policy("p", "v1beta1")).unwrap();
+    let writer = writer(&api).await;
+    writer.apply(accepted(Kind::AuthorizationPolicy, "p", 1, "one"));
+    until("the status", || message(&api, "authorizationpolicies", "p", "Accepted").as_deref() == Some("one"))
+        .await;
+    api.serve_versions("authorizationpolicies", &["v1"]).unwrap();
+    writer.apply(accepted(Kind::AuthorizationPolicy, "p", 1, "two"));
+    until("the change", || message(&api, "authorizationpolicies", "p", "Accepted").as_deref() == Some("two"))
+        .await;
+    api.serve_without_status("authorizationpolicies").unwrap();
+    writer.apply(accepted(Kind::AuthorizationPolicy, "p", 1, "three"));
+    let asks = || api.requests().iter().filter(|r| r.resource == "discovery").count();
+    let before = asks();
+    until("a look at what is served", || asks() > before).await;
+    api.serve("authorizationpolicies").unwrap();
+    until("the last", || message(&api, "authorizationpolicies", "p", "Accepted").as_deref() == Some("three"))
+        .await;
 }
