@@ -331,6 +331,9 @@ pub struct Cluster {
     pub proxy_protocol: u32,
     #[prost(message, optional, tag = "10")]
     pub retry_budget: ::core::option::Option<RetryBudget>,
+    /// Not empty: why nothing may be sent (TLS that was asked for cannot be made, for example). Answer 503.
+    #[prost(string, tag = "11")]
+    pub refused: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LoadBalancer {
