@@ -2,3 +2,5 @@
 //!
 //! `route`, `balance` and `authorize` decide and know no sockets; `proxy` has the sockets and decides nothing.
 #![forbid(unsafe_code)]
+
+pub mod proxy;

@@ -1,0 +1,127 @@
+//! Between a client's socket and hyper's HTTP/1 reader: nothing that can be read in two ways gets past.
+//!
+//! What is refused is turned into a byte that no head may have (NUL), with the end of the stream behind it: so hyper
+//! answers with its 400 in the right place, after the answers to what was asked before, and closes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::framing::{Ambiguity, Framing};
+use super::io::{Io, Stream, read_new, write_through};
+
+/// A client's connection, watched.
+pub(crate) struct Gate {
+    inner: Stream,
+    framing: Framing,
+    poisoned: bool,
+    watch: Watch,
+}
+
+/// What the one who serves the connection and its [`Gate`] tell each other. (hyper wants a stream that can be sent
+/// to other threads, so this is not an `Rc`.)
+#[derive(Clone, Default)]
+pub(crate) struct Watch(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Another protocol is spoken from here on: nothing is held against anything.
+    foreign: AtomicBool,
+    in_head: AtomicBool,
+    /// What was refused: 0 nothing, otherwise its place in [`REASONS`] and 1.
+    refused: AtomicU8,
+    abort: AtomicBool,
+}
+
+impl Watch {
+    /// The connection is upgraded.
+    pub(crate) fn let_pass(&self) {
+        self.0.foreign.store(true, Ordering::Relaxed);
+    }
+
+    /// The client has begun a head and not ended it.
+    pub(crate) fn in_head(&self) -> bool {
+        self.0.in_head.load(Ordering::Relaxed)
+    }
+
+    /// What was wrong with what the client sent.
+    pub(crate) fn refused(&self) -> Option<Ambiguity> {
+        REASONS.get(usize::from(self.0.refused.load(Ordering::Relaxed)).checked_sub(1)?).copied()
+    }
+
+    /// When the connection is closed, it is reset: what was sent is not all.
+    pub(crate) fn abort(&self) {
+        self.0.abort.store(true, Ordering::Relaxed);
+    }
+
+    fn refuse(&self, why: Ambiguity) {
+        let place = REASONS.iter().position(|r| *r == why).unwrap_or(0);
+        self.0.refused.store(place as u8 + 1, Ordering::Relaxed);
+    }
+}
+
+const REASONS: [Ambiguity; 8] = [
+    Ambiguity::BareLineFeed,
+    Ambiguity::Folded,
+    Ambiguity::SeveralLengths,
+    Ambiguity::Length,
+    Ambiguity::LengthAndEncoding,
+    Ambiguity::Encoding,
+    Ambiguity::Lookalike,
+    Ambiguity::Chunk,
+];
+
+impl Gate {
+    pub(crate) fn new(inner: Stream) -> (Self, Watch) {
+        let watch = Watch::default();
+        (Self { inner, framing: Framing::default(), poisoned: false, watch: watch.clone() }, watch)
+    }
+
+    fn look(&mut self, buf: &mut ReadBuf<'_>, from: usize) {
+        if self.watch.0.foreign.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err((at, why)) = self.framing.feed(&buf.filled()[from..]) {
+            buf.filled_mut()[from + at] = 0;
+            buf.set_filled(from + at + 1);
+            self.poisoned = true;
+            self.watch.refuse(why);
+        }
+        self.watch.0.in_head.store(self.framing.in_head(), Ordering::Relaxed);
+    }
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        if this.poisoned {
+            return Poll::Ready(Ok(()));
+        }
+        read_new(&mut this.inner, cx, buf).map_ok(|from| this.look(buf, from))
+    }
+}
+
+impl AsyncWrite for Gate {
+    write_through!();
+}
+
+impl Io for Gate {
+    fn abort(&mut self) {
+        self.inner.abort();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if self.watch.0.abort.load(Ordering::Relaxed) {
+            self.inner.abort();
+        }
+    }
+}
