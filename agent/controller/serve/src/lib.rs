@@ -14,6 +14,7 @@ pub mod fuzz;
 mod listen;
 mod store;
 pub mod tls;
+mod turns;
 mod xds;
 
 pub use connections::{ConnectionInfo, TypeInfo};

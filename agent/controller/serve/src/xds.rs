@@ -18,7 +18,6 @@ mod stream;
 mod subscription;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 pub use config::XdsConfig;
 pub use metrics::XdsMetrics;

@@ -1,15 +1,16 @@
 //! Who is behind a request: the certificate of its connection, then its token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Extensions, HeaderMap};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use weir_identity::Clock;
 
 use super::cache::Cache;
 use super::{AuthError, Caller, Peer, TokenVerifier};
+use crate::turns::Turns;
 
 /// Lets requests in that prove who sends them, and puts the [`Caller`] into their extensions. A tower layer.
 #[derive(Clone)]
@@ -23,13 +24,13 @@ struct Shared {
     clock: Arc<dyn Clock>,
     cache: Cache,
     /// Questions to the verifier at once: strangers must not be able to make us flood the API server.
-    questions: Semaphore,
+    questions: Turns,
 }
 
 impl Authenticator {
     /// Believes certificates of `trust_domain`, and the tokens that `verifier` does.
     pub fn new(verifier: Arc<dyn TokenVerifier>, trust_domain: &str, clock: Arc<dyn Clock>) -> Self {
-        let (cache, questions) = (Cache::new(CACHED), Semaphore::new(QUESTIONS));
+        let (cache, questions) = (Cache::new(CACHED), Turns::new(QUESTIONS));
         Self {
             shared: Arc::new(Shared { verifier, trust_domain: trust_domain.into(), clock, cache, questions }),
         }
@@ -48,10 +49,11 @@ impl Authenticator {
         extensions: &Extensions,
     ) -> Result<Caller, AuthError> {
         let by_certificate = self.certificate(extensions);
+        let from = extensions.get::<Peer>().map(|peer| peer.address.ip());
         match (by_certificate, bearer(headers)) {
-            (None, token) => self.token(token?).await,
+            (None, token) => self.token(token?, from).await,
             (Some(caller), Err(_)) => Ok(caller),
-            (Some(caller), Ok(token)) => match self.token(token).await {
+            (Some(caller), Ok(token)) => match self.token(token, from).await {
                 Ok(more) if is_same(&more, &caller) => Ok(more),
                 Ok(_) | Err(_) => Ok(caller),
             },
@@ -64,7 +66,7 @@ impl Authenticator {
         is_ours.then(|| Caller::new(identity.namespace(), identity.service_account()))
     }
 
-    async fn token(&self, token: &str) -> Result<Caller, AuthError> {
+    async fn token(&self, token: &str, from: Option<IpAddr>) -> Result<Caller, AuthError> {
         let Shared { verifier, clock, cache, questions, .. } = &*self.shared;
         let now = clock.now();
         if let Some(caller) = cache.get(token, now) {
@@ -75,7 +77,7 @@ impl Authenticator {
             return Err(AuthError::Refused("the token expired".to_owned()));
         }
         let ask = async {
-            let _permit = questions.acquire().await;
+            let _turn = questions.turn(from).await;
             verifier.verify(token).await
         };
         let late = || AuthError::Unavailable(format!("no answer within {PATIENCE:?}"));
@@ -122,7 +124,7 @@ fn expiry(token: &str) -> Result<f64, AuthError> {
 const MAX_TOKEN: usize = 16 * 1024;
 /// Tokens in the cache: at most some 10 MB.
 const CACHED: usize = 8192;
-/// Questions at once.
+/// Questions at once; one address has a quarter of them.
 const QUESTIONS: usize = 64;
 /// For one answer of the verifier, with the time in the queue.
 const PATIENCE: Duration = Duration::from_secs(10);

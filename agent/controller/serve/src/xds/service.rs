@@ -10,10 +10,10 @@ use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
 use super::session::Session;
 use super::stream::Stream;
-use super::turns::Turns;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::auth::{Caller, Peer};
 use crate::store::Store;
+use crate::turns::Turns;
 
 /// Delta discovery for callers that have proved who they are. The layer in front puts the [`Caller`] into the request.
 pub struct XdsService {

@@ -12,10 +12,10 @@ use tonic::{Status, Streaming};
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
 use super::session::Session;
-use super::turns::Turns;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::connections::Registration;
 use crate::store::{Head, Store};
+use crate::turns::Turns;
 
 /// All that one stream holds.
 pub(super) struct Stream {

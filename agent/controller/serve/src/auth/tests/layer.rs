@@ -128,6 +128,36 @@ async fn who_cannot_be_asked_is_not_a_no() {
     }
 }
 
+/// Who has an API server to ask about tokens has only so many questions at once.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_with_many_tokens_does_not_keep_the_others_from_proving_themselves() {
+    struct Slow(Stage, String);
+    impl TokenVerifier for Slow {
+        fn verify<'a>(&'a self, token: &'a str) -> VerifyFuture<'a> {
+            if token == self.1 { self.0.verifier.verify(token) } else { Box::pin(pending()) }
+        }
+    }
+    let stage = Stage::new();
+    let (wall, good) = (stage.wall.clone(), stage.token("istio-ca"));
+    let bad = stage.token("other");
+    let authenticator = Authenticator::new(Arc::new(Slow(stage, good.clone())), "td", wall.clock());
+    let from = |address: [u8; 4], token: &str| {
+        let mut request = with_token(token);
+        request.extensions_mut().insert(Peer { address: (address, 1).into(), identity: None });
+        request
+    };
+    let flood = (0..1000).map(|_| send(&authenticator, from([10, 0, 0, 1], &bad)));
+    let flood = futures_util::future::join_all(flood);
+    let other = async {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(send(&authenticator, from([10, 0, 0, 2], &good)).await, Ok(agent()));
+        begun.elapsed()
+    };
+    let (refused, waited) = tokio::join!(flood, other);
+    assert!(refused.iter().all(Result::is_err));
+    assert_eq!(waited, Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_certificate_is_enough_and_a_token_of_the_same_account_adds_to_it() {
     let (authenticator, verifier, _) = layer(counting());

@@ -1,8 +1,9 @@
-//! Turns for what takes much memory: first requests, and first responses.
+//! Turns for what is dear: first requests and first responses, which take memory, and questions about tokens.
 //!
 //! The first request of a client that comes back names all that it holds, the first response is a whole mesh for some, and
 //! all clients may come at once. So there are few turns; and one address has but some of them, or a client that opens
-//! streams and says nothing, or reads nothing, would keep everybody else waiting.
+//! streams and says nothing, or reads nothing, would keep everybody else waiting. A stranger with tokens that nobody gave
+//! him would do the same to whoever must be asked about them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The turns of all streams.
 #[derive(Clone)]
-pub(super) struct Turns(Arc<Inner>);
+pub(crate) struct Turns(Arc<Inner>);
 
 struct Inner {
     all: Arc<Semaphore>,
@@ -25,7 +26,7 @@ struct Inner {
 type Addresses = HashMap<Option<IpAddr>, (Arc<Semaphore>, usize)>;
 
 /// A turn, until it is dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _all: Option<OwnedSemaphorePermit>,
     _own: Option<OwnedSemaphorePermit>,
     _waiting: Waiting,
@@ -37,7 +38,7 @@ struct Waiting {
 }
 
 impl Turns {
-    pub(super) fn new(turns: usize) -> Self {
+    pub(crate) fn new(turns: usize) -> Self {
         let most_per_address = turns.div_ceil(4);
         Self(Arc::new(Inner {
             all: Arc::new(Semaphore::new(turns)),
@@ -47,7 +48,7 @@ impl Turns {
     }
 
     /// Waits for a turn.
-    pub(super) async fn turn(&self, address: Option<IpAddr>) -> Turn {
+    pub(crate) async fn turn(&self, address: Option<IpAddr>) -> Turn {
         let own = {
             let mut addresses = self.lock();
             let new = || (Arc::new(Semaphore::new(self.0.most_per_address)), 0);
@@ -63,7 +64,7 @@ impl Turns {
     }
 
     /// Waits for a turn, which is over when what is given is dropped, or else after `most`.
-    pub(super) async fn lent(&self, address: Option<IpAddr>, most: Duration) -> oneshot::Sender<()> {
+    pub(crate) async fn lent(&self, address: Option<IpAddr>, most: Duration) -> oneshot::Sender<()> {
         let turn = self.turn(address).await;
         let (over, is_over) = oneshot::channel();
         tokio::spawn(async move {
