@@ -117,6 +117,8 @@ fn keep_webhook(
             tokio::select! {
                 changed = roots.changed() => if changed.is_err() { return },
                 changed = leads.changed() => if changed.is_err() { return },
+                // Somebody may have changed or deleted it; to apply what is there already changes nothing.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
     }
@@ -157,4 +159,5 @@ fn spawn(tasks: &mut Tasks, what: &'static str, work: impl Future<Output = ()> +
     });
 }
 
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);

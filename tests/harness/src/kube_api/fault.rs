@@ -3,20 +3,28 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::route::Route;
+use super::route::{Route, Target};
 
 /// Calls of one sort, as RBAC names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     verb: String,
     resource: String,
+    namespace: Option<String>,
 }
 
 impl Call {
     /// A verb (get, list, watch, create, update, patch, delete) on a resource (`pods`, `services/status`); `*` is any.
     #[must_use]
     pub fn new(verb: &str, resource: &str) -> Self {
-        Self { verb: verb.to_owned(), resource: resource.to_owned() }
+        Self { verb: verb.to_owned(), resource: resource.to_owned(), namespace: None }
+    }
+
+    /// Only those in one namespace.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
     }
 
     /// Any call.
@@ -33,7 +41,13 @@ impl Call {
 
     fn is(&self, route: &Route) -> bool {
         let fits = |wanted: &str, is: &str| wanted == "*" || wanted == is;
-        fits(&self.verb, route.verb) && fits(&self.resource, &route.resource())
+        let namespace = match &route.target {
+            Target::Resource(path) => path.namespace.as_deref(),
+            _ => None,
+        };
+        fits(&self.verb, route.verb)
+            && fits(&self.resource, &route.resource())
+            && self.namespace.as_deref().is_none_or(|wanted| namespace == Some(wanted))
     }
 }
 

@@ -12,8 +12,14 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The next pause. `spread` is any number; half of the pause depends on it.
     pub(super) fn next(&mut self, spread: u32) -> Duration {
-        let full = (FIRST * 2u32.pow(self.failures.min(12))).min(LAST);
+        let pause = self.pause(spread);
         self.failures = self.failures.saturating_add(1);
+        pause
+    }
+
+    /// The same, without counting.
+    pub(super) fn pause(&self, spread: u32) -> Duration {
+        let full = (FIRST * 2u32.pow(self.failures.min(12))).min(LAST);
         full / 2 + full / 2 * (spread % 1000) / 1000
     }
 

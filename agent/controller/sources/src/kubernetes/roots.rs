@@ -69,7 +69,12 @@ impl RootConfigMaps {
         desired.roots(&self.roots.borrow_and_update());
         let writer = Writer { cluster: self.cluster.clone(), name: self.name.clone() };
         let mut leading = self.leading.clone();
+        let mut patience = Backoff::default();
         loop {
+            if !desired.has_aside() && !desired.has_work() {
+                patience.reset();
+            }
+            let again = patience.pause(spread());
             let step = tokio::select! {
                 biased;
                 lost = async { leading.wait_for(|leads| !*leads).await.is_ok() } => {
@@ -84,9 +89,22 @@ impl RootConfigMaps {
                 }
                 event = next(&mut namespaces) => event.map(|event| desired.namespace(event)),
                 event = next(&mut maps) => event.map(|event| desired.map(event)),
+                () = sleep(again), if desired.has_aside() && !desired.has_work() => {
+                    let _ = patience.next(0);
+                    desired.take_back();
+                    Ok(())
+                }
                 // Last: what is known is complete before one ConfigMap is written, and each is looked at again after.
                 () = ready(()), if desired.has_work() => match desired.take_work() {
-                    Some(namespace) => writer.write(&namespace, desired.text()).await.map_err(|e| e.to_string()),
+                    Some(namespace) => match writer.write(&namespace, desired.text()).await {
+                        Err(error) if is_of_one(&error) => {
+                            if desired.put_aside(&namespace) {
+                                tracing::warn!(namespace, "it does not get the roots, and is tried again: {error}");
+                            }
+                            Ok(())
+                        }
+                        done => done.map_err(|error| error.to_string()),
+                    },
                     None => Ok(()),
                 },
             };
@@ -123,6 +141,15 @@ impl Writer {
             Err(error) if is_terminating(&error, namespace) => Ok(()),
             done => done.map(drop),
         }
+    }
+}
+
+/// Whether the next namespace may have more luck: a quota, a policy or a webhook of its own stands in the way of this one.
+fn is_of_one(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused { code, .. } => *code != 429,
+        ApiError::Late { .. } => true,
+        ApiError::Failed { .. } => false,
     }
 }
 

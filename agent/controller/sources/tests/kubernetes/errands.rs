@@ -168,3 +168,32 @@ async fn the_webhook_is_written_and_written_anew_only_if_it_changes() {
     webhook.write(&cluster).await.unwrap();
     assert_eq!(read()["webhooks"][0]["failurePolicy"], "Fail");
 }
+
+/// A quota or a webhook of one namespace keeps the roots from it, and from nobody else.
+#[rstest]
+#[case::quota(Fault::Forbidden)]
+#[case::webhook(Fault::Status(500, "InternalError"))]
+#[tokio::test]
+async fn a_namespace_that_takes_no_roots_keeps_no_other_from_them(#[case] fault: Fault) {
+    let api = KubeApi::start().unwrap();
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    for name in ["a-first", "shop"] {
+        api.put(namespace(name)).unwrap();
+    }
+    api.fault(Call::new("patch", "configmaps").within("a-first"), fault, usize::MAX);
+    let (_lead, leading) = watch::channel(true);
+    let (roots, bundle) = watch::channel::<Arc<str>>("ONE".into());
+    tokio::spawn(RootConfigMaps::new(&connect(&api).await, "istio-ca-root-cert", leading, bundle).run());
+    let has = |namespace: &str, text: &str| {
+        let map = api.get("configmaps", namespace, "istio-ca-root-cert").unwrap_or_default();
+        map["data"]["root-cert.pem"] == text
+    };
+    until("the others", || has("shop", "ONE") && has("default", "ONE")).await;
+    roots.send_replace("TWO".into());
+    until("the others", || has("shop", "TWO") && has("default", "TWO")).await;
+    let tries = || api.writes().iter().filter(|w| w.uri.contains("/a-first/")).count();
+    let before = tries();
+    until("another try", || tries() > before).await;
+    api.heal();
+    until("the first", || has("a-first", "TWO")).await;
+}

@@ -21,6 +21,10 @@ pub(super) struct Desired {
     work: BTreeSet<String>,
     /// How often somebody else wrote over ours, by namespace.
     contested: BTreeMap<String, u32>,
+    /// Namespaces that did not take ours; they are tried again later, and keep nobody else from his.
+    aside: BTreeSet<String>,
+    /// Those of them of which that was said.
+    complained: BTreeSet<String>,
 }
 
 impl Desired {
@@ -31,7 +35,25 @@ impl Desired {
     pub(super) fn roots(&mut self, text: &str) {
         text.clone_into(&mut self.text);
         self.contested.clear();
+        self.aside.clear();
         self.look_at_all();
+    }
+
+    /// A namespace did not take ours. True: for the first time.
+    pub(super) fn put_aside(&mut self, namespace: &str) -> bool {
+        self.aside.insert(namespace.to_owned());
+        self.complained.insert(namespace.to_owned())
+    }
+
+    pub(super) fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    /// Those that did not are to be tried again.
+    pub(super) fn take_back(&mut self) {
+        for namespace in std::mem::take(&mut self.aside) {
+            self.look_at(&namespace);
+        }
     }
 
     pub(super) fn namespace(&mut self, event: Event<PartialObjectMeta<Namespace>>) {
@@ -125,11 +147,15 @@ impl Desired {
         let lacks = !self.text.is_empty()
             && self.namespaces.contains(namespace)
             && self.maps.get(namespace) != Some(&self.text)
+            && !self.aside.contains(namespace)
             && self.contested.get(namespace).is_none_or(|times| *times < PATIENCE);
         if lacks {
             self.work.insert(namespace.to_owned());
         } else {
             self.work.remove(namespace);
+        }
+        if self.maps.get(namespace) == Some(&self.text) {
+            self.complained.remove(namespace);
         }
     }
 }
