@@ -18,5 +18,6 @@ mod outbound;
 mod peer;
 mod pods;
 mod policy;
+mod policy_source;
 mod security;
 mod support;
