@@ -5,7 +5,6 @@
 
 mod client;
 mod explain;
-mod optional;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -27,7 +26,7 @@ use crate::revocation::Revocations;
 use crate::trust::Trust;
 pub use explain::explain;
 pub(crate) use explain::reason;
-pub use optional::optional_client_verifier;
+pub use server::optional_client_verifier;
 
 /// The one protocol that both sides offer. A peer that offers none at all passes the TLS layer (RFC 7301
 /// says so); the tunnel must compare the connection's `alpn_protocol()` with this.

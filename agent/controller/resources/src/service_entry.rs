@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::Deserialize;
 
 use crate::{Labels, Meta, WorkloadSpec};
 
@@ -48,17 +49,20 @@ pub struct ServiceEntryPort {
 }
 
 /// `spec.location` of a service entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum Location {
     /// Outside of the mesh.
     #[default]
+    #[serde(rename = "MESH_EXTERNAL")]
     External,
     /// In the mesh.
+    #[serde(rename = "MESH_INTERNAL")]
     Internal,
 }
 
 /// `spec.resolution` of a service entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Resolution {
     /// The dialled address is the destination.
     #[default]

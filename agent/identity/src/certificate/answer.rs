@@ -51,8 +51,7 @@ pub(super) fn check(
 
 fn trust(roots: &[CertificateDer<'static>], context: &Context) -> Result<Trust, AnswerError> {
     let algorithms = context.provider.signature_verification_algorithms;
-    let bad = |BadRoot { number, detail }| AnswerError::BadRoot { number, detail };
-    Trust::new(roots, algorithms, context.revocations.clone()).map_err(bad)
+    Ok(Trust::new(roots, algorithms, context.revocations.clone())?)
 }
 
 /// What is wrong with the answer of an authority. It is the authority that must be looked at.
@@ -95,4 +94,10 @@ pub enum AnswerError {
     /// rustls does not take it.
     #[error("the certificate cannot be used for TLS: {0}")]
     Tls(#[from] rustls::Error),
+}
+
+impl From<BadRoot> for AnswerError {
+    fn from(BadRoot { number, detail }: BadRoot) -> Self {
+        Self::BadRoot { number, detail }
+    }
 }

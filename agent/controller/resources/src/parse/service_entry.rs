@@ -31,8 +31,8 @@ impl Document {
             hosts: spec.hosts.iter().map(|host| intern::text(&host.0.to_ascii_lowercase())).collect(),
             addresses: addresses.collect::<Result<_, _>>()?,
             ports: spec.ports.into_iter().map(ServiceEntryPort::from).collect(),
-            location: spec.location.into(),
-            resolution: spec.resolution.into(),
+            location: spec.location,
+            resolution: spec.resolution,
             endpoints: spec.endpoints.into_iter().enumerate().map(endpoint).collect::<Result<_, _>>()?,
             selector: spec.workload_selector.map(|selector| selector.labels.0).unwrap_or_default(),
             export_to: spec.export_to.into_iter().map(|text| text.0).collect(),
@@ -50,8 +50,8 @@ struct Spec {
     hosts: Vec<Text>,
     addresses: Vec<Text>,
     ports: Vec<PortSpec>,
-    location: LocationName,
-    resolution: ResolutionName,
+    location: Location,
+    resolution: Resolution,
     endpoints: Vec<workload_entry::Spec>,
     workload_selector: Option<Selector>,
     export_to: Vec<Text>,
@@ -80,46 +80,6 @@ impl From<PortSpec> for ServiceEntryPort {
 #[serde(default, deny_unknown_fields)]
 struct Selector {
     labels: LabelMap,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum LocationName {
-    #[default]
-    MeshExternal,
-    MeshInternal,
-}
-
-impl From<LocationName> for Location {
-    fn from(name: LocationName) -> Self {
-        match name {
-            LocationName::MeshExternal => Self::External,
-            LocationName::MeshInternal => Self::Internal,
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum ResolutionName {
-    #[default]
-    None,
-    Static,
-    Dns,
-    DnsRoundRobin,
-    DynamicDns,
-}
-
-impl From<ResolutionName> for Resolution {
-    fn from(name: ResolutionName) -> Self {
-        match name {
-            ResolutionName::None => Self::None,
-            ResolutionName::Static => Self::Static,
-            ResolutionName::Dns => Self::Dns,
-            ResolutionName::DnsRoundRobin => Self::DnsRoundRobin,
-            ResolutionName::DynamicDns => Self::DynamicDns,
-        }
-    }
 }
 
 /// What a controller wrote; what cannot be read is allocated again.
