@@ -6,7 +6,6 @@
 
 mod limits;
 mod metrics;
-mod places;
 mod review;
 mod server;
 

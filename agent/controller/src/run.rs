@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_index::Index;
 use weir_process::{Endpoint, LogLevel, Signals};
@@ -30,8 +29,8 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), trust_domain = %config.index.trust_domain, "starting");
     // Ports first: one that is taken is an error now, before anything was written anywhere.
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
+    let listener = weir_process::listen(config.listen)
+        .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
     let endpoint = Endpoint::bind("monitoring", config.monitoring).await?;
 
     let mut registry = Registry::default();

@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use weir_identity::ca::CaAuthority;
 
 use crate::admission::{Admission, AdmissionMetrics, Limits, serve};
@@ -18,8 +17,8 @@ pub(crate) async fn start(
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let Some(address) = config.admission else { return Ok(()) };
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("cannot listen on {address} (--admission)"))?;
+    let listener =
+        weir_process::listen(address).with_context(|| format!("cannot listen on {address} (--admission)"))?;
     let tls = services::webhook_tls(config, authority, tasks)?;
     let metrics = AdmissionMetrics::default();
     metrics.register(registry);

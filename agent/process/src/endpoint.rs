@@ -16,6 +16,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::places::Places;
 
 /// What a client asks.
 pub type Request = hyper::Request<Incoming>;
@@ -31,8 +35,9 @@ impl Endpoint {
     ///
     /// # Errors
     /// The port is taken, or may not be.
+    #[expect(clippy::unused_async, reason = "a socket belongs to the runtime in which it is made")]
     pub async fn bind(name: &str, address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await;
+        let listener = crate::listen(address);
         Ok(Self(listener.with_context(|| {
             format!("cannot listen on {address} for the {name} endpoint; --{name} gives another address")
         })?))
@@ -45,9 +50,18 @@ impl Endpoint {
         F: Fn(Arc<S>, Request) -> R + Copy + Send + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
+        let (open, places) = (Arc::new(Semaphore::new(CONNECTIONS)), Places::default());
         loop {
+            let Ok(permit) = open.clone().acquire_owned().await else { return };
             match self.0.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(connection(stream, state.clone(), handle))),
+                Ok((stream, address)) => {
+                    let Some(place) = places.enter(address.ip(), PER_ADDRESS) else { continue };
+                    let connection = connection(stream, state.clone(), handle);
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop((permit, place));
+                    });
+                }
                 // Out of file descriptors, most likely: a pause lets others finish instead of spinning.
                 Err(error) => {
                     tracing::warn!(%error, "an own endpoint cannot accept");
@@ -70,7 +84,16 @@ where
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS);
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+    let mut served = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
+    let ended = match timeout(LIFETIME, served.as_mut()).await {
+        Ok(ended) => ended,
+        // Who is in the middle of something may finish it; who reads nothing is cut.
+        Err(_) => {
+            served.as_mut().graceful_shutdown();
+            timeout(GRACE, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a client of an own endpoint went away");
     }
 }
@@ -97,3 +120,9 @@ pub fn with_type(status: StatusCode, content_type: &'static str, body: impl Into
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADERS: usize = 16 * 1024;
+/// Open connections, and how many of them from one address: the pages may be large, and whoever asks may not read them.
+const CONNECTIONS: usize = 256;
+const PER_ADDRESS: usize = 32;
+/// Of a connection, however busy.
+const LIFETIME: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(30);

@@ -6,14 +6,18 @@
 
 mod command;
 mod endpoint;
+mod listen;
 mod logging;
 mod pages;
+mod places;
 mod settings;
 mod signals;
 
 pub use command::{arguments, finished, misused, stopped};
 pub use endpoint::{Endpoint, Reply, Request, json, text, with_type};
+pub use listen::listen;
 pub use logging::LogLevel;
 pub use pages::{MetricsPage, logging};
+pub use places::{Place, Places};
 pub use settings::{Problems, Reader};
 pub use signals::Signals;

@@ -17,6 +17,8 @@ pub struct Limits {
     pub body: Duration,
     /// Bytes of a body. A stored object has 1.5 MiB at most, and a review holds the object as it was, too.
     pub bytes: usize,
+    /// Values of a body. Each takes up to 100 bytes when it is read, and `0,` is one.
+    pub values: usize,
     /// Time for what is open when the webhook is told to stop.
     pub drain: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for Limits {
             head: Duration::from_secs(30),
             body: Duration::from_secs(5),
             bytes: 4 << 20,
+            values: 500_000,
             drain: Duration::from_secs(5),
         }
     }

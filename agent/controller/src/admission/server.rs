@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use weir_process::{Reply, json, text};
+use weir_process::{Places, Reply, json, text};
 use weir_serve::tls::TlsSource;
 
-use super::places::Places;
-use super::{AdmissionMetrics, Limits, review};
+use super::review::Answer;
+use super::{AdmissionMetrics, Limits, Malformed, review};
 
 /// What the webhook needs to know.
 #[derive(Debug, Clone)]
@@ -34,6 +34,13 @@ pub struct Admission {
     pub metrics: AdmissionMetrics,
 }
 
+/// What all connections share.
+struct Shared {
+    admission: Admission,
+    /// Who has one reads a review.
+    turns: Semaphore,
+}
+
 /// Serves reviews at `/validate` until `shutdown`. What a stranger does on the port costs his connection only.
 pub async fn serve(
     listener: TcpListener,
@@ -43,7 +50,9 @@ pub async fn serve(
 ) {
     let (stop, stopped) = watch::channel(false);
     let open = Arc::new(Semaphore::new(admission.limits.connections));
-    let (admission, places) = (Arc::new(admission), Places::default());
+    let places = Places::default();
+    let shared = Arc::new(Shared { admission, turns: Semaphore::new(TURNS) });
+    let limits = &shared.admission.limits;
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -54,19 +63,19 @@ pub async fn serve(
             accepted = accept(&listener, &open) => accepted,
         };
         let Some((stream, address, permit)) = accepted else { continue };
-        let Some(place) = places.enter(address.ip(), admission.limits.per_address) else {
+        let Some(place) = places.enter(address.ip(), limits.per_address) else {
             tracing::debug!(%address, "connection to the webhook refused: too many from there");
             continue;
         };
         let acceptor = TlsAcceptor::from(tls.load_full());
-        let connection = connection(stream, address, acceptor, admission.clone(), stopped.clone());
+        let connection = connection(stream, address, acceptor, shared.clone(), stopped.clone());
         connections.spawn(async move {
             connection.await;
             drop((permit, place));
         });
     }
     stop.send_replace(true);
-    let drained = timeout(admission.limits.drain, async { while connections.join_next().await.is_some() {} });
+    let drained = timeout(limits.drain, async { while connections.join_next().await.is_some() {} });
     // Those that are left are cut with the set.
     let _ = drained.await;
 }
@@ -91,10 +100,10 @@ async fn connection(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: TlsAcceptor,
-    admission: Arc<Admission>,
+    shared: Arc<Shared>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let limits = &admission.limits;
+    let limits = &shared.admission.limits;
     let stream = match timeout(limits.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%address, "TLS handshake with the webhook failed: {error}"),
@@ -103,8 +112,8 @@ async fn connection(
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD);
     let service = service_fn(|request| {
-        let admission = admission.clone();
-        async move { Ok::<_, Infallible>(handle(&admission, request).await) }
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(handle(&shared, request).await) }
     });
     let mut served = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -119,7 +128,8 @@ async fn connection(
     }
 }
 
-async fn handle(admission: &Admission, request: hyper::Request<Incoming>) -> Reply {
+async fn handle(shared: &Shared, request: hyper::Request<Incoming>) -> Reply {
+    let admission = &shared.admission;
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/validate") => {}
         (_, "/validate") => return text(StatusCode::METHOD_NOT_ALLOWED, "POST an AdmissionReview\n"),
@@ -134,13 +144,24 @@ async fn handle(admission: &Admission, request: hyper::Request<Incoming>) -> Rep
         Ok(Err(error)) => return refused(admission, StatusCode::BAD_REQUEST, &error.to_string()),
         Err(_) => return refused(admission, StatusCode::REQUEST_TIMEOUT, "the body took too long"),
     };
-    match review::judge(&body, &admission.config) {
-        Ok(answer) => {
+    if review::most_values(&body) > admission.limits.values {
+        return refused(admission, StatusCode::PAYLOAD_TOO_LARGE, "the body holds too many values");
+    }
+    match judge(shared, body).await {
+        Ok(Ok(answer)) => {
             admission.metrics.count(if answer.allowed { "allowed" } else { "refused" });
             json(StatusCode::OK, answer.body)
         }
-        Err(error) => refused(admission, StatusCode::BAD_REQUEST, &error.to_string()),
+        Ok(Err(error)) => refused(admission, StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(gone) => refused(admission, StatusCode::INTERNAL_SERVER_ERROR, &gone.to_string()),
     }
+}
+
+/// Not on a thread that serves the agents, and not many at once: a long review takes a while, and memory.
+async fn judge(shared: &Shared, body: Bytes) -> Result<Result<Answer, Malformed>, JoinError> {
+    let _turn = shared.turns.acquire().await;
+    let config = shared.admission.config.clone();
+    tokio::task::spawn_blocking(move || review::judge(&body, &config)).await
 }
 
 fn refused(admission: &Admission, status: StatusCode, why: &str) -> Reply {
@@ -150,4 +171,6 @@ fn refused(admission: &Admission, status: StatusCode, why: &str) -> Reply {
 }
 
 const MAX_HEAD: usize = 64 * 1024;
+/// Reviews that are read at once.
+const TURNS: usize = 2;
 const AGAIN: Duration = Duration::from_millis(50);

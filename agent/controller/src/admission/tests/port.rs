@@ -96,7 +96,7 @@ async fn it_answers_reviews() {
 
 #[tokio::test]
 async fn others_are_told_what_it_is() {
-    let stage = Stage::start(Limits { bytes: 1000, ..Limits::default() }).await;
+    let stage = Stage::start(Limits { bytes: 1000, values: 300, ..Limits::default() }).await;
     let chunked =
         "POST /validate HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     for (request, status) in [
@@ -108,6 +108,7 @@ async fn others_are_told_what_it_is() {
         (post("/validate", &"x".repeat(1001)), "413"),
         (format!("{chunked}{}", format!("3e8\r\n{}\r\n", "x".repeat(1000)).repeat(3)), "413"),
         (format!("{chunked}zz\r\n"), "400"),
+        (post("/validate", &format!("[{}0]", "0,".repeat(300))), "413"),
         ("\0\u{1}\u{2}\r\n\r\n".to_owned(), "400"),
     ] {
         let reply = stage.exchange(&request).await;

@@ -1,4 +1,4 @@
-//! How many connections each address has.
+//! How many connections each address has: one stranger must not keep all others out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts open connections by address.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One connection of an address, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     places: Places,
     address: IpAddr,
 }
 
 impl Places {
     /// Takes a place, unless the address has `most`.
-    pub(super) fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
+    #[must_use]
+    pub fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
         let address = address.to_canonical();
         let mut counts = self.lock();
         let count = counts.get(&address).copied().unwrap_or(0);
