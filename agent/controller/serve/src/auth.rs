@@ -19,6 +19,7 @@ mod jwks;
 mod keys;
 mod layer;
 mod peer;
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod verifier;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use weir_identity::Clock;
 
 use super::cache::Cache;
+use super::refusals::Refusals;
 use super::{AuthError, Caller, Peer, TokenVerifier};
 use crate::turns::Turns;
 
@@ -25,6 +26,7 @@ struct Shared {
     cache: Cache,
     /// Questions to the verifier at once: strangers must not be able to make us flood the API server.
     questions: Turns,
+    refusals: Refusals,
 }
 
 impl Authenticator {
@@ -32,8 +34,20 @@ impl Authenticator {
     pub fn new(verifier: Arc<dyn TokenVerifier>, trust_domain: &str, clock: Arc<dyn Clock>) -> Self {
         let (cache, questions) = (Cache::new(CACHED), Turns::new(QUESTIONS));
         Self {
-            shared: Arc::new(Shared { verifier, trust_domain: trust_domain.into(), clock, cache, questions }),
+            shared: Arc::new(Shared {
+                verifier,
+                trust_domain: trust_domain.into(),
+                clock,
+                cache,
+                questions,
+                refusals: Refusals::default(),
+            }),
         }
+    }
+
+    /// What was said of those who were not let in.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.shared.refusals
     }
 
     /// Who sends a request.

@@ -60,7 +60,10 @@ where
                 }
                 Err(error) => {
                     let peer = parts.extensions.get::<Peer>().map(|peer| peer.address);
-                    tracing::info!(?peer, path = parts.uri.path(), "a request is not let in: {error}");
+                    if let Some(unsaid) = authenticator.refusals().say() {
+                        let path = parts.uri.path();
+                        tracing::info!(?peer, path, unsaid, "a request is not let in: {error}");
+                    }
                     Ok(Status::from(error).into_http())
                 }
             }

@@ -64,9 +64,13 @@ impl Acceptor {
         rate.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let Ok(open) = self.open.clone().acquire_owned().await else { return };
-            rate.tick().await;
             match listener.accept().await {
-                Ok((stream, address)) => self.take(stream, address, open),
+                Ok((stream, address)) => {
+                    let Some(place) = self.place(address) else { continue };
+                    // Those who were turned away took nobody's turn.
+                    rate.tick().await;
+                    self.take(stream, address, Permits { open, place });
+                }
                 // Of the connection, or out of descriptors: the one is over, the other needs time.
                 Err(error) => {
                     tracing::warn!("cannot accept on the control plane's port: {error}");
@@ -76,20 +80,23 @@ impl Acceptor {
         }
     }
 
-    fn take(&self, stream: TcpStream, address: SocketAddr, open: OwnedSemaphorePermit) {
-        let Some(place) = self.unproven.enter(address.ip(), self.limits.unproven_per_address) else {
+    fn place(&self, address: SocketAddr) -> Option<Place> {
+        let place = self.unproven.enter(address.ip(), self.limits.unproven_per_address);
+        if place.is_none() {
             tracing::debug!(%address, "connection refused: too many from there that have not proved who they are");
-            return;
-        };
+        }
+        place
+    }
+
+    fn take(&self, stream: TcpStream, address: SocketAddr, permits: Permits) {
         let deadline = Instant::now() + self.limits.unproven;
         let acceptor = TlsAcceptor::from(self.tls.load_full());
-        let (limit, ready) = (self.limits.handshake, self.ready.clone());
+        let (limit, refusals, ready) = (self.limits.handshake, self.limits.refusals, self.ready.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             match timeout(limit, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let permits = Permits { open, place };
-                    let connection = Connection::new(stream, address, permits, deadline);
+                    let connection = Connection::new(stream, address, permits, deadline, refusals);
                     // The server went.
                     let _ = ready.send(Ok(connection)).await;
                 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -28,6 +28,9 @@ pub(super) struct Link {
 
 struct Proof {
     given: AtomicBool,
+    /// Requests that were not let through, before one was.
+    refusals: AtomicU32,
+    most_refusals: u32,
     /// A connection counts among the unproven of its address for so long.
     place: Mutex<Option<Place>>,
 }
@@ -39,9 +42,14 @@ impl Link {
             self.proof.place.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
+
+    /// A request on the connection was not let through. A client that has only bad tokens has no use of trying all day.
+    pub(super) fn refuse(&self) {
+        self.proof.refusals.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-/// The bytes of a connection. They end when it has proved nothing for too long.
+/// The bytes of a connection. They end when it has proved nothing for too long, or too often.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     link: Link,
@@ -55,9 +63,15 @@ impl Connection {
         address: SocketAddr,
         permits: Permits,
         deadline: Instant,
+        most_refusals: u32,
     ) -> Self {
         let peer = Peer::of(address, stream.get_ref().1);
-        let proof = Proof { given: AtomicBool::new(false), place: Mutex::new(Some(permits.place)) };
+        let proof = Proof {
+            given: AtomicBool::new(false),
+            refusals: AtomicU32::new(0),
+            most_refusals,
+            place: Mutex::new(Some(permits.place)),
+        };
         Self {
             stream,
             link: Link { peer, proof: Arc::new(proof) },
@@ -66,10 +80,13 @@ impl Connection {
         }
     }
 
-    /// Whether the time for a proof is over without one.
+    /// Whether the time for a proof, or the patience, is over without one.
     fn poll_expired(&mut self, context: &mut Context<'_>) -> bool {
-        if self.link.proof.given.load(Ordering::Relaxed) {
+        let proof = &self.link.proof;
+        if proof.given.load(Ordering::Relaxed) {
             self.deadline = None;
+        } else if proof.refusals.load(Ordering::Relaxed) >= proof.most_refusals {
+            return true;
         }
         self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
     }
@@ -92,7 +109,7 @@ impl AsyncRead for Connection {
         if self.poll_expired(context) {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "no request was let through in time",
+                "no request was let through in time, or of many",
             )));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)

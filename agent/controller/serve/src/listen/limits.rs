@@ -19,6 +19,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// How long a connection may stay without a request that was let through.
     pub unproven: Duration,
+    /// Requests that may be refused on a connection on which none was let through.
+    pub refusals: u32,
     /// Streams at a time on one connection.
     pub streams: u32,
     /// Size of the headers of a request, in bytes.
@@ -35,6 +37,7 @@ impl Default for Limits {
             accepts_per_second: 1000,
             handshake: Duration::from_secs(10),
             unproven: Duration::from_secs(20),
+            refusals: 64,
             streams: 256,
             headers: 32 << 10,
             drain: Duration::from_secs(5),

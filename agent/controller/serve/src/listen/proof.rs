@@ -48,8 +48,10 @@ where
             let response = answer.await?;
             // An error without a body is in the headers; whoever gets as far as a body was let through.
             let is_error = response.headers().get("grpc-status").is_some_and(|status| status != "0");
-            if let (Some(link), false) = (link, is_error || !response.status().is_success()) {
-                link.prove();
+            match link {
+                Some(link) if is_error || !response.status().is_success() => link.refuse(),
+                Some(link) => link.prove(),
+                None => {}
             }
             Ok(response)
         })

@@ -95,6 +95,26 @@ async fn silence_ends_and_does_not_take_the_places_of_others() {
     assert_eq!(summary(&good.next().await.unwrap()), ["-shop/other"]);
 }
 
+/// Requests without a proof: an answer to each, and not for long.
+#[tokio::test]
+async fn who_is_refused_again_and_again_is_cut() {
+    let mesh = small_mesh();
+    let limits = Limits { refusals: 3, unproven: Duration::from_secs(3600), ..Limits::default() };
+    let server = Server::start(&mesh.store, XdsConfig::default(), limits).await;
+    let mut stranger = server.tls().await.unwrap();
+    stranger.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    for stream in (1..).step_by(2) {
+        // POST, https, and a path that is a name in the static table: HEADERS with END_HEADERS and END_STREAM.
+        let mut head = vec![0, 0, 3, 1, 5, 0, 0, 0, stream, 0x83, 0x87, 0x84];
+        head.extend(b"\0\0\x08\x06\0\0\0\0\0pingpong");
+        if stranger.write_all(&head).await.is_err() || stranger.read(&mut [0; 4096]).await.unwrap_or(0) == 0 {
+            assert!(stream > 5, "cut after {stream}");
+            return is_served(&server).await;
+        }
+        assert!(stream < 99, "still served");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_without_a_request_ends() {
     let mesh = small_mesh();
