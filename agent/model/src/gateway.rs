@@ -1,5 +1,6 @@
 //! Where a waypoint or a network gateway is.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,4 +31,13 @@ pub enum GatewayDestination {
         /// The address.
         ip: IpAddr,
     },
+}
+
+impl fmt::Display for GatewayAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.destination {
+            GatewayDestination::Hostname(key) => key.fmt(f),
+            GatewayDestination::Address { ip, .. } => ip.fmt(f),
+        }
+    }
 }

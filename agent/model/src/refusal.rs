@@ -27,13 +27,21 @@ pub enum Refusal {
         /// How many endpoints are known, usable or not.
         endpoints: usize,
     },
-    /// The destination has an L7 waypoint, which this version cannot enter. Going around it would skip its policy.
-    #[error(
-        "{destination} has a waypoint; waypoints are not supported yet, and going around one would skip its policy"
-    )]
-    WaypointNotYet {
+    /// The destination has an L7 waypoint that is not known here (yet). Going around it would skip its policy.
+    #[error("{destination} has waypoint {waypoint}, which is not known: nothing goes around it")]
+    NoSuchWaypoint {
         /// Service key or workload uid.
         destination: Arc<str>,
+        /// Service key or address of the waypoint.
+        waypoint: Arc<str>,
+    },
+    /// The destination has an L7 waypoint, and no pod of it can take the connection.
+    #[error("waypoint of {destination}: {reason}")]
+    WaypointUnreachable {
+        /// Service key or workload uid.
+        destination: Arc<str>,
+        /// What is wrong with the waypoint's service.
+        reason: Box<Refusal>,
     },
     /// The destination is in another network, which this version cannot reach.
     #[error("{destination} is in network '{network}'; other networks are not supported yet")]

@@ -6,19 +6,24 @@ use std::sync::Arc;
 use crate::endpoint::{Reach, choose};
 use crate::{Directory, Identity, LoadBalancingMode, Refusal, Service, TunnelProtocol, Workload};
 
+mod waypoint;
+
 /// Where a captured connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// Through a tunnel to the workload's node.
+    /// Through a tunnel to the workload's node, or to a waypoint.
     Tunnel {
-        /// The chosen destination.
+        /// The chosen destination; a waypoint's pod if there is a `gateway`.
         workload: Arc<Workload>,
-        /// Its address and the port of its application: the authority of the CONNECT.
+        /// The authority of the CONNECT: the destination's address and the port of its application, or what was dialled if
+        /// there is a `gateway`.
         addr: SocketAddr,
         /// The service that was dialled, if one was.
         service: Option<Arc<Service>>,
         /// Identities that the far end may prove; never empty.
         expected: Vec<Identity>,
+        /// Where the waypoint takes tunnels, if one has to be passed: it ends the tunnel itself.
+        gateway: Option<SocketAddr>,
     },
     /// In plaintext: the destination is known and not in the mesh.
     Direct {
@@ -41,11 +46,11 @@ pub enum Route {
 /// Decides where a connection of `src` to `dst` goes.
 ///
 /// A workload's own address comes before a service's virtual address, and what neither has is passed through.
-/// `pick(n)` returns a random number below `n` and is called at most once, with `n > 0`.
+/// `pick(n)` returns a random number below `n` and is called at most twice (a waypoint, an endpoint), with `n > 0`.
 pub fn route(dir: &Directory, src: &Workload, dst: SocketAddr, pick: &mut dyn FnMut(u64) -> u64) -> Route {
     let dst = SocketAddr::new(dst.ip().to_canonical(), dst.port());
     if let Some(workload) = dir.workload_by_ip(&src.network, dst.ip()) {
-        return to_workload(workload, dst);
+        return to_workload(dir, src, workload, dst, pick);
     }
     match dir.service_by_vip(&src.network, dst.ip(), &src.namespace) {
         Some(service) => to_service(dir, src, service, dst, pick),
@@ -54,11 +59,19 @@ pub fn route(dir: &Directory, src: &Workload, dst: SocketAddr, pick: &mut dyn Fn
 }
 
 /// Health does not count here: who dials a pod by its address wants that pod.
-fn to_workload(workload: &Arc<Workload>, dst: SocketAddr) -> Route {
-    if workload.waypoint.is_some() {
-        return Route::Refuse(Refusal::WaypointNotYet { destination: workload.uid.clone() });
+fn to_workload(
+    dir: &Directory,
+    src: &Workload,
+    workload: &Arc<Workload>,
+    dst: SocketAddr,
+    pick: &mut dyn FnMut(u64) -> u64,
+) -> Route {
+    match workload.waypoint.as_deref() {
+        Some(gateway) if !waypoint::is_client(dir, src, gateway) => {
+            waypoint::enter(dir, src, gateway, &|| workload.uid.clone(), dst, None, pick)
+        }
+        _ => carry(workload.clone(), dst, None),
     }
-    carry(workload.clone(), dst, None)
 }
 
 fn to_service(
@@ -68,8 +81,11 @@ fn to_service(
     dst: SocketAddr,
     pick: &mut dyn FnMut(u64) -> u64,
 ) -> Route {
-    if service.waypoint.is_some() {
-        return Route::Refuse(Refusal::WaypointNotYet { destination: service.key.to_string().into() });
+    if let Some(gateway) = waypoint::of_service(service, pick)
+        && !waypoint::is_client(dir, src, gateway)
+    {
+        let name = || service.key.to_string().into();
+        return waypoint::enter(dir, src, gateway, &name, dst, Some(service.clone()), pick);
     }
     if service.load_balancing.mode == LoadBalancingMode::Passthrough {
         return Route::PassThrough { addr: dst };
@@ -85,7 +101,7 @@ fn carry(workload: Arc<Workload>, addr: SocketAddr, service: Option<Arc<Service>
         TunnelProtocol::None => Route::Direct { workload, addr, service },
         TunnelProtocol::Hbone => {
             let expected = expected_identities(&workload, service.as_deref());
-            Route::Tunnel { workload, addr, service, expected }
+            Route::Tunnel { workload, addr, service, expected, gateway: None }
         }
     }
 }

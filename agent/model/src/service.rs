@@ -49,6 +49,9 @@ pub struct Service {
     pub subject_alt_names: Vec<Identity>,
     /// L7 waypoint of service-addressed traffic.
     pub waypoint: Option<GatewayAddress>,
+    /// Waypoints that share its connections by weight, in the place of `waypoint` if one has a weight.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weighted_waypoints: Vec<(GatewayAddress, u32)>,
     /// How an endpoint is chosen.
     pub load_balancing: LoadBalancing,
     /// Which endpoint addresses may be used.
@@ -70,6 +73,7 @@ impl Service {
             ports: Vec::new(),
             subject_alt_names: Vec::new(),
             waypoint: None,
+            weighted_waypoints: Vec::new(),
             load_balancing: LoadBalancing::default(),
             ip_families: IpFamilies::default(),
             canonical: false,

@@ -36,7 +36,8 @@ fn build(message: proto::Service) -> Result<Service, Fault> {
     service.ports = ports(&message.ports)?;
     service.subject_alt_names =
         message.subject_alt_names.iter().filter_map(|name| name.parse().ok()).collect();
-    service.waypoint = waypoint(message.waypoint, message.weighted_waypoints)?;
+    service.waypoint = message.waypoint.map(gateway).transpose().map_err(within("waypoint"))?;
+    service.weighted_waypoints = weighted_waypoints(message.weighted_waypoints)?;
     service.load_balancing = match message.load_balancing {
         Some(balancing) => load_balancing(&balancing).map_err(within("load_balancing"))?,
         None => LoadBalancing::default(),
@@ -69,22 +70,13 @@ fn add_address(service: &mut Service, message: &proto::NetworkAddress) -> Result
     Ok(())
 }
 
-/// Weights choose among waypoints; until they are followed, that there is a waypoint at all is what counts.
-fn waypoint(
-    single: Option<proto::GatewayAddress>,
-    weighted: Vec<proto::WeightedWaypoint>,
-) -> Result<Option<GatewayAddress>, Fault> {
-    let mut chosen = None;
-    for (place, choice) in weighted.into_iter().enumerate() {
+fn weighted_waypoints(weighted: Vec<proto::WeightedWaypoint>) -> Result<Vec<(GatewayAddress, u32)>, Fault> {
+    let one = |(place, choice): (usize, proto::WeightedWaypoint)| {
         let field = format!("weighted_waypoints[{place}].destination");
         let destination = choice.destination.ok_or_else(|| (field.clone(), Reason::Missing))?;
-        let destination = gateway(destination).map_err(within(field))?;
-        if choice.weight > 0 && chosen.is_none() {
-            chosen = Some(destination);
-        }
-    }
-    let single = single.map(gateway).transpose().map_err(within("waypoint"))?;
-    Ok(chosen.or(single))
+        Ok((gateway(destination).map_err(within(field))?, choice.weight))
+    };
+    weighted.into_iter().enumerate().map(one).collect()
 }
 
 fn load_balancing(message: &proto::LoadBalancing) -> Result<LoadBalancing, Fault> {

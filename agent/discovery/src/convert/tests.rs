@@ -147,24 +147,20 @@ fn a_whole_service() {
     assert_eq!(made.visibility, Visibility::Namespace);
 }
 
-#[rstest]
-#[case::no_weights(&[(1, 0), (2, 0)], 9)]
-#[case::weights_override(&[(1, 0), (2, 5)], 2)]
-fn a_weighted_waypoint_is_a_waypoint(#[case] weighted: &[(u8, u32)], #[case] chosen: u8) {
-    let weighted = weighted.iter().map(|(host, weight)| proto::WeightedWaypoint {
-        destination: Some(at(&[10, 0, 0, *host])),
-        weight: *weight,
-    });
+#[test]
+fn weighted_waypoints_keep_their_weights_beside_the_first() {
+    let weighted = [(1, 0), (2, 5)]
+        .map(|(host, weight)| proto::WeightedWaypoint { destination: Some(at(&[10, 0, 0, host])), weight });
     let made = service(proto::Service {
         waypoint: Some(at(&[10, 0, 0, 9])),
-        weighted_waypoints: weighted.collect(),
+        weighted_waypoints: weighted.into(),
         ..web()
-    });
-    let ip = IpAddr::from([10, 0, 0, chosen]);
-    assert_eq!(
-        made.unwrap().waypoint.unwrap().destination,
-        GatewayDestination::Address { network: "".into(), ip }
-    );
+    })
+    .unwrap();
+    let ip = |gateway: &weir_model::GatewayAddress| gateway.to_string();
+    assert_eq!(made.waypoint.as_ref().map(ip).as_deref(), Some("10.0.0.9"));
+    let weights: Vec<_> = made.weighted_waypoints.iter().map(|(g, weight)| (ip(g), *weight)).collect();
+    assert_eq!(weights, [("10.0.0.1".to_owned(), 0), ("10.0.0.2".to_owned(), 5)]);
 }
 
 #[test]

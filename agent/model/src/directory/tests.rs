@@ -13,7 +13,7 @@ use crate::{Health, NetworkMode, Service, ServiceKey, Visibility, Workload};
 enum Step {
     Put(Box<Workload>),
     Take(Arc<str>),
-    PutService(Service),
+    PutService(Box<Service>),
     TakeService(ServiceKey),
 }
 
@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => workload().prop_map(|w| Step::Put(Box::new(w))),
         1 => workload().prop_map(|w| Step::Take(w.uid)),
-        2 => service().prop_map(Step::PutService),
+        2 => service().prop_map(|s| Step::PutService(Box::new(s))),
         1 => key().prop_map(Step::TakeService),
     ]
 }
@@ -132,8 +132,8 @@ proptest! {
                 }
                 Step::Take(uid) => prop_assert_eq!(dir.remove_workload(&uid), workloads.remove(&uid).is_some()),
                 Step::PutService(s) => {
-                    services.insert(s.key.clone(), s.clone());
-                    dir.upsert_service(s);
+                    services.insert(s.key.clone(), Service::clone(&s));
+                    dir.upsert_service(*s);
                 }
                 Step::TakeService(key) => prop_assert_eq!(dir.remove_service(&key), services.remove(&key).is_some()),
             }
@@ -151,7 +151,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put(w) => _ = dir.upsert_workload(*w),
-                Step::PutService(s) => _ = dir.upsert_service(s),
+                Step::PutService(s) => _ = dir.upsert_service(*s),
                 Step::Take(_) | Step::TakeService(_) => {}
             }
         }

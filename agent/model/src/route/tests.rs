@@ -9,6 +9,7 @@ use rstest::rstest;
 use crate::*;
 
 mod choice;
+mod waypoint;
 
 /// A small mesh: `client` calls.
 pub(super) struct Mesh {
@@ -73,21 +74,17 @@ pub(super) fn serving(workload: Workload) -> Workload {
     Workload { services: Arc::new([(key(), Vec::new())].into()), ..workload }
 }
 
-/// `tunnel NAME ADDR`, `direct NAME ADDR`, `pass ADDR`, or the text of the refusal.
+/// `tunnel NAME ADDR`, `waypoint NAME at ADDR for ADDR`, `direct NAME ADDR`, `pass ADDR`, or the text of the refusal.
 pub(super) fn say(route: &Route) -> String {
     match route {
+        Route::Tunnel { workload, addr, gateway: Some(gateway), .. } => {
+            format!("waypoint {} at {gateway} for {addr}", workload.name)
+        }
         Route::Tunnel { workload, addr, .. } => format!("tunnel {} {addr}", workload.name),
         Route::Direct { workload, addr, .. } => format!("direct {} {addr}", workload.name),
         Route::PassThrough { addr } => format!("pass {addr}"),
         Route::Refuse(refusal) => refusal.to_string(),
     }
-}
-
-fn waypoint() -> Option<GatewayAddress> {
-    Some(GatewayAddress {
-        destination: GatewayDestination::Hostname(ServiceKey::new("shop", "wp.shop")),
-        hbone_mtls_port: 15008,
-    })
 }
 
 #[rstest]
@@ -103,18 +100,13 @@ fn waypoint() -> Option<GatewayAddress> {
 #[case::unhealthy_by_address("10.0.0.4:80", "tunnel sick 10.0.0.4:80")]
 #[case::host_network("10.0.0.5:80", "pass 10.0.0.5:80")]
 #[case::other_network("10.0.0.6:80", "pass 10.0.0.6:80")]
-#[case::waypoint(
-    "10.0.0.7:80",
-    "Kubernetes//Pod/shop/behind has a waypoint; waypoints are not supported yet, and going around one would skip its policy"
-)]
 fn by_address(#[case] dst: &str, #[case] expected: &str) {
     let mesh = Mesh::new()
         .pod(pod("server", &["10.0.0.2", "fd00::2"]))
         .pod(Workload { tunnel_protocol: TunnelProtocol::None, ..pod("legacy", &["10.0.0.3"]) })
         .pod(Workload { status: Health::Unhealthy, ..pod("sick", &["10.0.0.4"]) })
         .pod(Workload { network_mode: NetworkMode::HostNetwork, ..pod("host", &["10.0.0.5"]) })
-        .pod(Workload { network: "west".into(), ..pod("far", &["10.0.0.6"]) })
-        .pod(Workload { waypoint: waypoint().map(Box::new), ..pod("behind", &["10.0.0.7"]) });
+        .pod(Workload { network: "west".into(), ..pod("far", &["10.0.0.6"]) });
     assert_eq!(say(&mesh.go(dst)), expected);
 }
 
@@ -144,26 +136,6 @@ fn a_service_may_come_before_or_after_its_endpoints() {
     );
     assert_eq!(a.go("10.1.0.1:80"), b.go("10.1.0.1:80"));
     assert_eq!(say(&a.go("10.1.0.1:80")), "tunnel server 10.0.0.2:8080");
-}
-
-#[test]
-fn a_service_waypoint_is_not_gone_around() {
-    let mesh = Mesh::new()
-        .service(Service { waypoint: waypoint(), ..web(&["10.1.0.1"]) })
-        .pod(serving(pod("server", &["10.0.0.2"])));
-    let refused = mesh.go("10.1.0.1:80");
-    assert!(
-        matches!(&refused, Route::Refuse(Refusal::WaypointNotYet { destination }) if &**destination == "shop/web.shop"),
-        "{refused:?}"
-    );
-    assert_eq!(say(&mesh.go("10.0.0.2:8080")), "tunnel server 10.0.0.2:8080", "the pod itself has none");
-}
-
-#[test]
-fn a_workload_waypoint_does_not_hold_for_service_traffic() {
-    let server = Workload { waypoint: waypoint().map(Box::new), ..serving(pod("server", &["10.0.0.2"])) };
-    let mesh = Mesh::new().service(web(&["10.1.0.1"])).pod(server);
-    assert_eq!(say(&mesh.go("10.1.0.1:80")), "tunnel server 10.0.0.2:8080");
 }
 
 #[test]

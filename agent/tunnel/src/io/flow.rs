@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use weir_model::Workload;
 
 use super::admission::Admitted;
-use super::context::HBONE_PORT;
 use super::outbound::Destination;
 use crate::access::{AccessLog, Direction, Moment, Record};
 use crate::metrics::{CounterCache, Counters, Ends, Metrics, Reporter};
@@ -181,7 +180,7 @@ impl Line {
     /// The connection goes to a workload of the mesh.
     pub(crate) fn aim(&mut self, source: &Workload, to: &Destination) {
         self.hbone_addr = Some(to.addr);
-        self.dst_addr = SocketAddr::new(to.addr.ip(), HBONE_PORT);
+        self.dst_addr = to.tunnel_addr();
         let ends = &mut self.ends;
         ends.source_identity = Some(source.identity());
         ends.destination_identity = Some(to.workload.identity());

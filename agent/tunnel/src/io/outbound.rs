@@ -75,6 +75,15 @@ pub(crate) struct Destination {
     pub(crate) addr: SocketAddr,
     pub(crate) service: Option<Arc<Service>>,
     pub(crate) expected: Vec<Identity>,
+    /// Where a waypoint takes tunnels, if it goes through one.
+    pub(crate) gateway: Option<SocketAddr>,
+}
+
+impl Destination {
+    /// Where the tunnel's own connection goes.
+    pub(crate) fn tunnel_addr(&self) -> SocketAddr {
+        self.gateway.unwrap_or(SocketAddr::new(self.addr.ip(), HBONE_PORT))
+    }
 }
 
 async fn open(
@@ -130,10 +139,12 @@ async fn decide(
     let source = pod.workload(&directory)?;
     line.ends.source = Some(source.clone());
     match route(&directory, &source, target, &mut |n| rand::random_range(0..n)) {
-        Route::Tunnel { workload, addr, service, expected } => {
-            let to = Destination { workload, addr, service, expected };
+        Route::Tunnel { workload, addr, service, expected, gateway } => {
+            let to = Destination { workload, addr, service, expected, gateway };
             line.aim(&source, &to);
-            if let Some(local) = context.shared().pods.get(&to.workload.uid) {
+            // A waypoint ends its tunnels itself, on this node as on others.
+            let here = to.gateway.is_none().then(|| context.shared().pods.get(&to.workload.uid));
+            if let Some(local) = here.flatten() {
                 let (source, local, directory) = (&*source, &*local, &directory);
                 let way = HandOver { pod, running, directory, source, local, to: &to };
                 let (server, other, admitted) = way.connect(context, line).await?;
@@ -165,7 +176,7 @@ async fn tunnel(
     source: &Arc<Workload>,
     to: &Destination,
 ) -> Result<Way, TunnelError> {
-    let addr = SocketAddr::new(to.addr.ip(), HBONE_PORT);
+    let addr = to.tunnel_addr();
     if pod.pod.net().is_self(addr.ip()) {
         return Err(TunnelError::PassThroughToSelf(to.addr));
     }
