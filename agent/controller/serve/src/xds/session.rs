@@ -12,7 +12,7 @@ use std::sync::Arc;
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
 use super::node::{Node, shortened};
-use super::response::{Batch, Collection};
+use super::response::Collection;
 use super::subscription::{Asked, Subscription};
 use super::{Refusal, XdsConfig};
 use crate::auth::Caller;
@@ -20,8 +20,11 @@ use crate::connections::TypeInfo;
 use crate::store::Published;
 
 mod nonce;
+mod typed;
 
 use nonce::Nonces;
+pub(crate) use typed::Push;
+use typed::Typed;
 
 /// The state of a stream.
 pub(crate) struct Session {
@@ -36,20 +39,6 @@ pub(crate) struct Session {
     /// The picture of the round that is not finished.
     round: Option<Arc<Published>>,
     impatient: bool,
-}
-
-struct Typed {
-    collection: Collection,
-    subscription: Subscription,
-    nonces: Nonces,
-}
-
-/// A response, and what is counted about it.
-#[derive(Debug)]
-pub(crate) struct Push {
-    pub(crate) response: DeltaDiscoveryResponse,
-    pub(crate) label: &'static str,
-    pub(crate) bytes: usize,
 }
 
 /// A response was refused.
@@ -214,7 +203,7 @@ impl Session {
                 self.issued += 1;
                 let nonce = nonce::nonce(now.position, self.stream, self.issued);
                 typed.nonces.sent(&nonce, self.issued);
-                return Some(push(typed.collection, batch, nonce));
+                return Some(typed::push(typed.collection, batch, nonce));
             }
         }
         None
@@ -226,37 +215,6 @@ impl Session {
         let response = DeltaDiscoveryResponse { type_url, nonce, ..DeltaDiscoveryResponse::default() };
         Push { response, label: "unknown", bytes: 0 }
     }
-}
-
-impl Typed {
-    fn info(&self) -> TypeInfo {
-        let (names, known) = self.subscription.sizes();
-        TypeInfo {
-            type_url: self.collection.type_url().to_owned(),
-            wildcard: self.subscription.is_wildcard(),
-            names,
-            known,
-            nonce_sent: self.nonces.last.clone(),
-            nonce_acked: self.nonces.acked.clone(),
-            nacks: self.nonces.nacks,
-            nack_reason: self.nonces.reason.clone(),
-            behind: 0,
-            position: self.subscription.position(),
-        }
-    }
-}
-
-fn push(collection: Collection, batch: Batch, nonce: String) -> Push {
-    let more = if batch.more { weir_proto::MORE_FOLLOWS } else { "" };
-    let response = DeltaDiscoveryResponse {
-        system_version_info: more.to_owned(),
-        resources: batch.resources,
-        type_url: collection.type_url().to_owned(),
-        nonce,
-        removed_resources: batch.removed,
-        control_plane: None,
-    };
-    Push { response, label: collection.label(), bytes: batch.bytes }
 }
 
 /// Bytes on the wire of a resource that is held, at least: its name, its version, and what is around them.
