@@ -1,0 +1,118 @@
+//! Keeps a connection going until it ends, or nobody has used it for too long.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+
+use super::Limits;
+use super::host::{Connection1, Connection2};
+use crate::proxy::http::RequestBody;
+
+/// What is known of a connection's use.
+pub(super) struct Usage {
+    limits: Limits,
+    opened: Instant,
+    busy: Cell<u32>,
+    served: Cell<u32>,
+    idle_since: Cell<Instant>,
+    /// Streams that the endpoint allows.
+    allowed: Cell<u32>,
+}
+
+impl Usage {
+    pub(super) fn new(limits: Limits) -> Rc<Self> {
+        let now = Instant::now();
+        let allowed = Cell::new(FIRST_STREAMS);
+        let (busy, served) = Default::default();
+        Rc::new(Self { limits, opened: now, busy, served, idle_since: Cell::new(now), allowed })
+    }
+
+    pub(super) fn served(&self) -> u32 {
+        self.served.get()
+    }
+
+    pub(super) fn take(&self) {
+        self.busy.set(self.busy.get() + 1);
+        self.served.set(self.served.get().saturating_add(1));
+    }
+
+    pub(super) fn give_back(&self) {
+        self.busy.set(self.busy.get().saturating_sub(1));
+        self.rest();
+    }
+
+    pub(super) fn rest(&self) {
+        self.idle_since.set(Instant::now());
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        let own = self.limits.streams.unwrap_or(u32::MAX);
+        self.busy.get() < own.min(self.allowed.get())
+    }
+
+    /// It has served as much, or as long, as a connection may.
+    pub(super) fn is_old(&self) -> bool {
+        self.limits.requests.is_some_and(|most| self.served.get() >= most)
+            || self.limits.age.is_some_and(|age| self.opened.elapsed() >= age)
+    }
+
+    /// When it may be too long without use; `None` if it is so now.
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        let ends = [
+            self.limits
+                .idle
+                .map(|idle| if self.busy.get() > 0 { now + idle } else { self.idle_since.get() + idle }),
+            self.limits.age.map(|age| self.opened + age).filter(|end| self.busy.get() == 0 || *end > now),
+        ];
+        let next = ends.into_iter().flatten().min().unwrap_or(now + FAR);
+        (next > now).then_some(next)
+    }
+}
+
+pub(super) async fn drive_http1(connection: Connection1<RequestBody>, usage: Rc<Usage>) {
+    let mut connection = pin!(connection.with_upgrades());
+    until_unused(usage, |cx| connection.as_mut().poll(cx)).await;
+}
+
+pub(super) async fn drive_http2(connection: Connection2<RequestBody>, usage: Rc<Usage>) {
+    let mut connection = pin!(connection);
+    let streams = usage.clone();
+    until_unused(usage, |cx| {
+        let polled = connection.as_mut().poll(cx);
+        let allowed = connection.current_max_send_streams();
+        streams.allowed.set(u32::try_from(allowed).unwrap_or(u32::MAX));
+        polled
+    })
+    .await;
+}
+
+async fn until_unused(
+    usage: Rc<Usage>,
+    mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<hyper::Result<()>>,
+) {
+    let mut timer = pin!(sleep_until(Instant::now() + usage.limits.idle.unwrap_or(FAR).min(FAR)));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = poll(cx) {
+            if let Err(error) = ended {
+                debug!(%error, "a connection to an endpoint ended");
+            }
+            return Poll::Ready(());
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            match usage.next_look(Instant::now()) {
+                Some(next) => timer.as_mut().reset(next),
+                None => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Before the endpoint has said how many streams it allows (RFC 9113 6.5.2 asks for no fewer).
+const FIRST_STREAMS: u32 = 100;
+const FAR: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

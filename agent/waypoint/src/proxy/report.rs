@@ -1,0 +1,17 @@
+//! What is said of a request or a connection when it is over: Istio's metrics and a line in the access log.
+
+mod account;
+mod flags;
+mod labels;
+mod log;
+mod metrics;
+mod series;
+
+pub(crate) use account::{Account, Ledger, Meter};
+pub use flags::Flags;
+pub(crate) use labels::PairLabels;
+pub use labels::{Party, ServiceName, Value};
+pub use log::{AccessLog, Form};
+pub use metrics::Metrics;
+pub(crate) use metrics::TcpSeries;
+pub(crate) use series::SeriesCache;

@@ -1,0 +1,260 @@
+//! What is known of one request, written down as it is learnt and settled once, when the account is dropped: however
+//! the request ends, it is counted and logged.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use tokio::time::Instant;
+
+use super::labels::{PairLabels, RequestLabels};
+use super::log::{AccessLog, Field, write_line};
+use super::{Flags, Metrics, Party, SeriesCache, ServiceName};
+
+/// What all requests of a connection have in common.
+pub(crate) struct Ledger {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: Option<Arc<AccessLog>>,
+    pub(crate) series: SeriesCache,
+    pub(crate) source: Arc<Party>,
+    pub(crate) service: Arc<ServiceName>,
+    pub(crate) mutual_tls: bool,
+    pub(crate) client: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    /// Of TLS that is passed through.
+    pub(crate) server_name: Option<String>,
+}
+
+/// One request.
+pub(crate) struct Account {
+    ledger: Rc<Ledger>,
+    started: Instant,
+    request: Option<Box<Seen>>,
+    grpc: bool,
+    pub(crate) received: Rc<Meter>,
+    pub(crate) sent: Meter,
+    /// 0 until there is an answer.
+    pub(crate) code: u16,
+    pub(crate) grpc_status: Option<u32>,
+    pub(crate) flags: Flags,
+    /// Envoy's word for where the answer comes from.
+    pub(crate) details: &'static str,
+    /// More of it, or why no connection could be made.
+    pub(crate) reason: Option<String>,
+    pub(crate) destination: Arc<Party>,
+    pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) upstream_time: Option<std::time::Duration>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) cluster: Option<Arc<str>>,
+}
+
+/// Bytes, gRPC messages, and when something moved last.
+#[derive(Default)]
+pub(crate) struct Meter {
+    bytes: Cell<u64>,
+    messages: Cell<u64>,
+    moved: Cell<Option<Instant>>,
+}
+
+impl Meter {
+    pub(crate) fn add(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+    }
+
+    pub(crate) fn add_messages(&self, messages: u64) {
+        self.messages.set(self.messages.get() + messages);
+    }
+
+    /// Remembers that something moved now.
+    pub(crate) fn touch(&self) {
+        self.moved.set(Some(Instant::now()));
+    }
+
+    pub(crate) fn moved(&self) -> Option<Instant> {
+        self.moved.get()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+}
+
+/// What the log says of a request as it came; kept only if there is a log.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    at: SystemTime,
+    method: http::Method,
+    path: String,
+    version: Version,
+    forwarded_for: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
+    authority: String,
+}
+
+impl Account {
+    pub(crate) fn open(ledger: &Rc<Ledger>, request: &http::request::Parts, grpc: bool) -> Self {
+        let mut account = Self::blank(ledger);
+        account.grpc = grpc;
+        account.received.add(head_size(&request.headers) + request.uri.path().len() + 16);
+        account.request = ledger.log.is_some().then(|| Box::new(Seen::of(request)));
+        account
+    }
+
+    /// For what never became a request.
+    pub(crate) fn blank(ledger: &Rc<Ledger>) -> Self {
+        Self {
+            ledger: ledger.clone(),
+            started: Instant::now(),
+            request: None,
+            grpc: false,
+            received: Rc::default(),
+            sent: Meter::default(),
+            code: 0,
+            grpc_status: None,
+            flags: Flags::default(),
+            details: "",
+            reason: None,
+            destination: Arc::default(),
+            upstream: None,
+            upstream_time: None,
+            route: None,
+            cluster: None,
+        }
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.grpc
+    }
+
+    /// What went to the backend is logged as the client's request: its id among it.
+    pub(crate) fn forwarded(&mut self, headers: &HeaderMap, id: &HeaderName) {
+        if let Some(seen) = &mut self.request {
+            seen.request_id = headers.get(id).cloned();
+            seen.forwarded_for = headers.get(FORWARDED_FOR).cloned();
+        }
+    }
+
+    /// The head of the answer is known.
+    pub(crate) fn answered(&mut self, response: &http::response::Parts) {
+        self.code = response.status.as_u16();
+        self.sent.add(head_size(&response.headers) + 15);
+        if self.grpc {
+            self.trailers(&response.headers);
+        }
+    }
+
+    /// The answer's last words, which are gRPC's result.
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        let status = trailers.get("grpc-status").and_then(|status| status.to_str().ok());
+        self.grpc_status = status.and_then(|status| status.parse().ok()).or(self.grpc_status);
+    }
+
+    fn labels(&self) -> RequestLabels {
+        let ledger = &self.ledger;
+        let pair = PairLabels {
+            source: ledger.source.clone(),
+            destination: self.destination.clone(),
+            service: ledger.service.clone(),
+            protocol: if self.grpc { "grpc" } else { "http" },
+            mutual_tls: ledger.mutual_tls,
+            flags: self.flags,
+        };
+        RequestLabels { pair, code: self.code, grpc_status: self.grpc_status }
+    }
+
+    fn write(&self, log: &AccessLog, took: std::time::Duration) {
+        let seen = self.request.as_deref();
+        let text = |value: &Option<HeaderValue>| {
+            value.as_ref().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+        };
+        let address = |address: Option<SocketAddr>| address.map(|a| a.to_string());
+        let millis = |time: std::time::Duration| Field::Number(time.as_millis() as u64);
+        let ledger = &self.ledger;
+        write_line(
+            log,
+            seen.map_or_else(SystemTime::now, |s| s.at),
+            &[
+                Field::text(seen.map(|s| s.method.to_string())),
+                Field::text(seen.map(|s| s.path.clone())),
+                Field::text(seen.map(|s| format!("{:?}", s.version))),
+                Field::Number(self.code.into()),
+                Field::text(Some(self.flags.to_string())),
+                Field::text(Some(self.details).filter(|d| !d.is_empty()).map(str::to_owned)),
+                Field::None,
+                Field::text(self.reason.clone()),
+                Field::Number(self.received.bytes()),
+                Field::Number(self.sent.bytes()),
+                millis(took),
+                self.upstream_time.map_or(Field::None, millis),
+                Field::text(seen.and_then(|s| text(&s.forwarded_for))),
+                Field::text(seen.and_then(|s| text(&s.user_agent))),
+                Field::text(seen.and_then(|s| text(&s.request_id))),
+                Field::text(seen.map(|s| s.authority.clone())),
+                Field::text(address(self.upstream)),
+                Field::text(self.cluster.as_deref().map(str::to_owned)),
+                Field::None,
+                Field::text(address(Some(ledger.destination))),
+                Field::text(address(Some(ledger.client))),
+                Field::text(ledger.server_name.clone()),
+                Field::text(self.route.as_deref().map(str::to_owned)),
+            ],
+        );
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        if self.code == 0 && self.flags.is_empty() {
+            // Nobody waited for the answer.
+            self.flags |= Flags::DOWNSTREAM_DISCONNECT;
+            self.details = "downstream_remote_disconnect";
+        }
+        let bytes = [self.received.bytes(), self.sent.bytes()];
+        let messages = [self.received.messages.get(), self.sent.messages.get()];
+        let ledger = &self.ledger;
+        ledger.series.with(self.labels(), &ledger.metrics, |series| series.count(took, bytes, messages));
+        if let Some(log) = &ledger.log {
+            self.write(log, took);
+        }
+    }
+}
+
+impl Seen {
+    fn of(request: &http::request::Parts) -> Self {
+        let header = |name: HeaderName| request.headers.get(name).cloned();
+        Self {
+            at: SystemTime::now(),
+            method: request.method.clone(),
+            path: request.uri.path_and_query().map_or_else(|| request.uri.to_string(), |p| p.to_string()),
+            version: request.version,
+            forwarded_for: header(FORWARDED_FOR),
+            user_agent: header(header::USER_AGENT),
+            request_id: header(HeaderName::from_static("x-request-id")),
+            authority: request
+                .uri
+                .authority()
+                .map(|a| a.to_string())
+                .or_else(|| host(request))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn host(request: &http::request::Parts) -> Option<String> {
+    request.headers.get(header::HOST)?.to_str().ok().map(str::to_owned)
+}
+
+fn head_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
