@@ -10,9 +10,11 @@ use serde_saphyr::{Options, UserMessageFormatter, alias_limits, budget, options}
 
 mod chunks;
 mod places;
+mod unique;
 
 use chunks::{Chunk, chunks};
 pub use places::locate;
+use unique::Unique;
 
 /// Text that is no YAML, or YAML that is no object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,11 +61,11 @@ fn document(chunk: &Chunk<'_>) -> Result<Value, YamlProblem> {
     // parser, which counts while it reads, and refuses.
     if chunk.text.trim_start().starts_with('{')
         && most_values(chunk.text) < MAX_JSON_VALUES
-        && let Ok(value) = serde_json::from_str(chunk.text)
+        && let Ok(Unique(value)) = serde_json::from_str(chunk.text)
     {
         return Ok(value);
     }
-    serde_saphyr::from_str_with_options(chunk.text, switches()).map_err(|error| {
+    serde_saphyr::from_str_with_options(chunk.text, switches()).map(|Unique(value)| value).map_err(|error| {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
         // A place that is not known is 0.
         let line = chunk.first_line + line.max(1) as usize - 1;

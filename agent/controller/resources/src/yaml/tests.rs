@@ -48,6 +48,18 @@ fn values(#[case] text: &str, #[case] value: Value) {
     assert_eq!(read(&format!("a: {text}")), [Ok((1, json!({ "a": value })))]);
 }
 
+/// Which of the two would hold is not for the reader to guess.
+#[rstest]
+#[case::yaml("a: {b: 1}\na: {}", (2, 1))]
+#[case::json(r#"{"a": {"b": 1, "b": 2}}"#, (1, 16))]
+#[case::json_with_tabs("{\"a\": 1,\t\"a\": 2}", (1, 10))]
+#[case::number_and_text("a: {80: 1, \"80\": 2}", (1, 4))]
+fn a_field_is_said_once(#[case] text: &str, #[case] place: (usize, usize)) {
+    let read = read(text);
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0], Err(place));
+}
+
 #[test]
 fn a_bad_document_says_nothing_about_the_others() {
     let read = read("a: 1\n---\nb: [1,\nc: }\n---\n- d\n---\ne: 5\n---\nf: 1\nf: 2\n");
