@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_harness::kube_api::KubeApi;
 
+use crate::rights;
+
 /// Longer than a cluster takes for anything here: a lease that nobody gave back, and the rest.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
@@ -20,8 +22,11 @@ pub(crate) struct ApiUnderTest {
     backend: Backend,
     /// The story's namespace; also the mesh's root namespace.
     pub(crate) namespace: String,
+    /// Of a controller, with the rights of `deploy/controller/rbac.yaml` and no others.
     pub(crate) kubeconfig: PathBuf,
-    _dir: TempDir,
+    /// The story's own.
+    admin: PathBuf,
+    dir: TempDir,
 }
 
 enum Backend {
@@ -52,17 +57,38 @@ impl ApiUnderTest {
     fn with(story: &str, backend: Backend, kubeconfig: Option<PathBuf>) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = tempfile::tempdir()?;
-        let kubeconfig = match (kubeconfig, &backend) {
+        let admin = match (kubeconfig, &backend) {
             (Some(path), _) => path,
             (None, Backend::Fake(api)) => api.kubeconfig(dir.path())?,
             (None, Backend::Real { .. }) => bail!("no kubeconfig"),
         };
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("weir-test-{story}-{}-{n}", std::process::id());
-        let api = Self { backend, namespace, kubeconfig, _dir: dir };
+        let mut api = Self { backend, namespace, kubeconfig: admin.clone(), admin, dir };
         api.define_kinds()?;
-        api.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": api.namespace}}))?;
+        let rights = rights::manifest(&api.namespace)?;
+        for object in &rights {
+            api.apply(object)?;
+        }
+        match &api.backend {
+            Backend::Fake(fake) => fake.grant(&rights),
+            Backend::Real { .. } => api.kubeconfig = api.controllers_kubeconfig()?,
+        }
         Ok(api)
+    }
+
+    /// As the story's own, by a token of the controller's service account.
+    fn controllers_kubeconfig(&self) -> Result<PathBuf> {
+        let account = ["create", "token", rights::ACCOUNT, "-n", &self.namespace, "--duration", "1h"];
+        let token = self.kubectl(&account, "")?;
+        let view = self.kubectl(&["config", "view", "--minify", "--flatten", "--raw", "-o", "json"], "")?;
+        let mut config: Value = serde_json::from_str(&view)?;
+        for user in config["users"].as_array_mut().into_iter().flatten() {
+            user["user"] = json!({"token": token.trim()});
+        }
+        let path = self.dir.path().join("controller.yaml");
+        std::fs::write(&path, config.to_string())?;
+        Ok(path)
     }
 
     /// The harness's server, for faults.
@@ -115,7 +141,7 @@ impl ApiUnderTest {
 
     fn kubectl(&self, args: &[&str], input: &str) -> Result<String> {
         let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        command.arg("--kubeconfig").arg(&self.admin).args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("kubectl is needed for a real cluster")?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -133,7 +159,10 @@ impl Drop for ApiUnderTest {
     fn drop(&mut self) {
         if let Backend::Real { .. } = self.backend {
             let maps = ["delete", "configmaps", "-A", "-l", "app.kubernetes.io/part-of=weir", "--wait=false"];
-            let ends: [&[&str]; 2] = [&["delete", "namespaces", &self.namespace, "--wait=false"], &maps];
+            let rights = rights::cluster_wide(&self.namespace);
+            let rights = ["delete", "clusterroles,clusterrolebindings", &rights, "--ignore-not-found"];
+            let own = ["delete", "namespaces", &self.namespace, "--wait=false"];
+            let ends: [&[&str]; 3] = [&own, &maps, &rights];
             for end in ends {
                 if let Err(error) = self.kubectl(end, "") {
                     eprintln!("something is left in the cluster: {error:#}");

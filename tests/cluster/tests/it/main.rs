@@ -3,5 +3,6 @@
 mod api;
 mod replica;
 mod replicas;
+mod rights;
 mod same;
 mod statuses;

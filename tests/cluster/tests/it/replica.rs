@@ -24,11 +24,16 @@ pub(crate) struct Replica {
 impl Replica {
     /// Starts one; its root namespace is the story's.
     pub(crate) fn start(api: &ApiUnderTest) -> Result<Self> {
+        Self::start_with(api, &["--admission", "none"])
+    }
+
+    /// The same, with these flags.
+    pub(crate) fn start_with(api: &ApiUnderTest, flags: &[&str]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let log = dir.path().join("log");
         let (monitoring, listen) = (free_port()?, free_port()?);
         let mut command = Command::new(binary("weir-controller")?);
-        command.args(["run", "--source", "kubernetes", "--admission", "none"]);
+        command.args(["run", "--source", "kubernetes"]).args(flags);
         command.arg("--kubeconfig").arg(&api.kubeconfig);
         command.args(["--root-namespace", &api.namespace]);
         command.args(["--monitoring", &format!("127.0.0.1:{monitoring}")]);

@@ -10,7 +10,8 @@
 //!                                            \--> watch ------/
 //! ```
 //!
-//! It listens on loopback, without TLS and without asking who calls.
+//! It listens on loopback, without TLS and without asking who calls; whoever it is has all rights, or those of
+//! [`KubeApi::grant`].
 
 mod answer;
 mod crd;
@@ -21,6 +22,7 @@ mod manage;
 mod patch;
 mod rest;
 mod review;
+mod rights;
 mod route;
 mod selector;
 mod server;
@@ -73,6 +75,8 @@ pub(crate) struct Shared {
     faults: fault::Faults,
     log: Mutex<Vec<Request>>,
     tokens: review::Tokens,
+    /// `None`: all.
+    rights: Mutex<Option<rights::Rights>>,
     /// How often a watch that asked for bookmarks gets one, milliseconds.
     bookmarks: AtomicU64,
 }
@@ -84,6 +88,10 @@ impl Shared {
 
     pub(crate) fn bookmarks(&self) -> Duration {
         Duration::from_millis(self.bookmarks.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn rights(&self) -> MutexGuard<'_, Option<rights::Rights>> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn log(&self, request: Request) {
@@ -99,6 +107,7 @@ impl KubeApi {
             faults: fault::Faults::default(),
             log: Mutex::default(),
             tokens: review::Tokens::default(),
+            rights: Mutex::default(),
             bookmarks: AtomicU64::new(200),
         });
         let (address, stop, thread) = server::start(shared.clone())?;
@@ -210,6 +219,17 @@ impl KubeApi {
     /// Denies a verb on a resource, as RBAC would, until [`KubeApi::heal`].
     pub fn forbid(&self, verb: &str, resource: &str) {
         self.fault(Call::new(verb, resource), Fault::Forbidden, usize::MAX);
+    }
+
+    /// From now on the caller has the rights of the roles among these objects, and no others.
+    pub fn grant(&self, objects: &[Value]) {
+        *self.shared.rights() = Some(rights::Rights::of(objects));
+    }
+
+    /// Rights of [`KubeApi::grant`] that were never used.
+    #[must_use]
+    pub fn unused_rights(&self) -> Vec<String> {
+        self.shared.rights().as_ref().map(rights::Rights::unused).unwrap_or_default()
     }
 
     /// No more faults; who hangs, goes on.

@@ -20,6 +20,7 @@ use super::answer::{Answer, Failure, answer, json_answer};
 use super::fault::Fault;
 use super::rest::Rest;
 use super::route::{ResourcePath, Route, Target};
+use super::store::Id;
 use super::{Shared, discovery, watch};
 
 /// What one request may weigh, as in a real server.
@@ -114,6 +115,9 @@ async fn respond(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Ans
 }
 
 fn handle(shared: &Arc<Shared>, route: &Route, content_type: &str, body: &Bytes) -> Answer {
+    if shared.rights().as_mut().is_some_and(|rights| !rights.allow(route)) {
+        return forbidden(route).answer();
+    }
     match &route.target {
         Target::Other(path) => discovery::other(path),
         target @ Target::Discovery { .. } => discovery::answer(shared.store().kinds(), target),
@@ -146,6 +150,18 @@ fn resource(
     let kind = served.ok_or_else(missing)?;
     if path.subresource.as_deref().is_some_and(|sub| sub != "status" || !kind.status) {
         return Err(missing());
+    }
+    let applies = route.verb == "patch" && content_type.starts_with("application/apply-patch");
+    if applies && path.subresource.is_none() {
+        let id = Id::new(
+            &kind,
+            path.namespace.as_deref().unwrap_or_default(),
+            path.name.as_deref().unwrap_or_default(),
+        );
+        let is_there = shared.store().get(&id).is_some();
+        if !is_there && shared.rights().as_mut().is_some_and(|rights| !rights.allow_creation(path)) {
+            return Err(forbidden(route));
+        }
     }
     if route.verb == "watch" {
         return watch::start(shared, &kind, route, path);
