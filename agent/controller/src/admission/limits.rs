@@ -32,7 +32,7 @@ impl Default for Limits {
             head: Duration::from_secs(30),
             body: Duration::from_secs(5),
             bytes: 4 << 20,
-            values: 500_000,
+            values: 250_000,
             drain: Duration::from_secs(5),
         }
     }

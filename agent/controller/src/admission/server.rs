@@ -38,7 +38,7 @@ pub struct Admission {
 struct Shared {
     admission: Admission,
     /// Who has one reads a review.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// Serves reviews at `/validate` until `shutdown`. What a stranger does on the port costs his connection only.
@@ -51,7 +51,7 @@ pub async fn serve(
     let (stop, stopped) = watch::channel(false);
     let open = Arc::new(Semaphore::new(admission.limits.connections));
     let places = Places::default();
-    let shared = Arc::new(Shared { admission, turns: Semaphore::new(TURNS) });
+    let shared = Arc::new(Shared { admission, turns: Arc::new(Semaphore::new(TURNS)) });
     let limits = &shared.admission.limits;
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -159,9 +159,14 @@ async fn handle(shared: &Shared, request: hyper::Request<Incoming>) -> Reply {
 
 /// Not on a thread that serves the agents, and not many at once: a long review takes a while, and memory.
 async fn judge(shared: &Shared, body: Bytes) -> Result<Result<Answer, Malformed>, JoinError> {
-    let _turn = shared.turns.acquire().await;
+    let turn = shared.turns.clone().acquire_owned().await;
     let config = shared.admission.config.clone();
-    tokio::task::spawn_blocking(move || review::judge(&body, &config)).await
+    let work = move || {
+        // A caller who goes away does not end the work, and so not the turn.
+        let _turn = turn;
+        review::judge(&body, &config)
+    };
+    tokio::task::spawn_blocking(work).await
 }
 
 fn refused(admission: &Admission, status: StatusCode, why: &str) -> Reply {

@@ -56,7 +56,7 @@ pub(crate) fn reviews(open: impl Fn() -> io::Result<Link>) -> io::Result<()> {
     let wide =
         format!("{{\"apiVersion\":\"admission.k8s.io/v1\",\"request\":[{}0]}}", "0,".repeat(2_000_000));
     let policy = "{\"apiVersion\":\"security.istio.io/v1\",\"kind\":\"AuthorizationPolicy\",\"metadata\":{\"name\":\"x\"},";
-    let rules = "{\"from\":[{\"source\":{\"ipBlocks\":[\"10.0.0.0/8\"]}}]},".repeat(50_000);
+    let rules = "{\"from\":[{\"source\":{\"ipBlocks\":[\"10.0.0.0/8\"]}}]},".repeat(30_000);
     let many = format!(
         "{{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"request\":{{\"uid\":\"1\",\"operation\":\"CREATE\",\
          \"object\":{policy}\"spec\":{{\"rules\":[{}{{}}]}}}}}}}}",
