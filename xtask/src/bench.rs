@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::setup::{self, Part};
 use crate::{preflight, release};
 
+mod controller;
 mod load;
 mod metric;
 mod peer;
@@ -29,7 +30,10 @@ use report::{Conditions, Results};
 ///
 /// Takes about three minutes. Needs root. The method is in docs/benchmark-method.md.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    part: Option<BenchPart>,
     /// How often each load runs through each data plane; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -50,6 +54,12 @@ pub(crate) struct BenchArgs {
     output: Output,
 }
 
+/// What is measured in the place of the data plane.
+#[derive(Subcommand)]
+enum BenchPart {
+    Controller(controller::ControllerArgs),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Table,
@@ -58,23 +68,21 @@ enum Output {
 
 /// Runs the verb. A load that fails is told at the end and makes the run fail; the others still run.
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
+    if let Some(BenchPart::Controller(args)) = &args.part {
+        return controller::run(args);
+    }
     preflight::check("bench")?;
     setup::ensure(&[Part::Ebpf, Part::Programs])?;
     release::ensure()?;
     let pinned = !args.no_pin && std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
     let conditions = conditions(args, pinned);
-    if conditions.load_before > BUSY * conditions.cpus as f64 {
-        eprintln!(
-            "bench: the machine is busy (load {:.1} on {} processors): the numbers will say little",
-            conditions.load_before, conditions.cpus
-        );
-    }
+    warn_if_busy(conditions.load_before, conditions.cpus);
     let world = World::build(&args.peer, pinned)?;
     let results = measure(args, &world);
     let planes: Vec<String> = world.planes().iter().map(|plane| plane.name.clone()).collect();
     match args.output {
         Output::Table => println!("{}\n{}", results.table(&planes), LEGEND),
-        Output::Json => println!("{}", results.json(&planes, &conditions)?),
+        Output::Json => println!("{}", results.json(&planes, &conditions, &[])?),
     }
     if !results.failures().is_empty() {
         bail!("not everything could be measured:\n  {}", results.failures().join("\n  "));
@@ -109,18 +117,38 @@ fn measure(args: &BenchArgs, world: &World) -> Results {
     results
 }
 
+fn warn_if_busy(load: f64, cpus: usize) {
+    if load > BUSY * cpus as f64 {
+        eprintln!(
+            "bench: the machine is busy (load {load:.1} on {cpus} processors): the numbers will say little"
+        );
+    }
+}
+
 fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     Conditions {
-        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-        processor: model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned()),
-        cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        kernel: kernel(),
+        processor: processor(),
+        cpus: cpus(),
         pinned,
         load_before: load_average(),
         rounds: args.rounds,
         seconds_per_load: args.seconds,
     }
+}
+
+fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+fn processor() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned())
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Programs that wanted a processor during the last minute; see proc_loadavg(5).

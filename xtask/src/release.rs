@@ -4,6 +4,7 @@
 //! unless the environment names them. So this process replaces itself by one with that environment.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -17,27 +18,42 @@ pub(crate) fn ensure() -> Result<()> {
     if std::env::var_os(variable("weir-agent")).is_some() {
         return Ok(());
     }
-    eprintln!("xtask: building the optimised binaries (several minutes the first time on two cores)");
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--locked",
-        "--release",
-        "-p",
-        "weir-agent",
-        "-p",
-        "weir-controller",
-        "-p",
-        "weir-harness",
-        "-p",
-        "weir-bench",
-    ]))?;
+    let release = build(&["weir-agent", "weir-controller", "weir-harness", "weir-bench"])?;
     let own = std::env::current_exe().context("own executable unknown")?;
-    // <target>/debug/xtask
-    let target = own.ancestors().nth(2).context("own executable has no target folder")?;
-    let paths = BINARIES.map(|name| (variable(name), target.join("release").join(name)));
+    let paths = BINARIES.map(|name| (variable(name), release.join(name)));
     let mut again = Command::new(&own);
     again.args(std::env::args_os().skip(1)).envs(paths.into_iter().filter(|(_, path)| path.is_file()));
     Err(again.exec()).with_context(|| format!("cannot start {} again", own.display()))
+}
+
+/// Builds these two, which need neither root nor an eBPF toolchain, and says where they are. `WEIR_CONTROLLER_BIN` and
+/// `WEIR_CROWD_BIN` name others.
+pub(crate) fn controller_and_crowd() -> Result<[PathBuf; 2]> {
+    let own =
+        ["weir-controller", "weir-crowd"].map(|name| std::env::var_os(variable(name)).map(PathBuf::from));
+    if let [Some(controller), Some(crowd)] = own {
+        return Ok([controller, crowd]);
+    }
+    let release = build(&["weir-controller", "weir-bench"])?;
+    let [controller, crowd] = own;
+    Ok([
+        controller.unwrap_or_else(|| release.join("weir-controller")),
+        crowd.unwrap_or_else(|| release.join("weir-crowd")),
+    ])
+}
+
+/// Builds packages with optimisation, and says where their binaries are.
+fn build(packages: &[&str]) -> Result<PathBuf> {
+    eprintln!("xtask: building the optimised binaries (several minutes the first time on two cores)");
+    let mut command = shell::cargo(&["build", "--locked", "--release"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    shell::run(&mut command)?;
+    let own = std::env::current_exe().context("own executable unknown")?;
+    // <target>/debug/xtask
+    let target = own.ancestors().nth(2).context("own executable has no target folder")?;
+    Ok(target.join("release"))
 }
 
 /// As `weir_harness::binary` reads it.

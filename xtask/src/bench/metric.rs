@@ -36,7 +36,7 @@ const fn difference(name: &'static str, title: &'static str, unit: &'static str)
     Metric { name, title, unit, compare: Compare::Difference }
 }
 
-const fn alone(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
+pub(super) const fn alone(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
     Metric { name, title, unit, compare: Compare::Alone }
 }
 

@@ -1,6 +1,7 @@
 //! The result: a table for people, JSON for programs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::stats::Summary;
 
 mod number;
 
-use number::human;
+pub(super) use number::human;
 
 /// Everything that was measured so far.
 #[derive(Default)]
@@ -78,9 +79,20 @@ impl Results {
     }
 
     /// The same as one JSON object.
-    pub(super) fn json(&self, planes: &[String], conditions: &Conditions) -> serde_json::Result<String> {
+    pub(super) fn json(
+        &self,
+        planes: &[String],
+        conditions: &impl Serialize,
+        goals: &[Goal],
+    ) -> serde_json::Result<String> {
         let rows = self.metrics.iter().map(|metric| self.row(*metric, planes)).collect();
-        serde_json::to_string_pretty(&Document { conditions, planes, rows, failures: &self.failures })
+        let failures = &self.failures;
+        serde_json::to_string_pretty(&Document { conditions, planes, rows, goals, failures })
+    }
+
+    /// One number, if it was measured.
+    pub(super) fn value(&self, metric: Metric, plane: &str) -> Option<f64> {
+        self.summary(metric, plane).map(|summary| summary.median)
     }
 
     fn row(&self, metric: Metric, planes: &[String]) -> Row {
@@ -112,11 +124,32 @@ pub(super) struct Conditions {
     pub(super) seconds_per_load: u64,
 }
 
+/// Something that was promised, and whether it holds.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Goal {
+    pub(super) what: String,
+    pub(super) value: f64,
+    /// The value must be below it.
+    pub(super) below: f64,
+    pub(super) unit: &'static str,
+    pub(super) ok: bool,
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.ok { "ok    " } else { "MISSED" };
+        let (value, below) = (human(self.value), human(self.below));
+        write!(f, "{mark}  {}: {value} {unit}, wanted below {below} {unit}", self.what, unit = self.unit)
+    }
+}
+
 #[derive(Serialize)]
-struct Document<'a> {
-    conditions: &'a Conditions,
+struct Document<'a, C> {
+    conditions: &'a C,
     planes: &'a [String],
     rows: Vec<Row>,
+    #[serde(skip_serializing_if = "<[Goal]>::is_empty")]
+    goals: &'a [Goal],
     failures: &'a [String],
 }
 

@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// Three figures that count, and no more.
-pub(super) fn human(value: f64) -> String {
+pub(in crate::bench) fn human(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => thousands(value.round() as i64),
         size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),

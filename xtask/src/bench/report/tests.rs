@@ -40,7 +40,8 @@ fn the_json_says_the_same() {
         rounds: 3,
         seconds_per_load: 3,
     };
-    let json: serde_json::Value = serde_json::from_str(&results.json(&planes, &conditions).unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&results.json(&planes, &conditions, &[]).unwrap()).unwrap();
     let weir = &json["rows"][0]["values"]["weir"];
     assert_eq!(
         (weir["median"].as_f64(), weir["min"].as_f64(), weir["max"].as_f64()),
