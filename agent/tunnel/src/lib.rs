@@ -15,6 +15,7 @@ mod access;
 mod config;
 pub mod core;
 mod error;
+pub mod gateway;
 mod io;
 mod metrics;
 mod shared;

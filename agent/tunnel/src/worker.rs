@@ -116,6 +116,11 @@ impl Worker {
         }
     }
 
+    /// A pod whose tunnels somebody else serves.
+    pub(crate) fn adopt(&self, pod: Arc<LocalPod>) -> (Rc<Context>, Rc<PodContext>) {
+        (self.context.clone(), self.pod(pod))
+    }
+
     /// This worker's part of a pod. A pod that came back is another one.
     fn pod(&self, pod: Arc<LocalPod>) -> Rc<PodContext> {
         let mut pods = self.pods.borrow_mut();

@@ -35,8 +35,24 @@ pub(crate) struct Peer {
     pub(crate) window: Rc<Window>,
 }
 
-/// Serves one tunnel to its end.
+/// Serves one tunnel to a pod to its end.
 pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: TcpStream, addr: SocketAddr) {
+    let (shared, owner) = (context.clone(), pod.clone());
+    run(context, pod, socket, addr, move |peer, request, respond| {
+        let (context, pod) = (shared.clone(), owner.clone());
+        owner.connections.spawn(move |running| stream::serve(running, context, pod, peer, request, respond));
+    })
+    .await;
+}
+
+/// Serves one tunnel to its end; `on_request` gets what it asks for.
+pub(crate) async fn run(
+    context: Rc<Context>,
+    pod: Rc<PodContext>,
+    socket: TcpStream,
+    addr: SocketAddr,
+    mut on_request: impl FnMut(Rc<Peer>, Request<RecvStream>, SendResponse<Bytes>),
+) {
     let addr = canonical(addr);
     let Ok(local) = socket.local_addr().map(canonical) else {
         return;
@@ -49,9 +65,9 @@ pub(crate) async fn serve(context: Rc<Context>, pod: Rc<PodContext>, socket: Tcp
     let keepalive = Keepalive::new(connection.ping_pong(), context.config());
     let window = peer.window.clone();
     let draining = context.draining.clone().cancelled_owned();
+    drop((context, pod));
     let on_request = move |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
-        let (context, owner, peer) = (context.clone(), pod.clone(), peer.clone());
-        pod.connections.spawn(move |running| stream::serve(running, context, owner, peer, request, respond));
+        on_request(peer.clone(), request, respond);
     };
     let serving = Serving { connection, on_request, drain: Some(Box::pin(draining)) };
     if let Err(lost) = drive(tls, serving, keepalive, window).await {

@@ -27,7 +27,7 @@ mod stream;
 pub(crate) mod tasks;
 mod tcp;
 pub(crate) mod tls;
-mod tunnel;
+pub(crate) mod tunnel;
 pub(crate) mod window;
 
 pub use context::HBONE_PORT;

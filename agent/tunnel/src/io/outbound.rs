@@ -176,6 +176,21 @@ async fn tunnel(
     source: &Arc<Workload>,
     to: &Destination,
 ) -> Result<Way, TunnelError> {
+    let service = to.service.as_ref().map(|s| &*s.key.hostname);
+    let request = |from| connect::request(to.addr, source, from, service, TraceParent::random());
+    let (lease, answer, send) = open_stream(context, pod, client, source, to, request).await?;
+    Ok(Way::Tunnel(lease, answer, send))
+}
+
+/// Opens a stream with the request that `request` makes for the tunnel's source address and the client's port.
+pub(crate) async fn open_stream(
+    context: &Rc<Context>,
+    pod: &Rc<PodContext>,
+    client: SocketAddr,
+    source: &Arc<Workload>,
+    to: &Destination,
+    request: impl FnOnce(SocketAddr) -> Result<http::Request<()>, http::Error>,
+) -> Result<(Lease, ResponseFuture, SendStream<Bytes>), TunnelError> {
     let addr = to.tunnel_addr();
     if pod.pod.net().is_self(addr.ip()) {
         return Err(TunnelError::PassThroughToSelf(to.addr));
@@ -190,13 +205,11 @@ async fn tunnel(
         source: pod.source(source, client.ip(), addr.ip()),
     };
     let lease = context.pool.open(context, pod, &key, &certificate).await?;
-    let service = to.service.as_ref().map(|s| &*s.key.hostname);
     let from = SocketAddr::new(key.source, client.port());
     let http2 = |source| TunnelError::Http2 { addr, source };
-    let request = connect::request(to.addr, source, from, service, TraceParent::random())
-        .map_err(|_| http2(h2::Reason::INTERNAL_ERROR.into()))?;
+    let request = request(from).map_err(|_| http2(h2::Reason::INTERNAL_ERROR.into()))?;
     let (answer, send) = lease.send(request).map_err(http2)?;
-    Ok(Way::Tunnel(lease, answer, send))
+    Ok((lease, answer, send))
 }
 
 /// Connects to a destination outside the mesh, in the clear.

@@ -6,6 +6,7 @@ mod world;
 
 mod app;
 mod data;
+mod gateway;
 mod hostile;
 mod local;
 mod peers;
