@@ -11,8 +11,10 @@ mod object;
 mod part;
 mod problem;
 mod value;
+mod virtual_service;
 
 pub use lookup::{Credential, GatewayKind, Grant, Lookup, Nearness, Service, ServicePort};
 pub use mesh::Mesh;
 pub use object::{Kind, ObjectRef};
 pub use problem::{Effect, Problem, Problems, Reason, Remark};
+pub use virtual_service::{VirtualService, retry_policy};
