@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::store::{Entry, Published};
+use crate::xds::Collection;
+
 /// One stream.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConnectionInfo {
@@ -31,8 +34,11 @@ pub struct TypeInfo {
     pub wildcard: bool,
     /// How many names it asked for.
     pub names: usize,
-    /// How many resources it holds that it asked for by name, or was given with them.
+    /// How many resources it holds: those that it asked for by name and was given with them; of everything, those that it
+    /// was sent as they are now.
     pub known: usize,
+    /// How many answers wait to be sent to it.
+    pub owed: usize,
     /// Nonce of the last response.
     pub nonce_sent: String,
     /// Nonce of the last response that it accepted.
@@ -67,13 +73,25 @@ impl Connections {
         Registration { registry: self.0.clone(), stream }
     }
 
-    pub(crate) fn list(&self, position: u64) -> Vec<ConnectionInfo> {
+    /// All streams, and how they stand to a picture.
+    pub(crate) fn list(&self, now: &Published) -> Vec<ConnectionInfo> {
         let mut list: Vec<_> = self.0.lock().values().cloned().collect();
+        let mut totals = BTreeMap::new();
         for kind in list.iter_mut().flat_map(|info| &mut info.types) {
-            kind.behind = position.saturating_sub(kind.position);
+            kind.behind = now.position.saturating_sub(kind.position);
+            let Some(collection) = Collection::of(&kind.type_url).filter(|_| kind.wildcard) else { continue };
+            // Of a stream that has everything nothing is kept but its position.
+            let total = totals.entry(kind.type_url.clone()).or_insert_with(|| live(collection, now, 0));
+            kind.known = total.saturating_sub(live(collection, now, kind.position)).saturating_sub(kind.owed);
         }
         list
     }
+}
+
+/// How many resources of a collection there are that changed last at a position or after it.
+fn live(collection: Collection, now: &Published, position: u64) -> usize {
+    let is = |entry: &Entry| matches!(entry, Entry::Live(resource) if collection.has(resource.kind));
+    collection.log(now).since(position..).filter(|(_, entry)| is(entry)).count()
 }
 
 impl Registry {

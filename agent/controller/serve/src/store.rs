@@ -10,6 +10,7 @@ use weir_index::{Changes, Snapshot};
 use crate::connections::{ConnectionInfo, Connections};
 
 mod log;
+mod scope;
 
 pub(crate) use log::{Entry, Log};
 
@@ -109,7 +110,7 @@ impl Store {
 
     /// Who is connected, what each holds and what it refused.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
-        self.0.connections.list(self.0.current.load().position)
+        self.0.connections.list(&self.0.current.load())
     }
 
     pub(crate) fn registry(&self) -> &Connections {

@@ -24,5 +24,6 @@ pub use metrics::XdsMetrics;
 pub use service::XdsService;
 
 pub(crate) use error::Refusal;
+pub(crate) use response::Collection;
 #[cfg(feature = "fuzz")]
 pub(crate) use session::Session;

@@ -7,6 +7,8 @@ use prost_types::Any;
 use weir_index::{Resource, ResourceKind};
 use weir_proto::{discovery, type_url};
 
+use crate::store::{Log, Published};
+
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Collection {
@@ -37,6 +39,14 @@ impl Collection {
             Self::Authorization => "authorization",
             Self::Address => "address",
             Self::Workload => "workload",
+        }
+    }
+
+    /// Where its changes are.
+    pub(crate) fn log(self, now: &Published) -> &Log {
+        match self {
+            Self::Authorization => &now.authorizations,
+            Self::Address | Self::Workload => &now.addresses,
         }
     }
 

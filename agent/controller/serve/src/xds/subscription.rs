@@ -30,10 +30,14 @@ pub(crate) struct Subscription {
     known: HashSet<Arc<str>>,
     /// Answers that it waits for, all from the picture that is being sent.
     owed: VecDeque<Arc<Resource>>,
+    /// Policies that are narrower than what it holds: it is to have the workloads that name them before.
+    narrower: VecDeque<Arc<str>>,
     /// Names that it is to be told are not there.
     removed: VecDeque<Arc<str>>,
     /// Everything before this position of the log was sent.
     position: u64,
+    /// The position of the picture that it has all of.
+    settled: u64,
     /// What went before this position, the client never held.
     removals_from: u64,
     /// The first response was made: it is due even if there is nothing to say.
@@ -53,8 +57,10 @@ impl Subscription {
             brought: 0,
             known: HashSet::new(),
             owed: VecDeque::new(),
+            narrower: VecDeque::new(),
             removed: VecDeque::new(),
             position: now.position,
+            settled: 0,
             removals_from: now.position,
             answered: false,
             node,
@@ -87,7 +93,8 @@ impl Subscription {
         }
     }
 
-    /// The next response, of at most about `budget` bytes. Without `removals`, removals are kept for later.
+    /// The next response, of at most about `budget` bytes. Without `removals`, removals are kept for later, and so is what
+    /// takes something away from what it was for.
     pub(crate) fn next(&mut self, now: &Published, budget: usize, removals: bool) -> Option<Batch> {
         let mut batch = Batch::default();
         while batch.bytes < budget
@@ -98,12 +105,21 @@ impl Subscription {
         self.walk(now, &mut batch, budget);
         while removals
             && batch.bytes < budget
+            && let Some(name) = self.narrower.pop_front()
+        {
+            // The picture may be a later one than that in which it became narrower.
+            if let Some(resource) = now.snapshot.authorization(&name) {
+                batch.push(self.collection, resource, false);
+            }
+        }
+        while removals
+            && batch.bytes < budget
             && let Some(name) = self.removed.pop_front()
         {
             batch.remove(&name);
         }
         batch.more =
-            !self.owed.is_empty() || self.position < now.position || (removals && !self.removed.is_empty());
+            !self.owed.is_empty() || self.position < now.position || (removals && self.keeps_something());
         if batch.is_empty() && self.answered {
             return None;
         }
@@ -114,6 +130,10 @@ impl Subscription {
     /// Whether it can still be told of all that went since it was last sent something.
     pub(crate) fn is_remembered(&self, now: &Published) -> bool {
         self.log(now).remembers(self.position.max(self.removals_from))
+    }
+
+    fn keeps_something(&self) -> bool {
+        !self.narrower.is_empty() || !self.removed.is_empty()
     }
 
     pub(crate) fn is_wildcard(&self) -> bool {
@@ -134,6 +154,11 @@ impl Subscription {
         (self.asked.len(), self.known.len())
     }
 
+    /// How many answers wait to be sent.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
     /// How many names were asked for on this stream.
     pub(crate) fn asked_here(&self) -> usize {
         self.asked.len().saturating_sub(self.brought)
@@ -141,10 +166,7 @@ impl Subscription {
 
     /// The log that it follows.
     fn log<'a>(&self, now: &'a Published) -> &'a Log {
-        match self.collection {
-            Collection::Authorization => &now.authorizations,
-            Collection::Address | Collection::Workload => &now.addresses,
-        }
+        self.collection.log(now)
     }
 }
 

@@ -31,6 +31,7 @@ impl Typed {
             wildcard: self.subscription.is_wildcard(),
             names,
             known,
+            owed: self.subscription.owed(),
             nonce_sent: self.nonces.last.clone(),
             nonce_acked: self.nonces.acked.clone(),
             nacks: self.nonces.nacks,

@@ -146,6 +146,13 @@ pub(super) fn small_mesh() -> Mesh {
     ])
 }
 
+/// How many resources of each type the one client holds, by the list of connections.
+fn held(mesh: &Mesh) -> Vec<(&'static str, usize)> {
+    let types = mesh.store.connections().remove(0).types;
+    let of = |url: &'static str| types.iter().find(|kind| kind.type_url == url).map(|kind| (url, kind.known));
+    [AUTHORIZATION, ADDRESS].into_iter().filter_map(of).collect()
+}
+
 #[tokio::test]
 async fn a_node_proxy_lives_from_it() {
     let mut mesh = small_mesh();
@@ -155,6 +162,7 @@ async fn a_node_proxy_lives_from_it() {
     assert_eq!(summary(&wire.acked().await), ["c//Pod/shop/a", "c//Pod/shop/b"]);
     mesh.change([pod("c//Pod/shop/b", "10.0.0.3", "b", &[], &[], 2)]);
     assert_eq!(summary(&wire.acked().await), ["c//Pod/shop/b"]);
+    assert_eq!(held(&mesh), [(AUTHORIZATION, 1), (ADDRESS, 2)]);
     mesh.remove(&["c//Pod/shop/b"]);
     let response = wire.next().await.unwrap();
     assert_eq!(summary(&response), ["-c//Pod/shop/b"]);
@@ -168,6 +176,7 @@ async fn a_node_proxy_lives_from_it() {
     assert_eq!((&*info.caller, info.address.is_some()), ("weir-system/ztunnel", true));
     let addresses = info.types.iter().find(|kind| kind.type_url == ADDRESS).unwrap();
     assert_eq!((addresses.nacks, addresses.nack_reason.as_deref()), (1, Some("no such workload")));
+    assert_eq!(held(&mesh), [(AUTHORIZATION, 1), (ADDRESS, 1)]);
 
     drop(wire);
     let mut back =
