@@ -10,12 +10,15 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use weir_index::{Resource, ResourceKind};
 
+use super::scope::{Narrowed, Scopes};
+
 /// A log as it was at one moment.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     entries: OrdMap<u64, Entry>,
     /// Marks of what was gone before this position have been dropped.
     forgotten: u64,
+    narrowed: Narrowed,
 }
 
 /// What happened last to a name.
@@ -33,6 +36,13 @@ impl Log {
         self.entries.range(range).map(|(position, entry)| (*position, entry))
     }
 
+    /// Whether somebody who saw everything before `position`, and nothing else, holds this policy as one for all of a
+    /// namespace or the mesh, while it is for single workloads now.
+    pub(crate) fn is_narrower(&self, name: &str, position: u64) -> bool {
+        // The change at a position was seen by who stands behind it.
+        self.narrowed.get(name).is_some_and(|broad| broad.start < position && position <= broad.end)
+    }
+
     /// Whether somebody who saw everything before `position` can still be told all that went since.
     pub(crate) fn remembers(&self, position: u64) -> bool {
         position >= self.forgotten
@@ -45,6 +55,7 @@ pub(super) struct Writer {
     log: Log,
     positions: HashMap<Arc<str>, u64>,
     gone: BTreeSet<u64>,
+    scopes: Scopes,
 }
 
 impl Writer {
@@ -67,6 +78,7 @@ impl Writer {
         if matches!(entry, Entry::Gone(..)) {
             self.gone.insert(position);
         }
+        self.scopes.note(&mut self.log.narrowed, name, resource.map(|resource| &**resource), position);
         self.log.entries.insert(position, entry);
         self.positions.insert(name.clone(), position);
         self.forget();

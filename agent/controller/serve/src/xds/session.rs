@@ -1,10 +1,11 @@
 //! One stream, without the stream: requests and pictures in, responses out.
 //!
 //! A client is brought from one picture to the next in rounds. A round sends new and changed policies first, then
-//! workloads and services, then says which policies are gone. The order is a matter of safety: a node proxy passes over
-//! the name of a policy that it does not know (Istio's ztunnel lets the connection through), so no workload may name a
-//! policy before the client has it, and none may be taken away while a workload still names it. That is why everything
-//! in a round is from one picture, and why a new picture waits for the end of the round.
+//! workloads and services, then says which policies are gone, or are for single workloads and were for more. The order
+//! is a matter of safety: a node proxy passes over the name of a policy that it does not know (Istio's ztunnel lets the
+//! connection through), so no workload may name a policy before the client has it, and none may be taken away while a
+//! workload still names it, or from one that does not name it yet. That is why everything in a round is from one picture,
+//! and why a new picture waits for the end of the round.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

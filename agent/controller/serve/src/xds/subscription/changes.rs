@@ -18,6 +18,9 @@ impl Subscription {
                 return;
             }
             match entry {
+                Entry::Live(resource) if self.wants(resource) && self.is_narrower(resource, now) => {
+                    self.narrower.push_back(resource.name.clone());
+                }
                 Entry::Live(resource) if self.wants(resource) => self.send(resource, batch, now),
                 Entry::Gone(name, kind) if self.held(name, *kind, position) => {
                     self.removed.push_back(name.clone());
@@ -26,6 +29,12 @@ impl Subscription {
             }
         }
         self.position = now.position;
+        self.settled = now.position;
+    }
+
+    /// Whether it would open something, did the client have it before the workloads that name it.
+    fn is_narrower(&self, resource: &Resource, now: &Published) -> bool {
+        self.wildcard && self.log(now).is_narrower(&resource.name, self.settled)
     }
 
     fn send(&mut self, resource: &Arc<Resource>, batch: &mut Batch, now: &Published) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use weir_index::{Change, Changes, Resource, ResourceKind, Snapshot};
+use weir_proto::security::{Authorization, Scope};
 use weir_proto::workload::{Address, Service, Workload, address};
 
 use crate::Store;
@@ -109,15 +110,19 @@ pub(super) fn service(name: &str, ip: &str, version: u64) -> Resource {
     }
 }
 
-/// A policy `ns/name`.
+/// A policy `ns/name` for single workloads.
 pub(super) fn policy(name: &str, version: u64) -> Resource {
+    policy_for(Scope::WorkloadSelector, name, version)
+}
+
+/// A policy `ns/name`.
+pub(super) fn policy_for(scope: Scope, name: &str, version: u64) -> Resource {
+    let policy = Authorization { name: name.into(), scope: scope.into(), ..Authorization::default() };
     Resource {
         name: name.into(),
         kind: ResourceKind::Authorization,
         version,
-        body: weir_proto::security::Authorization { name: name.into(), ..Default::default() }
-            .encode_to_vec()
-            .into(),
+        body: policy.encode_to_vec().into(),
         aliases: [].into(),
         node: "".into(),
         services: [].into(),

@@ -2,10 +2,11 @@
 
 use rstest::rstest;
 use weir_proto::discovery::DeltaDiscoveryRequest;
+use weir_proto::security::Scope;
 use weir_proto::workload::Workload;
 
 use super::client::*;
-use super::mesh::{Mesh, pod, policy, service};
+use super::mesh::{Mesh, pod, policy, policy_for, service};
 use crate::xds::session::{Nack, Session};
 use crate::xds::{Refusal, XdsConfig};
 
@@ -281,6 +282,33 @@ fn a_policy_goes_before_what_names_it_and_leaves_after() {
     mesh.unset("shop/deny");
     mesh.commit();
     assert_eq!(client.told(&mesh), [["shop/new"], ["c//Pod/shop/other"], ["-shop/deny"]]);
+}
+
+/// In between it would be for nobody.
+#[test]
+fn a_policy_that_gets_narrower_goes_behind_what_names_it() {
+    let mut mesh = mesh();
+    let other =
+        |policies: &[&str], version| pod("c//Pod/shop/other", "10.0.2.2", "b", &[], policies, version);
+    mesh.change([policy_for(Scope::Namespace, "shop/all", 1)]);
+    let (mut client, mut slow) = (wildcard(&mesh), wildcard(&mesh));
+    mesh.change([policy("shop/all", 2), other(&["shop/all"], 2)]);
+    assert_eq!(client.told(&mesh), [["c//Pod/shop/other"], ["shop/all"]]);
+    // Who is behind still holds the broad one; for the other it is a change like any.
+    mesh.change([policy("shop/all", 3), other(&["shop/all"], 3)]);
+    assert_eq!(client.told(&mesh), [["shop/all"], ["c//Pod/shop/other"]]);
+    assert_eq!(slow.told(&mesh), [["c//Pod/shop/other"], ["shop/all"]]);
+    assert_eq!(slow.policies["shop/all"], "0000000000000003");
+    // And back: first it is for all, then nobody names it.
+    mesh.change([policy_for(Scope::Global, "shop/all", 4), other(&[], 4)]);
+    assert_eq!(client.told(&mesh), [["shop/all"], ["c//Pod/shop/other"]]);
+    // Who never had the broad one does not know the name.
+    mesh.change([policy_for(Scope::Namespace, "shop/new", 1)]);
+    mesh.change([policy("shop/new", 2), other(&["shop/new"], 5)]);
+    assert_eq!(client.told(&mesh), [["shop/new"], ["c//Pod/shop/other"]]);
+    assert_eq!(wildcard(&mesh).policies["shop/new"], "0000000000000002");
+    mesh.remove(&["shop/new"]);
+    assert_eq!(client.told(&mesh), [["-shop/new"]]);
 }
 
 #[test]
