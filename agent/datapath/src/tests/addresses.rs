@@ -122,10 +122,7 @@ fn an_interface_that_goes_takes_its_listeners_along() {
 
 #[test]
 fn an_address_that_is_added_and_removed_is_followed() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, datapath, pod| {
         for added in [ip("192.0.2.77"), ip("2001:db8:5::77")] {
             let prefix = if added.is_ipv4() { 24 } else { 64 };
             let change = |add: bool| {
@@ -145,15 +142,14 @@ fn an_address_that_is_added_and_removed_is_followed() {
             };
             change(true);
             assert!(eventually(|| pod.sockets.owns(added)));
-            let _client = remote_connects(&scratch, SocketAddr::new(added, 8080)).unwrap();
-            assert!(agent_accepts(&pod, Plaintext).is_some());
-            let listener = stage.app_listens(&scratch, SocketAddr::new(added, 8080));
-            stage.app_connects(&scratch, listener.local_addr().unwrap()).expect("direct to the own address");
+            let _client = remote_connects(scratch, SocketAddr::new(added, 8080)).unwrap();
+            assert!(agent_accepts(pod, Plaintext).is_some());
+            let listener = stage.app_listens(scratch, SocketAddr::new(added, 8080));
+            stage.app_connects(scratch, listener.local_addr().unwrap()).expect("direct to the own address");
             change(false);
             assert!(eventually(|| !pod.sockets.owns(added)));
         }
         assert_eq!(datapath.reconcile().unprotected, []);
-        datapath.shutdown(Leave::Open).unwrap();
     });
 }
 
@@ -222,10 +218,7 @@ fn a_pod_with_ipv6_alone_is_captured() {
 
 #[test]
 fn an_address_still_under_duplicate_detection_is_captured_when_it_is_ready() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, _datapath, pod| {
         // Through the kernel's own duplicate detection, which takes about a second.
         let status = scratch
             .pod
@@ -244,8 +237,7 @@ fn an_address_still_under_duplicate_detection_is_captured_when_it_is_ready() {
             addresses.any(|address| address.ip == added && address.usable)
         };
         assert!(eventually(usable) || eventually(usable), "detection ends");
-        let _client = remote_connects(&scratch, SocketAddr::new(added, 8080)).unwrap();
-        assert!(agent_accepts(&pod, Plaintext).is_some());
-        datapath.shutdown(Leave::Open).unwrap();
+        let _client = remote_connects(scratch, SocketAddr::new(added, 8080)).unwrap();
+        assert!(agent_accepts(pod, Plaintext).is_some());
     });
 }

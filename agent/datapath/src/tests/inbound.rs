@@ -10,25 +10,22 @@ use crate::scratch::Scratch;
 
 #[test]
 fn a_client_is_captured_once_and_delivered_with_its_own_address() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, _datapath, pod| {
         for (own, remote) in scratch.pairs() {
             let app = SocketAddr::new(own, 8080);
-            let listener = stage.app_listens(&scratch, app);
-            let mut client = remote_connects(&scratch, app).unwrap();
-            let mut agent = agent_accepts(&pod, Plaintext).expect("captured");
+            let listener = stage.app_listens(scratch, app);
+            let mut client = remote_connects(scratch, app).unwrap();
+            let mut agent = agent_accepts(pod, Plaintext).expect("captured");
             assert_eq!(agent.local_addr().unwrap().ip().to_canonical(), own);
             assert_eq!(agent.local_addr().unwrap().port(), 8080);
             let peer = agent.peer_addr().unwrap().ip().to_canonical();
             assert_eq!(peer, remote);
 
-            let mut delivery = deliver(&pod, peer, app).unwrap();
+            let mut delivery = deliver(pod, peer, app).unwrap();
             let (mut served, seen) = listener.accept().unwrap();
             assert_eq!(seen.ip(), remote, "the app sees the client");
             assert!(
-                pending(&pod, Plaintext).is_none() && pending(&pod, Outbound).is_none(),
+                pending(pod, Plaintext).is_none() && pending(pod, Outbound).is_none(),
                 "the delivery is not captured again"
             );
             client.write_all(b"ping").unwrap();
@@ -38,7 +35,6 @@ fn a_client_is_captured_once_and_delivered_with_its_own_address() {
             client.read_exact(&mut answer).unwrap();
             assert_eq!(&answer, b"ping");
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
@@ -58,34 +54,26 @@ fn relay(from: &mut std::net::TcpStream, to: &mut std::net::TcpStream) {
 
 #[test]
 fn tunnels_have_listeners_of_their_own() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, _datapath, pod| {
         for (own, _) in scratch.pairs() {
-            let _client = remote_connects(&scratch, SocketAddr::new(own, 15008)).unwrap();
-            let agent = agent_accepts(&pod, Hbone).expect("captured");
+            let _client = remote_connects(scratch, SocketAddr::new(own, 15008)).unwrap();
+            let agent = agent_accepts(pod, Hbone).expect("captured");
             assert_eq!(agent.local_addr().unwrap().port(), 15008);
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
 #[test]
 fn a_closed_port_refuses_at_once() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, _datapath, pod| {
         for (own, remote) in scratch.pairs() {
             for client in [remote, own] {
                 let begin = Instant::now();
-                let error = deliver(&pod, client, SocketAddr::new(own, 9)).unwrap_err();
+                let error = deliver(pod, client, SocketAddr::new(own, 9)).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{client} {error}");
                 assert!(begin.elapsed() < Duration::from_millis(100), "{:?}", begin.elapsed());
             }
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
@@ -119,10 +107,7 @@ fn the_pod_as_its_own_client_is_delivered_plainly() {
 
 #[test]
 fn what_cannot_be_delivered_is_refused_with_a_reason() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, _datapath, pod| {
         let own = SocketAddr::new(scratch.addresses()[0], 80);
         let remote = scratch.pairs()[0].1;
         for (client, app, says) in [
@@ -134,23 +119,19 @@ fn what_cannot_be_delivered_is_refused_with_a_reason() {
             let error = pod.sockets.deliver(client, app).unwrap_err();
             assert!(error.to_string().contains(says), "{client} {app}: {error}");
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
 #[test]
 fn client_and_delivery_may_have_the_same_port() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, _datapath, pod| {
         for (own, remote) in scratch.pairs() {
             let app = SocketAddr::new(own, 8080);
-            let listener = stage.app_listens(&scratch, app);
+            let listener = stage.app_listens(scratch, app);
             let client = socket_in(&scratch.remote, socket2::Domain::for_address(app));
             client.bind(&SocketAddr::new(remote, 5555).into()).unwrap();
             client.connect_timeout(&app.into(), LONG).unwrap();
-            let _agent = agent_accepts(&pod, Plaintext).expect("captured");
+            let _agent = agent_accepts(pod, Plaintext).expect("captured");
             // The mirror image of the client's connection: same addresses, same ports, other device.
             let delivery = pod.sockets.deliver(remote, app).unwrap();
             socket2::SockRef::from(&delivery).set_reuse_address(true).unwrap();
@@ -162,10 +143,9 @@ fn client_and_delivery_may_have_the_same_port() {
             let second = socket_in(&scratch.remote, socket2::Domain::for_address(app));
             second.bind(&SocketAddr::new(remote, 5556).into()).unwrap();
             second.connect_timeout(&app.into(), LONG).unwrap();
-            let agent = agent_accepts(&pod, Plaintext).expect("captured, not given to the app's socket");
+            let agent = agent_accepts(pod, Plaintext).expect("captured, not given to the app's socket");
             assert_eq!(agent.peer_addr().unwrap().port(), 5556);
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 

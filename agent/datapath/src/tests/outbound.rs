@@ -9,14 +9,11 @@ use crate::scratch::Scratch;
 
 #[test]
 fn a_connection_comes_to_the_agent_with_its_true_addresses() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, _datapath, pod| {
         for (own, remote) in scratch.pairs() {
             let destination = SocketAddr::new(remote, 4321);
-            let mut app = stage.app_connects(&scratch, destination).unwrap();
-            let mut agent = agent_accepts(&pod, Outbound).expect("captured");
+            let mut app = stage.app_connects(scratch, destination).unwrap();
+            let mut agent = agent_accepts(pod, Outbound).expect("captured");
             let canonical =
                 |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
             assert_eq!(canonical(agent.local_addr().unwrap()), destination);
@@ -28,23 +25,18 @@ fn a_connection_comes_to_the_agent_with_its_true_addresses() {
             app.read_exact(&mut bytes).unwrap();
             assert_eq!(&bytes, b"hello");
         }
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
 #[test]
 fn a_v4_mapped_destination_is_captured_as_ipv4() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, _datapath, pod| {
         let IpAddr::V4(remote) = scratch.pairs()[0].1 else { panic!("the first pair is IPv4") };
         let mapped = SocketAddr::new(remote.to_ipv6_mapped().into(), 4321);
-        let app = stage.app_connects(&scratch, mapped).unwrap();
-        let agent = agent_accepts(&pod, Outbound).expect("captured");
+        let app = stage.app_connects(scratch, mapped).unwrap();
+        let agent = agent_accepts(pod, Outbound).expect("captured");
         assert_eq!(agent.local_addr().unwrap().ip().to_canonical(), IpAddr::V4(remote));
         assert_eq!(app.peer_addr().unwrap(), mapped);
-        datapath.shutdown(crate::Leave::Open).unwrap();
     });
 }
 
@@ -87,10 +79,7 @@ fn own_addresses_loopback_and_excluded_networks_stay_direct() {
 
 #[test]
 fn the_agents_own_connections_leave_unmarked_and_never_to_the_pod_itself() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, _datapath, pod| {
         for (own, remote) in scratch.pairs() {
             let server = scratch
                 .remote
@@ -111,8 +100,7 @@ fn the_agents_own_connections_leave_unmarked_and_never_to_the_pod_itself() {
                 assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{forbidden}");
             }
         }
-        assert!(pending(&pod, Outbound).is_none());
-        datapath.shutdown(crate::Leave::Open).unwrap();
+        assert!(pending(pod, Outbound).is_none());
     });
 }
 

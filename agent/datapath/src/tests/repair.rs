@@ -127,10 +127,7 @@ fn a_removed_rule_is_put_back_without_waiting_for_reconcile() {
 
 #[test]
 fn a_pod_that_lost_its_addresses_is_unprotected_with_the_reason() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|_stage, scratch, datapath, pod| {
         scratch
             .pod
             .run(|| {
@@ -143,7 +140,6 @@ fn a_pod_that_lost_its_addresses_is_unprotected_with_the_reason() {
         assert_eq!(report.protected, 0);
         assert!(report.unprotected[0].1.contains("none of its addresses"), "{report:?}");
         assert_eq!(report.unprotected[0].0, pod.uid);
-        datapath.shutdown(Leave::Open).unwrap();
     });
 }
 
@@ -175,10 +171,7 @@ fn a_ninth_interface_is_said_to_be_refused() {
 
 #[test]
 fn a_pod_whose_processes_the_hooks_do_not_see_is_unprotected() {
-    on_stage(|stage| {
-        let datapath = stage.datapath();
-        let scratch = Scratch::new().unwrap();
-        let pod = datapath.enrol(spec(&scratch)).unwrap();
+    on_pod(|stage, scratch, datapath, pod| {
         let mut process =
             scratch.pod.run(|| std::process::Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
         let outside = datapath.reconcile();
@@ -189,7 +182,6 @@ fn a_pod_whose_processes_the_hooks_do_not_see_is_unprotected() {
         let (uid, why) = &outside.unprotected[0];
         assert!(*uid == pod.uid && why.contains("(sleep)") && why.contains("outside"), "{outside:?}");
         assert_eq!((inside.protected, inside.unprotected.len()), (1, 0), "{inside:?}");
-        datapath.shutdown(Leave::Open).unwrap();
     });
 }
 

@@ -30,6 +30,17 @@ pub(super) fn on_stage(test: impl FnOnce(&Stage) + Send + 'static) {
     });
 }
 
+/// Runs a test with a data path on a stage of its own and a pod that it captures; both are let go at the end.
+pub(super) fn on_pod(test: impl FnOnce(&Stage, &Scratch, &Datapath, &EnrolledPod) + Send + 'static) {
+    on_stage(|stage| {
+        let datapath = stage.datapath();
+        let scratch = Scratch::new().unwrap();
+        let pod = datapath.enrol(spec(&scratch)).unwrap();
+        test(stage, &scratch, &datapath, &pod);
+        datapath.shutdown(crate::Leave::Open).unwrap();
+    });
+}
+
 impl Stage {
     fn set() -> Self {
         use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
