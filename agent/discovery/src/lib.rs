@@ -18,6 +18,7 @@ pub mod convert;
 mod file;
 mod intern;
 mod metrics;
+pub mod on_demand;
 mod store;
 mod update;
 mod watch;
