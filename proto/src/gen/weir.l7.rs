@@ -859,7 +859,8 @@ pub struct HeaderOperations {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {
-    /// Lower case. `host` and `:authority` name the authority.
+    /// Lower case. In requests, `host` and `:authority` name the authority: it is set, never added or removed. Other pseudo
+    /// headers, fields of one connection (RFC 9110, 7.6.1) and content-length make the form invalid, also in `remove`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -877,7 +878,8 @@ pub struct Rewrite {
 pub mod rewrite {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Path {
-        /// Takes the place of what a prefix match matched (of the whole path for an exact match).
+        /// Takes the place of what a prefix match matched: as text for PathMatch.prefix, by segments for PathMatch.segments, the
+        /// whole path for an exact match or a regular expression. Without a path match: of the first slash.
         #[prost(string, tag = "2")]
         Prefix(::prost::alloc::string::String),
         #[prost(string, tag = "3")]
@@ -905,6 +907,7 @@ pub struct Redirect {
     /// Empty: that of the request. Without a port.
     #[prost(string, tag = "3")]
     pub host: ::prost::alloc::string::String,
+    /// Absent: the scheme's own if `scheme` is given, otherwise the port that the client dialled (the Gateway API's rule).
     #[prost(oneof = "redirect::Port", tags = "4, 5")]
     pub port: ::core::option::Option<redirect::Port>,
     #[prost(oneof = "redirect::Path", tags = "6, 7")]
@@ -912,6 +915,7 @@ pub struct Redirect {
 }
 /// Nested message and enum types in `Redirect`.
 pub mod redirect {
+    /// Absent: the scheme's own if `scheme` is given, otherwise the port that the client dialled (the Gateway API's rule).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Port {
         #[prost(uint32, tag = "4")]
