@@ -146,7 +146,7 @@ pub(crate) fn policy_for(pod: &str, name: &str, action: &str, rules: &str) -> St
     )
 }
 
-fn peer(namespace: &str, name: &str, spec: &str) -> String {
+pub(crate) fn peer(namespace: &str, name: &str, spec: &str) -> String {
     format!(
         "apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\n\
          metadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  {spec}\n"

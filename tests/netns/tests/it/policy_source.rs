@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use weir_harness::{Cluster, Family, Pod, until_ok};
+use weir_harness::{Cluster, Family, Hold, Pod, until_ok};
 
-use crate::policy::{from, policy, policy_for};
+use crate::policy::{from, peer, policy, policy_for};
 use crate::support::{mesh, stories};
 
 stories! {
@@ -57,13 +57,26 @@ stories! {
             assert_eq!((cut.alive()?, kept.alive()?), (1, 1));
             let rules = format!("[{{from: [{{source: {{ipBlocks: ['{}']}}}}]}}]", client.ip(Family::V6));
             c.apply("policy", &policy_for(to.name(), "by-address", "DENY", &rules))?;
-            let what = format!("the connection from {} to {} to be cut", client.name(), to.name());
-            until_ok(&what, Duration::from_secs(5), || {
-                anyhow::ensure!(cut.alive()? == 0, "it is open");
-                Ok(())
-            })?;
+            gone(&format!("the connection from {} to {}", client.name(), to.name()), &mut cut)?;
             assert_eq!(kept.alive()?, 1);
         }
+    }
+
+    fn one_stream_of_a_tunnel_is_cut(c = Cluster::builder("policy-stream").controlled()) {
+        let m = mesh(c)?;
+        m.server.serve(9090, &[])?;
+        let (to, other) = (m.server.at(Family::V4, 8080), m.server.at(Family::V4, 9090));
+        let (mut cut, mut kept) = (m.client.hold(to, &[])?, m.client.hold(other, &[])?);
+        let (mut plain, mut near) = (m.visitor.hold(other, &[])?, m.visitor.hold(m.neighbour.at(Family::V4, 8080), &[])?);
+        assert_eq!((cut.alive()?, kept.alive()?, plain.alive()?, near.alive()?), (1, 1, 1, 1));
+        c.apply("policy", &policy("port", "DENY", "[{to: [{operation: {ports: ['8080']}}]}]"))?;
+        gone("the stream to the port that is denied", &mut cut)?;
+        assert_eq!((kept.alive()?, plain.alive()?), (1, 1));
+        // Plaintext is cut when it is wanted no more, and tunnels are not.
+        c.apply("strict", &peer("default", "default", "mtls: {mode: STRICT}"))?;
+        gone("plaintext to another node", &mut plain)?;
+        gone("plaintext on one node", &mut near)?;
+        assert_eq!(kept.alive()?, 1);
     }
 
     /// As a waypoint does: it ends the client's connection and opens one of its own.
@@ -87,6 +100,13 @@ stories! {
         m.client.fail(server, &[])?;
         m.client.reach(through, &[])?;
     }
+}
+
+fn gone(what: &str, hold: &mut Hold) -> anyhow::Result<()> {
+    until_ok(&format!("{what} to be cut"), Duration::from_secs(5), || {
+        anyhow::ensure!(hold.alive()? == 0, "it is open");
+        Ok(())
+    })
 }
 
 /// Listens on a port and passes each connection on to the same port of a host.
