@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 /// Bytes that are not the same everywhere.
 pub(crate) fn pattern(len: usize, seed: u64) -> Vec<u8> {
@@ -35,6 +36,19 @@ pub(crate) fn serve<F: Future<Output = ()> + Send>(
             tokio::spawn(async move { serve(socket, peer).await });
         }
     });
+}
+
+/// Runs `serve` for the first connection to the application; gives what came of it.
+pub(crate) fn serve_one<T: Send + 'static, F: Future<Output = T> + Send>(
+    listener: std::net::TcpListener,
+    serve: impl FnOnce(TcpStream, SocketAddr) -> F + Send + 'static,
+) -> JoinHandle<T> {
+    listener.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move {
+        let (socket, peer) = listener.accept().await.unwrap();
+        serve(socket, peer).await
+    })
 }
 
 /// Sends back what comes, then FIN.
@@ -72,4 +86,12 @@ pub(crate) async fn end(socket: &mut TcpStream) -> End {
 
 pub(crate) async fn open(addr: SocketAddr) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
+}
+
+/// A connection over which a byte went to an [`echo`] and came back.
+pub(crate) async fn talking(addr: SocketAddr) -> TcpStream {
+    let mut socket = open(addr).await;
+    socket.write_all(b"x").await.unwrap();
+    socket.read_exact(&mut [0]).await.unwrap();
+    socket
 }

@@ -7,30 +7,25 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
-use crate::app::{End, echo, end, open, pattern, reset, serve};
+use crate::app::{End, echo, end, open, pattern, reset, serve, serve_one};
 use crate::world::World;
 
 #[tokio::test]
 async fn an_echo_and_who_is_who() {
     let world = World::plain().await;
     let (app, vip) = world.service();
-    let (seen, peer) = oneshot::channel();
-    let seen = Arc::new(std::sync::Mutex::new(Some(seen)));
     let target = app.local_addr().unwrap();
-    serve(app, move |mut socket, peer| {
-        let seen = seen.lock().unwrap().take();
-        async move {
-            let _ = seen.unwrap().send(peer.ip());
-            let mut four = [0; 4];
-            socket.read_exact(&mut four).await.unwrap();
-            socket.write_all(b"pong!").await.unwrap();
-        }
+    let seen = serve_one(app, |mut socket, peer| async move {
+        let mut four = [0; 4];
+        socket.read_exact(&mut four).await.unwrap();
+        socket.write_all(b"pong!").await.unwrap();
+        peer.ip()
     });
     let mut socket = open(vip).await;
     socket.write_all(b"ping").await.unwrap();
     socket.shutdown().await.unwrap();
     assert_eq!(end(&mut socket).await, End::Fin(b"pong!".into()));
-    assert_eq!(peer.await.unwrap(), world.client, "the application sees the client");
+    assert_eq!(seen.await.unwrap(), world.client, "the application sees the client");
 
     let ids = [
         "from Some(spiffe://cluster.local/ns/shop/sa/client)",
@@ -81,17 +76,12 @@ async fn half_close_up_then_down() {
 async fn half_close_down_then_up() {
     let world = World::plain().await;
     let (app, vip) = world.service();
-    let (done, finished) = oneshot::channel();
-    let done = Arc::new(std::sync::Mutex::new(Some(done)));
-    serve(app, move |mut socket, _| {
-        let done = done.lock().unwrap().take();
-        async move {
-            socket.write_all(&pattern(MANY, 3)).await.unwrap();
-            socket.shutdown().await.unwrap();
-            let mut got = Vec::new();
-            socket.read_to_end(&mut got).await.unwrap();
-            done.unwrap().send(got == pattern(MANY, 4)).unwrap();
-        }
+    let finished = serve_one(app, |mut socket, _| async move {
+        socket.write_all(&pattern(MANY, 3)).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut got = Vec::new();
+        socket.read_to_end(&mut got).await.unwrap();
+        got == pattern(MANY, 4)
     });
     let mut socket = open(vip).await;
     assert!(end(&mut socket).await == End::Fin(pattern(MANY, 3)), "down");
@@ -105,15 +95,9 @@ async fn half_close_down_then_up() {
 async fn a_clients_reset_reaches_the_application() {
     let world = World::plain().await;
     let (app, vip) = world.service();
-    let (tell, ended) = oneshot::channel();
-    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
-    serve(app, move |mut socket, _| {
-        let tell = tell.lock().unwrap().take();
-        async move {
-            socket.write_all(b"x").await.unwrap();
-            let end = end(&mut socket).await;
-            tell.unwrap().send(end).unwrap();
-        }
+    let ended = serve_one(app, |mut socket, _| async move {
+        socket.write_all(b"x").await.unwrap();
+        end(&mut socket).await
     });
     let mut socket = open(vip).await;
     socket.read_exact(&mut [0]).await.unwrap();
@@ -140,16 +124,11 @@ async fn the_applications_reset_reaches_the_client() {
 async fn a_reset_after_a_half_close_is_still_a_reset() {
     let world = World::plain().await;
     let (app, vip) = world.service();
-    let (tell, ended) = oneshot::channel();
-    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
-    serve(app, move |mut socket, _| {
-        let tell = tell.lock().unwrap().take();
-        async move {
-            assert_eq!(end(&mut socket).await, End::Fin(b"x".into()));
-            // Silent from here: only the tunnel can tell.
-            socket.ready(tokio::io::Interest::ERROR).await.unwrap();
-            tell.unwrap().send(socket.take_error().unwrap()).unwrap();
-        }
+    let ended = serve_one(app, |mut socket, _| async move {
+        assert_eq!(end(&mut socket).await, End::Fin(b"x".into()));
+        // Silent from here: only the tunnel can tell.
+        socket.ready(tokio::io::Interest::ERROR).await.unwrap();
+        socket.take_error().unwrap()
     });
     let mut socket = open(vip).await;
     socket.write_all(b"x").await.unwrap();
@@ -166,16 +145,11 @@ async fn a_slow_reader_slows_the_writer_and_loses_nothing() {
     let world = World::plain().await;
     let (app, vip) = world.service();
     let (go, start) = oneshot::channel::<()>();
-    let (start, sum) = (Arc::new(std::sync::Mutex::new(Some(start))), oneshot::channel());
-    let tell = Arc::new(std::sync::Mutex::new(Some(sum.0)));
-    serve(app, move |mut socket, _| {
-        let (start, tell) = (start.lock().unwrap().take(), tell.lock().unwrap().take());
-        async move {
-            start.unwrap().await.unwrap();
-            let mut got = Vec::new();
-            socket.read_to_end(&mut got).await.unwrap();
-            tell.unwrap().send(got).unwrap();
-        }
+    let received = serve_one(app, |mut socket, _| async move {
+        start.await.unwrap();
+        let mut got = Vec::new();
+        socket.read_to_end(&mut got).await.unwrap();
+        got
     });
     let mut socket = open(vip).await;
     let data = pattern(64 << 20, 5);
@@ -190,22 +164,16 @@ async fn a_slow_reader_slows_the_writer_and_loses_nothing() {
     go.send(()).unwrap();
     socket.write_all(&data[sent..]).await.unwrap();
     socket.shutdown().await.unwrap();
-    assert!(sum.1.await.unwrap() == data);
+    assert!(received.await.unwrap() == data);
 }
 
 #[tokio::test]
 async fn a_reset_behind_a_full_window_is_seen_at_once() {
     let world = World::plain().await;
     let (app, vip) = world.service();
-    let (tell, ended) = oneshot::channel();
-    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
-    serve(app, move |socket, _| {
-        let tell = tell.lock().unwrap().take();
-        async move {
-            // Reads nothing, ever.
-            socket.ready(tokio::io::Interest::ERROR).await.unwrap();
-            tell.unwrap().send(()).unwrap();
-        }
+    let ended = serve_one(app, |socket, _| async move {
+        // Reads nothing, ever.
+        socket.ready(tokio::io::Interest::ERROR).await.unwrap();
     });
     let mut socket = open(vip).await;
     let stuck = Duration::from_millis(300);

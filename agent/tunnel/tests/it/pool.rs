@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::app::{echo, open};
+use crate::app::{echo, talking};
 use crate::world::World;
 
 /// Counts the tunnels that are open to the server, by their sockets.
@@ -23,9 +23,7 @@ async fn small_streams_share_one_tunnel_and_bulk_gets_others() {
     echo(app);
     let mut sockets = Vec::new();
     for _ in 0..20 {
-        let mut socket = open(vip).await;
-        socket.write_all(b"x").await.unwrap();
-        socket.read_exact(&mut [0]).await.unwrap();
+        let socket = talking(vip).await;
         sockets.push(socket);
     }
     assert_eq!(tunnels(&world), 1);
@@ -36,9 +34,7 @@ async fn small_streams_share_one_tunnel_and_bulk_gets_others() {
     write.unwrap();
     read.unwrap();
     for _ in 0..5 {
-        let mut socket = open(vip).await;
-        socket.write_all(b"x").await.unwrap();
-        socket.read_exact(&mut [0]).await.unwrap();
+        let socket = talking(vip).await;
         sockets.push(socket);
     }
     assert_eq!(tunnels(&world), 2, "new streams keep out of the way of the bulk");
@@ -51,9 +47,7 @@ async fn a_full_tunnel_is_not_the_end() {
     echo(app);
     let mut sockets = Vec::new();
     for _ in 0..35 {
-        let mut socket = open(vip).await;
-        socket.write_all(b"x").await.unwrap();
-        socket.read_exact(&mut [0]).await.unwrap();
+        let socket = talking(vip).await;
         sockets.push(socket);
     }
     assert_eq!(tunnels(&world), 4);
@@ -64,9 +58,7 @@ async fn an_unused_tunnel_closes() {
     let world = World::new(|c| c.idle_timeout = std::time::Duration::from_millis(100), |_, _| {}).await;
     let (app, vip) = world.service();
     echo(app);
-    let mut socket = open(vip).await;
-    socket.write_all(b"x").await.unwrap();
-    socket.read_exact(&mut [0]).await.unwrap();
+    let socket = talking(vip).await;
     assert_eq!(tunnels(&world), 1);
     drop(socket);
     for _ in 0..200 {

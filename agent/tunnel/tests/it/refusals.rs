@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use weir_tunnel::HBONE_PORT;
 
-use crate::app::{End, echo, end, open};
+use crate::app::{End, echo, end, open, talking};
 use crate::world::{World, workload};
 
 /// Dials, sends early data, expects a reset.
@@ -56,9 +56,7 @@ async fn the_destination_does_not_know_the_pod() {
     let world = World::plain().await;
     let (app, vip) = world.service();
     echo(app);
-    let mut socket = open(vip).await;
-    socket.write_all(b"x").await.unwrap();
-    socket.read_exact(&mut [0]).await.unwrap();
+    let mut socket = talking(vip).await;
     {
         let mut directory = world.b.directory.lock().unwrap();
         let mut changed = weir_model::Directory::clone(&directory);

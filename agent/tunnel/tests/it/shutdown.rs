@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::app::{End, echo, end, open};
+use crate::app::{End, echo, end, talking};
 use crate::world::World;
 
 #[tokio::test]
@@ -12,9 +12,7 @@ async fn a_drained_server_keeps_what_is_open_and_takes_no_more() {
     let world = World::plain().await;
     let (app, vip) = world.service();
     echo(app);
-    let mut socket = open(vip).await;
-    socket.write_all(b"x").await.unwrap();
-    socket.read_exact(&mut [0]).await.unwrap();
+    let mut socket = talking(vip).await;
     let drained = world.b.workers.drain(Duration::from_secs(10));
     let work = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -35,9 +33,7 @@ async fn the_deadline_of_a_drain_resets() {
         let world = World::plain().await;
         let (app, vip) = world.service();
         echo(app);
-        let mut socket = open(vip).await;
-        socket.write_all(b"x").await.unwrap();
-        socket.read_exact(&mut [0]).await.unwrap();
+        let mut socket = talking(vip).await;
         let node = if drain_client { &world.a } else { &world.b };
         node.workers.drain(Duration::from_millis(50)).await;
         assert_eq!(end(&mut socket).await, End::Rst, "client drained: {drain_client}");
@@ -59,9 +55,7 @@ async fn a_pod_that_leaves_resets_its_connections() {
                 tell.send(end(&mut socket).await).unwrap();
             }
         });
-        let mut socket = open(vip).await;
-        socket.write_all(b"x").await.unwrap();
-        socket.read_exact(&mut [0]).await.unwrap();
+        let mut socket = talking(vip).await;
         let node = if leave_client { &world.a } else { &world.b };
         node.pod.abort();
         tokio::time::timeout(Duration::from_secs(5), node.pod.closed()).await.unwrap();
@@ -76,9 +70,7 @@ async fn a_node_that_dies_is_a_reset() {
     let world = World::plain().await;
     let (app, vip) = world.service();
     echo(app);
-    let mut socket = open(vip).await;
-    socket.write_all(b"x").await.unwrap();
-    socket.read_exact(&mut [0]).await.unwrap();
+    let mut socket = talking(vip).await;
     // The threads end, the sockets close without a word.
     let World { a, b, .. } = world;
     drop(b);
