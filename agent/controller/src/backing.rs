@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use weir_identity::ca::CaAuthority;
 use weir_resources::Event;
 use weir_serve::auth::TokenVerifier;
+use weir_sources::Health;
 
 use crate::config::{Config, Source};
 use crate::mesh::{Board, Statuses};
@@ -23,6 +24,8 @@ pub(crate) struct Backing {
     pub(crate) node_tokens: bool,
     pub(crate) events: mpsc::Receiver<Vec<Event>>,
     pub(crate) statuses: Statuses,
+    /// How each kind of the cluster is read; a directory has none.
+    pub(crate) sources: Option<Health>,
     /// Statuses that are shown, not written.
     pub(crate) board: Option<Arc<Board>>,
     /// Whether this replica writes.

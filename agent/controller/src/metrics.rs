@@ -10,6 +10,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use weir_index::Changes;
 use weir_process::{MetricsPage, Reply};
+use weir_sources::Health;
+
+mod sources;
+
+use sources::Sources;
 
 /// All metrics of this process.
 pub(crate) struct Metrics {
@@ -18,11 +23,12 @@ pub(crate) struct Metrics {
     commits: Histogram,
     changed: Family<[(&'static str, &'static str); 1], Counter>,
     leader: Gauge<i64, AtomicI64>,
+    sources: Sources,
 }
 
 impl Metrics {
     /// Registers the controller's own metrics beside what the parts have put into `registry`.
-    pub(crate) fn new(mut registry: Registry) -> Self {
+    pub(crate) fn new(mut registry: Registry, sources: Option<Health>) -> Self {
         let build: Family<[(&'static str, &'static str); 2], Gauge> = Family::default();
         build.get_or_create(&[("component", "weir-controller"), ("tag", env!("CARGO_PKG_VERSION"))]).set(1);
         let (events, commits) = (Counter::default(), Histogram::new(BUCKETS));
@@ -40,7 +46,8 @@ impl Metrics {
             "1 where this replica is the one that writes to the cluster",
             leader.clone(),
         );
-        Self { page: MetricsPage::new(registry), events, commits, changed, leader }
+        let sources = Sources::register(sources, &mut registry);
+        Self { page: MetricsPage::new(registry), events, commits, changed, leader, sources }
     }
 
     /// Changes came from a source.
@@ -63,6 +70,7 @@ impl Metrics {
 
     /// The page for Prometheus.
     pub(crate) fn page(&self) -> Reply {
+        self.sources.look();
         self.page.reply()
     }
 }

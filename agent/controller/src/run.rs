@@ -40,11 +40,16 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let services = services::routes(&config, &backing, &store, &mut registry);
     let tls = services::tls(&config, &backing.authority, &mut tasks)?;
     webhook::start(&config, &backing.authority, &mut registry, &mut tasks).await?;
-    let metrics = Arc::new(Metrics::new(registry));
+    let metrics = Arc::new(Metrics::new(registry, backing.sources.clone()));
     follow_leadership(backing.leads.clone(), metrics.clone(), &mut tasks);
 
-    let state =
-        monitoring::State { store: store.clone(), board: backing.board, metrics: metrics.clone(), log_level };
+    let state = monitoring::State {
+        store: store.clone(),
+        board: backing.board,
+        sources: backing.sources,
+        metrics: metrics.clone(),
+        log_level,
+    };
     let pages = endpoint.serve(Arc::new(state), monitoring::answer);
     tasks.spawn(async move {
         pages.await;

@@ -29,7 +29,7 @@ mod webhook;
 
 pub use connect::Cluster;
 pub use error::{ApiError, ConnectError};
-pub use health::{Health, KindState};
+pub use health::{Health, KindHealth, KindState};
 pub use leader::{LeaderConfig, LeaderElection};
 pub use review::{ReviewError, Reviewed, ReviewedPod, Reviewer};
 pub use roots::RootConfigMaps;

@@ -50,6 +50,7 @@ pub(super) async fn open(
         events,
         statuses: Statuses::Written { writer, elected: leads.clone() },
         board: None,
+        sources: Some(cluster.health().clone()),
         leads,
     })
 }

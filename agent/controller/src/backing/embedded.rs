@@ -47,6 +47,7 @@ pub(super) async fn open(
         events,
         statuses: Statuses::Shown(board.clone()),
         board: Some(board),
+        sources: None,
         leads,
     })
 }

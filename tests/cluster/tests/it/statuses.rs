@@ -82,7 +82,70 @@ fn without_policies_nothing_is_served() -> Result<()> {
     until_ok("a word about it", LONG, || {
         if replica.log().contains("forbidden") { Ok(()) } else { bail!("{}", replica.log()) }
     })?;
-    assert!(replica.is_ready().is_err());
+    let unready = replica.is_ready().unwrap_err().to_string();
+    assert!(unready.contains("AuthorizationPolicy: forbidden"), "{unready}");
+    let source = |kind: &str| -> Result<Value> {
+        let (_, page) = replica.get("/debug/sources")?;
+        let (_, body) = page.split_once("\r\n\r\n").context("no body")?;
+        Ok(serde_json::from_str::<Value>(body)?[kind].clone())
+    };
+    let well = |kind: &str| -> Result<bool> {
+        let (_, page) = replica.get("/metrics")?;
+        let line = format!("weir_source_well{{kind=\"{kind}\"}} ");
+        let line = page.lines().find_map(|text| text.strip_prefix(&line)).context("no such metric")?;
+        Ok(line.trim() == "1")
+    };
+    let policies = source("AuthorizationPolicy")?;
+    assert_eq!((&policies["state"], well("AuthorizationPolicy")?), (&json!("forbidden"), false));
+    let said = policies["lastError"]["message"].as_str().context("no error")?;
+    assert!(said.contains("cannot list resource"), "{policies}");
+    until_ok("others to be well", LONG, || if well("Pod")? { Ok(()) } else { bail!("{}", source("Pod")?) })?;
     api.faulty().heal();
-    until_ok("ready", LONG, || replica.is_ready())
+    until_ok("ready", LONG, || replica.is_ready())?;
+    let policies = source("AuthorizationPolicy")?;
+    assert_eq!((&policies["state"], well("AuthorizationPolicy")?), (&json!("synced"), true));
+    assert!(policies["errors"].as_u64() >= Some(1) && policies["lastError"]["message"] == said, "{policies}");
+    Ok(())
+}
+
+/// Two replicas know the same, and one of them says it: each object is written once, also by who takes over.
+#[test]
+fn of_two_replicas_one_writes_and_the_next_finds_nothing_to_write() -> Result<()> {
+    let api = ApiUnderTest::fake("pair")?;
+    let rules = json!({"action": "DENY", "rules": [{}]});
+    for n in 0..20 {
+        api.apply(&policy(&api, &format!("p{n}"), rules.clone()))?;
+    }
+    let mut replicas = vec![Replica::ready(&api)?, Replica::ready(&api)?];
+    for n in 0..20 {
+        accepted(&api, &format!("p{n}"), "True")?;
+    }
+    let fake = api.faulty();
+    let written = || -> Vec<String> {
+        let writes = fake.writes().into_iter().filter(|write| write.resource.ends_with("/status"));
+        let mut names: Vec<_> = writes.map(|write| write.uri).collect();
+        names.sort();
+        names
+    };
+    let before = written();
+    assert_eq!(before.len(), 20, "{before:#?}");
+    assert_eq!(before.iter().collect::<std::collections::BTreeSet<_>>().len(), 20, "one for each");
+    // Somebody touches an object in a way that means nothing to the mesh.
+    let mut touched = policy(&api, "p0", rules.clone());
+    touched["metadata"]["annotations"] = json!({"example.com/touched": "yes"});
+    touched["status"] = api.get("authorizationpolicies", "p0")?.context("it is gone")?["status"].clone();
+    api.apply(&touched)?;
+    // kill -9 of the one that writes; what changes while nobody does is written by the next, and nothing else.
+    let leader = replicas.iter().position(|replica| replica.leads().unwrap_or(false)).context("no leader")?;
+    replicas.remove(leader).kill()?;
+    let mut changed = policy(&api, "p1", json!({"action": "ALLOW", "rules": [{}]}));
+    changed["status"] = api.get("authorizationpolicies", "p1")?.context("it is gone")?["status"].clone();
+    api.apply(&changed)?;
+    accepted(&api, "p1", "True")?;
+    // A write behind all that could have been.
+    api.apply(&policy(&api, "last", rules))?;
+    accepted(&api, "last", "True")?;
+    let after = written();
+    assert_eq!(after.len(), 22, "{after:#?}");
+    Ok(())
 }
