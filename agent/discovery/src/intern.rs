@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use weir_model::{GatewayAddress, GatewayDestination, PortMapping, Service, ServiceKey, Workload};
+use weir_model::{GatewayAddress, GatewayDestination, Locality, PortMapping, Service, ServiceKey, Workload};
 
 /// What is shared.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub(crate) struct Interner {
     texts: Pool<str>,
     /// Services of a workload, with its ports: the same for all pods behind the same services.
     services: Pool<BTreeMap<ServiceKey, Vec<PortMapping>>>,
+    localities: Pool<Locality>,
 }
 
 /// Things in use. Those that nobody uses any more go when there are twice as many.
@@ -61,9 +62,6 @@ impl Interner {
             &mut w.canonical_revision,
             &mut w.workload_name,
             &mut w.cluster_id,
-            &mut w.locality.region,
-            &mut w.locality.zone,
-            &mut w.locality.subzone,
         ];
         for text in shared.into_iter().chain(&mut w.authorization_policies) {
             self.share(text);
@@ -72,6 +70,7 @@ impl Interner {
             self.share(&mut w.hostname);
         }
         self.services.share(&mut w.services);
+        self.localities.share(&mut w.locality);
         // Collected one by one, one address takes the room of four.
         w.addresses.shrink_to_fit();
         w.authorization_policies.shrink_to_fit();

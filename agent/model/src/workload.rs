@@ -42,8 +42,8 @@ pub struct Workload {
     pub workload_type: WorkloadType,
     /// Cluster that it runs in.
     pub cluster_id: Arc<str>,
-    /// Where it runs.
-    pub locality: Locality,
+    /// Where it runs. Shared: there are a few zones.
+    pub locality: Arc<Locality>,
     /// Whether it is ready to serve.
     pub status: Health,
     /// Whether its addresses are its own.
@@ -87,7 +87,7 @@ impl Workload {
             name,
             workload_type: WorkloadType::Pod,
             cluster_id: DEFAULT_CLUSTER.into(),
-            locality: Locality::default(),
+            locality: Arc::default(),
             status: Health::default(),
             network_mode: NetworkMode::default(),
             capacity: DEFAULT_CAPACITY,

@@ -45,7 +45,7 @@ fn build(message: proto::Workload) -> Result<Workload, Fault> {
         trust_domain: or_default(message.trust_domain, DEFAULT_TRUST_DOMAIN),
         service_account: or_default(message.service_account, DEFAULT_SERVICE_ACCOUNT),
         cluster_id: or_default(message.cluster_id, DEFAULT_CLUSTER),
-        locality: message.locality.map(locality).unwrap_or_default(),
+        locality: Arc::new(message.locality.map(locality).unwrap_or_default()),
         capacity: message.capacity.unwrap_or(DEFAULT_CAPACITY),
         authorization_policies: message.authorization_policies.into_iter().map(Arc::from).collect(),
         native_tunnel: message.native_tunnel,

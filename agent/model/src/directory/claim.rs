@@ -13,22 +13,25 @@ use crate::{Health, Service, Workload};
 #[derive(Clone)]
 pub(super) struct Claims<A, T>(HashMap<Arc<str>, OrdMap<A, Claimants<T>>>);
 
-/// Shared, because a persistent map copies its nodes.
-type Claimants<T> = Arc<[Arc<T>]>;
+/// Shared, because a persistent map copies its nodes. Nearly every address has one claimant, which needs no list.
+enum Claimants<T> {
+    One(Arc<T>),
+    Several(Arc<Vec<Arc<T>>>),
+}
 
 impl<A: Ord + Clone, T: Claimant> Claims<A, T> {
     /// Everybody who claims the address, best first.
     pub(super) fn get(&self, network: &str, address: &A) -> &[Arc<T>] {
-        self.0.get(network).and_then(|n| n.get(address)).map_or(&[], |claimants| claimants)
+        self.0.get(network).and_then(|n| n.get(address)).map_or(&[], Claimants::all)
     }
 
     pub(super) fn insert(&mut self, network: &Arc<str>, address: A, claimant: &Arc<T>) {
         let addresses = self.0.entry(network.clone()).or_default();
-        let mut list = addresses.get(&address).map_or_else(Vec::new, |l| l.to_vec());
+        let mut list = addresses.get(&address).map_or_else(Vec::new, |l| l.all().to_vec());
         list.retain(|other| other.order(claimant) != Ordering::Equal);
         let place = list.partition_point(|other| other.order(claimant) == Ordering::Less);
         list.insert(place, claimant.clone());
-        addresses.insert(address, list.into());
+        addresses.insert(address, Claimants::of(list));
     }
 
     pub(super) fn remove(&mut self, network: &str, address: &A, claimant: &T) {
@@ -38,12 +41,12 @@ impl<A: Ord + Clone, T: Claimant> Claims<A, T> {
         let Some(list) = addresses.get(address) else {
             return;
         };
-        let rest: Claimants<T> =
-            list.iter().filter(|c| c.order(claimant) != Ordering::Equal).cloned().collect();
+        let rest: Vec<Arc<T>> =
+            list.all().iter().filter(|c| c.order(claimant) != Ordering::Equal).cloned().collect();
         if rest.is_empty() {
             addresses.remove(address);
         } else {
-            addresses.insert(address.clone(), rest);
+            addresses.insert(address.clone(), Claimants::of(rest));
         }
         if addresses.is_empty() {
             self.0.remove(network);
@@ -62,6 +65,34 @@ impl<A, T> Claims<A, T> {
 impl<A, T> Default for Claims<A, T> {
     fn default() -> Self {
         Self(HashMap::new())
+    }
+}
+
+impl<T> Claimants<T> {
+    fn of(mut list: Vec<Arc<T>>) -> Self {
+        match (list.pop(), list.is_empty()) {
+            (Some(one), true) => Self::One(one),
+            (last, _) => {
+                list.extend(last);
+                Self::Several(Arc::new(list))
+            }
+        }
+    }
+
+    fn all(&self) -> &[Arc<T>] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(list) => list,
+        }
+    }
+}
+
+impl<T> Clone for Claimants<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::One(one) => Self::One(one.clone()),
+            Self::Several(list) => Self::Several(list.clone()),
+        }
     }
 }
 

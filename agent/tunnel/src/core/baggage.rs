@@ -97,13 +97,15 @@ fn is_plain(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn written_in_istios_order_without_empties() {
         let mut workload = Workload::pod("shop", "web-1");
         workload.canonical_name = "web".into();
-        workload.locality.zone = "z1".into();
+        Arc::make_mut(&mut workload.locality).zone = "z1".into();
         let header = describe(&workload).unwrap();
         assert_eq!(
             header.to_str().unwrap(),

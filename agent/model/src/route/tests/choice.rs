@@ -15,7 +15,7 @@ const VIP: &str = "10.1.0.1:80";
 
 fn place(workload: Workload, region: &str, zone: &str, node: &str) -> Workload {
     let locality = Locality { region: region.into(), zone: zone.into(), subzone: "".into() };
-    Workload { locality, node: node.into(), ..workload }
+    Workload { locality: locality.into(), node: node.into(), ..workload }
 }
 
 /// A client in eu/1 on node a, and three endpoints, farther to nearer.
