@@ -3,5 +3,6 @@
 //! `route`, `balance` and `authorize` decide and know no sockets; `proxy` has the sockets and decides nothing.
 #![forbid(unsafe_code)]
 
+pub mod authorize;
 pub mod proxy;
 pub mod route;
