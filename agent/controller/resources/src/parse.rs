@@ -25,7 +25,7 @@ use read::read;
 pub fn parse(mut value: Value) -> Result<Object, Invalid> {
     let Some(kind) = kind_of(&value) else {
         let problem = Problem::new("kind", "is no kind that the mesh reads");
-        return Err(Invalid { key: None, meta: Box::default(), problem });
+        return Err(Invalid { key: None, meta: Box::default(), problem, spec: None });
     };
     // Policies are read rule by rule elsewhere, where a null has its own meaning.
     let is_policy = matches!(kind, Kind::AuthorizationPolicy | Kind::PeerAuthentication);
@@ -33,13 +33,14 @@ pub fn parse(mut value: Value) -> Result<Object, Invalid> {
     without_nulls(&mut value);
     let (meta, wrong) = meta::read(&value, kind);
     let version = check_version(&value, kind);
+    let spec = (is_policy && version.is_ok() && wrong.is_some()).then(|| Box::new(raw.clone()));
     let read = version.and(wrong.map_or(Ok(()), Err)).and_then(|()| body(kind, &value, raw, &meta));
     match read {
         Ok(mut object) => {
             *object.meta_mut() = meta;
             Ok(object)
         }
-        Err(problem) => Err(Invalid { key: key(kind, &meta), meta: Box::new(meta), problem }),
+        Err(problem) => Err(Invalid { key: key(kind, &meta), meta: Box::new(meta), problem, spec }),
     }
 }
 

@@ -36,4 +36,6 @@ pub struct Invalid {
     pub meta: Box<Meta>,
     /// The first thing that is wrong.
     pub problem: Problem,
+    /// The spec of a policy of which nothing but the metadata is wrong: what it asks for is known all the same. Else nothing.
+    pub spec: Option<Box<serde_json::Value>>,
 }

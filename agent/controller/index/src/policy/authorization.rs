@@ -57,13 +57,21 @@ pub(super) fn convert(policy: &Policy, config: &Config) -> Converted {
     head.finish(parts, policy, config, findings)
 }
 
-/// What stands for a policy of which nothing could be read: it may have been to deny.
+/// What stands for a policy that could not be read. If its spec is known, that is in force; else it may have been to deny.
 pub(super) fn unreadable(invalid: &Invalid, config: &Config) -> Converted {
-    let policy = Policy { meta: (*invalid.meta).clone(), spec: Value::Bool(false) };
-    let mut findings = Findings::default();
-    findings.add(Severity::Invalid, &invalid.problem.field, &*invalid.problem.message);
-    let mut converted = convert(&policy, config);
-    converted.findings = findings;
+    let meta = (*invalid.meta).clone();
+    let problem = invalid.problem.clone();
+    let Some(spec) = invalid.spec.clone() else {
+        let mut converted = convert(&Policy { meta, spec: Value::Bool(false) }, config);
+        converted.findings = Findings::default();
+        converted.findings.put_first(Severity::Invalid, problem);
+        return converted;
+    };
+    let mut converted = convert(&Policy { meta, spec: *spec }, config);
+    if converted.sent.is_some() && !converted.findings.refuse() {
+        converted.meanwhile = "its spec is enforced as it is written".to_owned();
+    }
+    converted.findings.put_first(Severity::Invalid, problem);
     converted
 }
 

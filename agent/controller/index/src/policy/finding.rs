@@ -20,6 +20,13 @@ pub(super) struct Finding {
     pub(super) problem: Problem,
 }
 
+impl Finding {
+    /// Names of fields are a stranger's, and Kubernetes takes a status message of 32 KiB at most.
+    fn new(severity: Severity, field: String, message: String) -> Self {
+        Self { severity, problem: Problem::new(cut(field, LONGEST_FIELD), cut(message, LONGEST_MESSAGE)) }
+    }
+}
+
 /// What was noticed in one policy, in the order of reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Findings {
@@ -36,9 +43,13 @@ impl Findings {
             self.more += 1;
             return;
         }
-        let problem =
-            Problem::new(cut(field.to_string(), LONGEST_FIELD), cut(message.into(), LONGEST_MESSAGE));
-        self.kept.push(Finding { severity, problem });
+        self.kept.push(Finding::new(severity, field.to_string(), message.into()));
+    }
+
+    /// Something that was noticed before all of it.
+    pub(super) fn put_first(&mut self, severity: Severity, problem: Problem) {
+        self.worst = self.worst.max(Some(severity));
+        self.kept.insert(0, Finding::new(severity, problem.field, problem.message));
     }
 
     /// How bad the worst is.
@@ -75,7 +86,6 @@ impl Findings {
     }
 }
 
-/// Names of fields are a stranger's, and Kubernetes takes a status message of 32 KiB at most.
 fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         text.truncate(text.floor_char_boundary(longest));

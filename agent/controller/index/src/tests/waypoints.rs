@@ -255,6 +255,7 @@ fn a_namespace_that_cannot_be_read_keeps_its_waypoint() {
             ..Default::default()
         }),
         problem: weir_resources::Problem::new("spec", "is broken"),
+        spec: None,
     };
     mesh.index.apply(weir_resources::Event::Invalid(Box::new(event)));
     assert!(mesh.index.commit().addresses.is_empty());

@@ -38,5 +38,5 @@ fn key(kind: Kind, object: &DynamicObject) -> Key {
 fn unreadable(key: &Key, error: &serde_json::Error) -> Invalid {
     let meta = Meta { namespace: key.namespace.clone(), name: key.name.clone(), ..Meta::default() };
     let problem = Problem::new("metadata", format!("is not what the API documents: {error}"));
-    Invalid { key: Some(key.clone()), meta: Box::new(meta), problem }
+    Invalid { key: Some(key.clone()), meta: Box::new(meta), problem, spec: None }
 }

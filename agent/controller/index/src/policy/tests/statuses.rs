@@ -212,7 +212,12 @@ fn what_could_not_be_read_is_told() {
 
 pub(super) fn invalid(key: Option<weir_resources::Key>) -> Invalid {
     let meta = Meta { namespace: "shop".into(), name: "p".into(), generation: 5, ..Meta::default() };
-    Invalid { key, meta: Box::new(meta), problem: Problem::new("apiVersion", "is from the future") }
+    Invalid {
+        key,
+        meta: Box::new(meta),
+        problem: Problem::new("apiVersion", "is from the future"),
+        spec: None,
+    }
 }
 
 fn at_generation(generation: i64, mut policy: weir_resources::Policy) -> weir_resources::Policy {
