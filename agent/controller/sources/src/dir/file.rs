@@ -132,6 +132,12 @@ impl Reader<'_> {
             return self.broken((line, 1), "an object without `kind`".into());
         };
         let version = text("apiVersion").unwrap_or_default();
+        // Every object has a name; without one this is what was written so far of one that may well be ours.
+        if value.pointer("/metadata/name").is_none() {
+            self.is_broken = true;
+            let message = "an object without a name; what the file said before stays in force";
+            self.report(Some((line, 1)), Severity::Note, message.to_owned());
+        }
         let kind: String = kind.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
         // Nobody writes these by accident for something else; who misspells one should hear it.
         let is_ours = ["istio.io/", "gateway.networking.k8s.io/"].iter().any(|group| version.contains(group))

@@ -118,6 +118,22 @@ fn a_broken_document_takes_nothing_away() {
 }
 
 #[test]
+fn what_is_cut_off_takes_nothing_away() {
+    for cut in
+        ["kind: Ser", "apiVersion: v1\nkind: ServiceAcc", "apiVersion: v1\nkind: ServiceAccount\nmetadata:"]
+    {
+        let (mut tree, _) = first(&(account("a") + &account("b")));
+        let next = update(&mut tree, &[("a.yaml", Some(&format!("{}---\n{cut}", account("b"))))]);
+        assert_eq!(told(&next.batches), [""; 0], "{cut}");
+        assert!(next.whole.is_empty(), "{cut}");
+    }
+    let (mut tree, _) = first(&(account("a") + &account("b")));
+    let other = account("b") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: x}\n";
+    let next = update(&mut tree, &[("a.yaml", Some(&other))]);
+    assert_eq!(told(&next.batches), ["-ServiceAccount shop/a"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_takes_nothing_away() {
     let (mut tree, _) = first(&account("a"));
     let next = tree.update(vec![("a.yaml".into(), Some(Err("it is not UTF-8 from byte 3".into())))]);
@@ -137,15 +153,15 @@ fn a_bad_object_takes_the_place_of_the_good_one() {
 
 #[test]
 fn what_is_not_read_is_said() {
-    let text = "apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolcy\n---\napiVersion: v1\nkind: ServiceEntry\n---\nmetadata: {}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: A}\n";
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolcy\nmetadata: {name: b}\n---\napiVersion: v1\nkind: ServiceEntry\nmetadata: {name: c}\n---\nmetadata: {}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: A}\n";
     let (_, update) = first(text);
     assert_eq!(
         said(&update),
         [
-            "a.yaml:4:13: AuthorizationPolcy of that apiVersion is nothing that the mesh reads; it is passed over",
-            "a.yaml:7:13: ServiceEntry of that apiVersion is nothing that the mesh reads; it is passed over",
-            "a.yaml:10:1: an object without `kind`; what the file said before stays in force",
-            "a.yaml:14:18: Pod without a name: metadata.name: \"A\" is not a name that Kubernetes allows; what the file said before stays in force",
+            "a.yaml:5:13: AuthorizationPolcy of that apiVersion is nothing that the mesh reads; it is passed over",
+            "a.yaml:9:13: ServiceEntry of that apiVersion is nothing that the mesh reads; it is passed over",
+            "a.yaml:13:1: an object without `kind`; what the file said before stays in force",
+            "a.yaml:17:18: Pod without a name: metadata.name: \"A\" is not a name that Kubernetes allows; what the file said before stays in force",
             "a.yaml: of kinds that the mesh does not read: Deployment",
         ]
     );
