@@ -108,6 +108,11 @@ impl Cluster {
         self.settle()
     }
 
+    /// As [`Cluster::delete`], without waiting.
+    pub fn delete_unseen(&self, name: &str) -> Result<()> {
+        self.world.delete(name)
+    }
+
     /// Starts the controller, if there is one, and the agents that do not run, and waits until all agree with the mesh.
     pub fn up(&self) -> Result<()> {
         if let Some(controller) = self.world.controller.get() {

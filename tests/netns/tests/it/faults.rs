@@ -137,6 +137,10 @@ impl Steady {
         Ok(Self { holds, load: from.load(to.at(Family::V4, 8080), args)? })
     }
 
+    pub(crate) fn end(self) -> Result<()> {
+        self.load.stop().map(drop)
+    }
+
     pub(crate) fn unharmed(self) -> Result<()> {
         let Self { holds, load } = self;
         for mut hold in holds {
