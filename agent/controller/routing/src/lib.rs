@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code, unused_imports, reason = "the translators come with the next commits")]
 
+mod destination_rule;
+mod export_to;
 mod lookup;
 mod mesh;
 mod object;
@@ -13,6 +15,7 @@ mod problem;
 mod value;
 mod virtual_service;
 
+pub use destination_rule::{DestinationRule, Destinations, Subset, backend};
 pub use lookup::{Credential, GatewayKind, Grant, Lookup, Nearness, Service, ServicePort};
 pub use mesh::Mesh;
 pub use object::{Kind, ObjectRef};

@@ -18,24 +18,22 @@ mod matching;
 mod mirror;
 mod redirect;
 mod retry;
-mod scope;
 mod shell;
 mod spec;
 
 use serde_json::Value;
 use weir_resources::Meta;
 
+use crate::export_to::{Audience, ExportTo};
 pub(crate) use connection::ConnectionRules;
 pub(crate) use context::Context;
 pub(crate) use http::HttpRules;
 pub use retry::retry_policy;
-pub(crate) use scope::Audience;
 
 use crate::part::{Part, Place, part, without_nulls};
 use crate::problem::{Effect, Problems, Reason, quoted};
 use crate::value::is_host;
 use crate::{Kind, Lookup, Mesh, ObjectRef};
-use scope::ExportTo;
 use spec::{HttpRoute, Spec, TcpRoute, TlsRoute};
 
 /// A VirtualService that has been read; what of it cannot be understood is known.

@@ -1,4 +1,4 @@
-//! For whose clients a VirtualService speaks: `exportTo`, and where it is.
+//! `exportTo`: for whose clients a resource speaks.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use crate::problem::{Effect, Problems, Reason, quoted};
 
 /// `exportTo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ExportTo {
+pub(crate) enum ExportTo {
     All,
     /// `.` is the resource's own namespace. Empty: nobody (`~`).
     Namespaces(BTreeSet<String>),
 }
 
-/// The clients for whom it decides.
+/// The clients for whom a VirtualService decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
     All,
@@ -22,7 +22,7 @@ pub(crate) enum Audience {
 }
 
 impl ExportTo {
-    pub(super) fn read(values: &[String], meta: &Meta, problems: &mut Problems) -> Self {
+    pub(crate) fn read(values: &[String], meta: &Meta, problems: &mut Problems) -> Self {
         if values.is_empty() || values.iter().any(|value| value == "*") {
             return Self::All;
         }
@@ -43,7 +43,7 @@ impl ExportTo {
         Self::Namespaces(namespaces)
     }
 
-    pub(super) fn reaches(&self, namespace: &str) -> bool {
+    pub(crate) fn reaches(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
             Self::Namespaces(names) => names.contains(namespace),
@@ -51,7 +51,7 @@ impl ExportTo {
     }
 
     /// The producers of a service speak for everybody, anybody else for the clients of his own namespace.
-    pub(super) fn audience(&self, own: &str, producers: &[&str]) -> Audience {
+    pub(crate) fn audience(&self, own: &str, producers: &[&str]) -> Audience {
         match (producers.contains(&own), self) {
             (true, Self::All) => Audience::All,
             (true, Self::Namespaces(names)) => Audience::Namespaces(names.clone()),
