@@ -1,152 +1,183 @@
 //! The same objects mean the same mesh, whichever source they come from.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::sync::mpsc;
 use weir_harness::kube_api::KubeApi;
 use weir_index::{Config, Index, ResourceKind};
 use weir_resources::Event;
 use weir_sources::{Cluster, Directory};
 
-/// Published resources by name: what goes over the wire.
-type Published = BTreeMap<String, Vec<u8>>;
+/// What goes over the wire, and what objects are told, by name.
+type Picture = BTreeMap<String, Vec<u8>>;
 
+/// First all, then others, then what is left: lists, changes and deletions.
 #[tokio::test]
 async fn a_directory_and_a_cluster_publish_the_same() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    std::fs::write(dir.path().join("mesh.yaml"), MESH)?;
+    let (first, second, third) = (document("mesh.yaml")?, document("later.yaml")?, document("last.yaml")?);
+    std::fs::write(dir.path().join("mesh.yaml"), &first)?;
     let (sender, events) = mpsc::channel(16);
     let directory = tokio::spawn(Directory::new(dir.path().to_path_buf()).run(sender));
-    let from_files = published(events).await.context("the directory")?;
-    directory.abort();
+    let mut from_files = Reader::new(events);
 
     let api = KubeApi::with_mesh_kinds()?;
-    api.put_yaml(MESH)?;
+    api.put_yaml(&first)?;
     let elsewhere = tempfile::tempdir()?;
     let cluster = Cluster::connect(Some(api.kubeconfig(elsewhere.path())?), None).await?;
     let (sender, events) = mpsc::channel(16);
+    let health = cluster.health().clone();
     tokio::spawn(cluster.root_namespace("weir-system").run(sender));
-    let from_cluster = published(events).await.context("the cluster")?;
+    let mut from_cluster = Reader::new(events);
 
-    let names = |published: &Published| published.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&from_files), names(&from_cluster));
-    for (name, body) in &from_files {
-        assert_eq!(body, &from_cluster[name], "{name}");
+    from_files.until("all kinds", Index::is_synced).await.context("the directory")?;
+    let synced = from_cluster.until("all kinds", Index::is_synced).await;
+    synced.with_context(|| format!("the cluster: {:?}", health.report()))?;
+    let picture = from_files.picture();
+    same(&picture, &from_cluster.picture())?;
+    for wanted in WANTED {
+        ensure!(picture.contains_key(*wanted), "{wanted} is not in {:#?}", picture.keys());
     }
-    for wanted in [
-        "workload Kubernetes//Pod/shop/web-1",
-        "service shop/web.shop.svc.cluster.local",
-        "service shop/db.example",
-        "policy shop/only-web",
-        "policy shop/converted_peer_authentication_strict-for-web",
-    ] {
-        assert!(from_files.contains_key(wanted), "{wanted} is not in {:#?}", names(&from_files));
+    ensure!(picture.len() > 50, "{} resources", picture.len());
+
+    for (name, text, gone) in [("later", second, &[][..]), ("last", third, GONE)] {
+        let mark = format!("shop/mark-{name}.example");
+        std::fs::write(dir.path().join("mesh.yaml"), &text)?;
+        for (resource, namespace, name) in gone {
+            api.delete(resource, namespace, name)?;
+        }
+        api.put_yaml(&text)?;
+        from_files
+            .until(&mark, |index| index.snapshot().address(&mark).is_some())
+            .await
+            .context("the directory")?;
+        from_cluster
+            .until(&mark, |index| index.snapshot().address(&mark).is_some())
+            .await
+            .context("the cluster")?;
+        // One kind overtakes another in a cluster.
+        let wanted = from_files.picture();
+        let caught_up = from_cluster.until("the same", |index| picture_of(index) == wanted).await;
+        if let Err(error) = caught_up {
+            same(&wanted, &from_cluster.picture()).context(name)?;
+            return Err(error);
+        }
+    }
+    directory.abort();
+    Ok(())
+}
+
+fn document(name: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/same").join(name);
+    std::fs::read_to_string(&path).with_context(|| path.display().to_string())
+}
+
+fn same(files: &Picture, cluster: &Picture) -> Result<()> {
+    let names = |picture: &Picture| picture.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(files), names(cluster));
+    for (name, body) in files {
+        let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+        assert_eq!(text(body), text(&cluster[name]), "{name}");
     }
     Ok(())
 }
 
-async fn published(mut events: mpsc::Receiver<Vec<Event>>) -> Result<Published> {
-    let mut index = Index::new(Config::default());
-    while !index.is_synced() {
-        let batch = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;
-        let batch = batch.context("not all kinds are synced")?.context("the source ended")?;
-        batch.into_iter().for_each(|event| index.apply(event));
-    }
-    index.commit();
-    let snapshot = index.snapshot();
-    let mut published = Published::new();
-    for resource in snapshot.addresses() {
-        let what = match resource.kind {
-            ResourceKind::Service => "service",
-            _ => "workload",
-        };
-        published.insert(format!("{what} {}", resource.name), resource.body.to_vec());
-    }
-    for resource in snapshot.authorizations() {
-        published.insert(format!("policy {}", resource.name), resource.body.to_vec());
-    }
-    Ok(published)
+/// An index that a source fills.
+struct Reader {
+    index: Index,
+    events: mpsc::Receiver<Vec<Event>>,
 }
 
-/// With all that a cluster would fill in.
-const MESH: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}
----
-apiVersion: v1
-kind: Node
-metadata: {name: a, labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: z}}
-status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: web, namespace: shop}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web-1
-  namespace: shop
-  labels: {app: web}
-  annotations: {ambient.istio.io/redirection: enabled}
-spec:
-  nodeName: a
-  serviceAccountName: web
-  containers: [{name: web, ports: [{name: http, containerPort: 8080}]}]
-status:
-  phase: Running
-  podIP: 10.0.0.1
-  podIPs: [{ip: 10.0.0.1}, {ip: "fd00::1"}]
-  conditions: [{type: Ready, status: "True"}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec:
-  clusterIP: 10.96.7.7
-  clusterIPs: [10.96.7.7]
-  ipFamilies: [IPv4]
-  selector: {app: web}
-  ports: [{name: http, port: 80, targetPort: http}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: headless, namespace: shop}
-spec: {clusterIP: None, selector: {app: web}, ports: [{port: 8080}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-x, namespace: shop, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}, nodeName: a, targetRef: {kind: Pod, namespace: shop, name: web-1}}]
-ports: [{name: http, port: 8080, protocol: TCP}]
----
-apiVersion: networking.istio.io/v1beta1
-kind: ServiceEntry
-metadata: {name: db, namespace: shop}
-spec:
-  hosts: [db.example]
-  location: MESH_EXTERNAL
-  resolution: STATIC
-  ports: [{number: 5432, name: tcp, protocol: TCP}]
-  endpoints: [{address: 172.16.0.9}]
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: only-web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  action: ALLOW
-  rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {ports: ["8080"]}}]}]
----
-apiVersion: security.istio.io/v1beta1
-kind: PeerAuthentication
-metadata: {name: strict-for-web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  mtls: {mode: STRICT}
-  portLevelMtls: {"9090": {mode: PERMISSIVE}}
-"#;
+impl Reader {
+    fn new(events: mpsc::Receiver<Vec<Event>>) -> Self {
+        Self { index: Index::new(Config::default()), events }
+    }
+
+    async fn until(&mut self, what: &str, is: impl Fn(&Index) -> bool) -> Result<()> {
+        let wait = async {
+            while !is(&self.index) {
+                let batch = self.events.recv().await.context("the source ended")?;
+                batch.into_iter().for_each(|event| self.index.apply(event));
+                self.index.commit();
+            }
+            Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.with_context(|| format!("no {what}"))?
+    }
+
+    fn picture(&self) -> Picture {
+        picture_of(&self.index)
+    }
+}
+
+fn picture_of(index: &Index) -> Picture {
+    let snapshot = index.snapshot();
+    let mut picture = Picture::new();
+    for resource in snapshot.addresses().chain(snapshot.authorizations()) {
+        let what = match resource.kind {
+            ResourceKind::Service => "service",
+            ResourceKind::Workload => "workload",
+            ResourceKind::Authorization => "policy",
+        };
+        let mut body = resource.body.to_vec();
+        // By what it is found, and where it is.
+        body.extend(
+            format!("{:?} {:?} {:?}", resource.aliases, resource.node, resource.services).into_bytes(),
+        );
+        picture.insert(format!("{what} {}", resource.name), body);
+    }
+    for update in index.statuses() {
+        let conditions = update.conditions.iter();
+        let conditions: Vec<_> = conditions.map(|c| (&c.kind, &c.status, &c.reason, &c.message)).collect();
+        let told = format!("{conditions:?} {:?} {:?}", update.remove, update.addresses);
+        picture.insert(format!("status {}", update.key), told.into_bytes());
+    }
+    for (namespace, name) in [("shop", "web-1"), ("shop", "done"), ("shop", "failed"), ("infra", "host")] {
+        let pod = snapshot.pod(namespace, name).map(|pod| (&pod.service_account, &pod.node));
+        picture.insert(format!("pod {namespace}/{name}"), format!("{pod:?}").into_bytes());
+    }
+    let runs = ["a", "b"].map(|node| (snapshot.has_node(node), snapshot.runs(node, "shop", "web")));
+    picture.insert("nodes".to_owned(), format!("{runs:?}").into_bytes());
+    picture
+}
+
+/// One of each sort, so that the input does not get poorer unnoticed.
+const WANTED: &[&str] = &[
+    "workload Kubernetes//Pod/shop/web-1",
+    "workload Kubernetes//Pod/infra/host",
+    "workload Kubernetes/networking.istio.io/WorkloadEntry/shop/vm",
+    "workload Kubernetes/networking.istio.io/ServiceEntry/shop/db/172.16.0.9",
+    "workload Kubernetes/networking.istio.io/ServiceEntry/shop/named/named.example",
+    "workload Kubernetes/discovery.k8s.io/EndpointSlice/shop/outside-x/192.0.2.10",
+    "service shop/web.shop.svc.cluster.local",
+    "service shop/headless.shop.svc.cluster.local",
+    "service shop/db.example",
+    "service shop/named.example",
+    "service shop/range.example",
+    "service shop/chosen.example",
+    "policy shop/only-web",
+    "policy weir-system/everybody",
+    "policy shop/converted_peer_authentication_strict-for-web",
+    "policy weir-system/istio_converted_static_strict",
+    "status AuthorizationPolicy shop/bad",
+    "status ServiceEntry shop/unreadable",
+    "status ServiceEntry shop/twin",
+    "status Service shop/bound",
+    "status WorkloadGroup shop/group",
+    "status Gateway shop/wp",
+];
+
+/// Resources, namespaces and names that are in `later.yaml` and not in `last.yaml`.
+const GONE: &[(&str, &str, &str)] = &[
+    ("pods", "shop", "web-1"),
+    ("services", "shop", "headless"),
+    ("serviceentries", "shop", "db"),
+    ("gateways", "shop", "wp"),
+    ("authorizationpolicies", "weir-system", "everybody"),
+    ("peerauthentications", "weir-system", "default"),
+    ("endpointslices", "shop", "outside-x"),
+    ("nodes", "", "b"),
+];
