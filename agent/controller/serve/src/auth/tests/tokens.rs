@@ -131,6 +131,45 @@ fn a_changed_key_file_counts_at_once_and_a_broken_one_does_not() {
     assert!(believes(&new) && !believes(&old));
 }
 
+#[rstest]
+#[case::one(json!("istio-ca"), true)]
+#[case::one_of_several(json!(["else", "istio-ca"]), true)]
+#[case::another(json!("istio-c"), false)]
+#[case::nobody(json!([]), false)]
+#[case::empty(json!(""), false)]
+#[case::a_number(json!(1), false)]
+#[case::not_all_texts(json!(["istio-ca", 1]), false)]
+fn an_audience_is_a_text_or_several(#[case] audience: Value, #[case] good: bool) {
+    let stage = Stage::new();
+    let mut claims = stage.claims();
+    claims["aud"] = audience;
+    let token = stage.signed(&Header::new(Algorithm::ES256), &claims);
+    assert_eq!(stage.verifier.verify_now(&token).is_ok(), good);
+}
+
+/// As while an issuer changes its key: both are in the set, and either is found with its name or without.
+#[test]
+fn of_two_keys_the_right_one_is_used() {
+    let stage = Stage::new();
+    let other = JwksKeys::open_or_create(stage.temp.path().join("other")).unwrap();
+    let mut set: Value = serde_json::from_slice(&fs::read(stage.keys.jwks()).unwrap()).unwrap();
+    let more: Value = serde_json::from_slice(&fs::read(other.jwks()).unwrap()).unwrap();
+    set["keys"].as_array_mut().unwrap().push(more["keys"][0].clone());
+    let names: Vec<_> = (0..2).map(|n| set["keys"][n]["kid"].as_str().unwrap().to_owned()).collect();
+    fs::write(stage.keys.jwks(), set.to_string()).unwrap();
+    for (keys, kid) in [(&stage.keys, &names[0]), (&other, &names[1])] {
+        let pem = fs::read(keys.dir().join("token-key.pem")).unwrap();
+        let key = EncodingKey::from_ec_pem(&pem).unwrap();
+        let token =
+            |kid| encode(&Header { kid, ..Header::new(Algorithm::ES256) }, &stage.claims(), &key).unwrap();
+        assert!(stage.verifier.verify_now(&token(None)).is_ok());
+        assert!(stage.verifier.verify_now(&token(Some(kid.clone()))).is_ok());
+        let wrong = names.iter().find(|name| *name != kid).unwrap().clone();
+        assert!(stage.refusal(&token(Some(wrong))).contains("InvalidSignature"));
+        assert!(stage.refusal(&token(Some("nobody".into()))).contains("no key 'nobody'"));
+    }
+}
+
 #[test]
 fn an_issuer_can_be_demanded() {
     let stage = Stage::new();
