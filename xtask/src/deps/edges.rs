@@ -51,6 +51,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
     ("weir-netns", &["weir-harness"]),
+    ("weir-bookinfo", &[]),
     // Its crowd of agents has their client, and the harness' Kubernetes API for a mesh.
     ("weir-bench", &["weir-proto", "weir-discovery", "weir-harness"]),
     ("weir-cluster", &["weir-harness", "weir-resources", "weir-index", "weir-sources"]),
@@ -82,7 +83,12 @@ pub(super) const GUARDED: &[Guard] = &[
         users: &["weir-sources"],
         reason: "the kinds that we read have types of our own",
     },
-    Guard { name: "h2", users: &["weir-tunnel"], reason: "HBONE is the tunnel's business" },
+    Guard {
+        name: "h2",
+        // The waypoint reads its errors: hyper does not say by which code a stream was reset.
+        users: &["weir-tunnel", "weir-waypoint"],
+        reason: "HBONE is the tunnel's business",
+    },
     Guard {
         name: "rcgen",
         // The tests of weir-serve make themselves a server's certificate.

@@ -1,0 +1,102 @@
+//! Bookinfo: four small services that call each other, for the demo and for stories about routes.
+//!
+//! ```text
+//!   browser -> productpage -> details
+//!                          -> reviews v1
+//!                          -> reviews v2, v3 -> ratings
+//! ```
+//! They say what everybody's Bookinfo says: no stars are v1, black stars v2, red stars v3. Headers of traces and of the user
+//! who is logged in are passed on, as routes want them.
+#![forbid(unsafe_code)]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use clap::Parser;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+mod answer;
+mod call;
+mod details;
+mod productpage;
+mod ratings;
+mod reviews;
+
+/// The services of Bookinfo
+#[derive(Parser)]
+#[command(name = "weir-bookinfo", version)]
+struct Cli {
+    /// Where to listen
+    #[arg(long, default_value = "[::]:9080", value_name = "ADDRESS", global = true)]
+    listen: SocketAddr,
+    #[command(subcommand)]
+    service: Service,
+}
+
+/// Which of them to be.
+#[derive(Clone, clap::Subcommand)]
+enum Service {
+    /// The page that a reader sees
+    Productpage(productpage::Productpage),
+    /// Author, publisher, pages
+    Details,
+    /// What readers say; v2 and v3 with stars
+    Reviews(reviews::Reviews),
+    /// How many stars
+    Ratings(ratings::Ratings),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let listener =
+        TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
+    eprintln!("listening on {}", cli.listen);
+    serve(listener, cli.service.into()).await
+}
+
+async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            // Too many open files, or a client that is gone: neither is a reason to end.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            let handler = service_fn(move |request| {
+                let service = service.clone();
+                async move { Ok::<_, Infallible>(service.handle(request).await) }
+            });
+            let mut http = hyper::server::conn::http1::Builder::new();
+            // A client that goes away in the middle is its own business.
+            let _ = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), handler).await;
+        });
+    }
+}
+
+impl Service {
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() == "/health" {
+            return answer::json(&serde_json::json!({"status": "healthy"}));
+        }
+        match self {
+            Self::Productpage(page) => page.handle(&request).await,
+            Self::Details => details::handle(&request),
+            Self::Reviews(reviews) => reviews.handle(&request).await,
+            Self::Ratings(ratings) => ratings.handle(&request),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
