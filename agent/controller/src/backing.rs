@@ -2,6 +2,7 @@
 
 mod cluster;
 mod embedded;
+mod seat;
 mod secret;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use weir_sources::Health;
 
 use crate::config::{Config, Source};
 use crate::mesh::{Board, Statuses};
+use seat::Seat;
 
 /// The parts that a cluster and a directory do each in its own way.
 pub(crate) struct Backing {
@@ -30,6 +32,8 @@ pub(crate) struct Backing {
     pub(crate) board: Option<Arc<Board>>,
     /// Whether this replica writes.
     pub(crate) leads: watch::Receiver<bool>,
+    /// Where there are others, its part in their election.
+    pub(crate) seat: Option<Seat>,
 }
 
 /// Work in the background that only ends by an error.

@@ -74,8 +74,13 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     // Agents come back to another replica, or to the next start, with what they hold.
     store.close();
     stop.send_replace(true);
+    let leave = async {
+        if let Some(seat) = backing.seat {
+            seat.leave().await;
+        }
+    };
     tokio::select! {
-        ended = &mut server => ended??,
+        (ended, ()) = async { tokio::join!(&mut server, leave) } => ended??,
         signal = signals.next() => tracing::warn!(signal, "stopping at once"),
     }
     tracing::info!(at = ?SystemTime::now(), "stopped");

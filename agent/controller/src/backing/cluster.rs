@@ -12,6 +12,7 @@ use weir_sources::{
     Target, Webhook,
 };
 
+use super::seat::Seat;
 use super::secret::CaSecret;
 use super::{BATCHES, Backing, Tasks};
 use crate::config::Config;
@@ -34,7 +35,7 @@ pub(super) async fn open(
 
     let election = LeaderElection::new(&cluster, LeaderConfig::new(&root, "weir-controller", &identity()));
     let leads = election.leading();
-    spawn(tasks, "the election", election.run(std::future::pending()));
+    let seat = Seat::take(election, tasks);
     let may_rotate = leads.clone();
     let rotation = authority.clone();
     spawn(tasks, "the rotation of the CA", async move { rotation.run(move || *may_rotate.borrow()).await });
@@ -52,6 +53,7 @@ pub(super) async fn open(
         board: None,
         sources: Some(cluster.health().clone()),
         leads,
+        seat: Some(seat),
     })
 }
 

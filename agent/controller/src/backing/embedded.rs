@@ -49,5 +49,6 @@ pub(super) async fn open(
         board: Some(board),
         sources: None,
         leads,
+        seat: None,
     })
 }

@@ -65,6 +65,13 @@ impl Replica {
         Ok(text.lines().any(|line| line.contains("leader") && line.ends_with(" 1")))
     }
 
+    /// Tells it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { bail!("{status}: {}", self.log()) }
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;

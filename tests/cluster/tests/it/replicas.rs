@@ -38,3 +38,15 @@ fn two_replicas_have_one_root_and_one_leader() -> Result<()> {
     assert_eq!(root()?, before);
     Ok(())
 }
+
+/// As at an update: who is told to stop gives back what it holds, and the next one need not wait for its end.
+#[test]
+fn a_leader_that_stops_gives_its_lease_back() -> Result<()> {
+    let api = ApiUnderTest::new("resign")?;
+    let mut first = Replica::ready(&api)?;
+    until_ok("the first to lead", LONG, || if first.leads()? { Ok(()) } else { bail!("not yet") })?;
+    first.stop()?;
+    let lease = api.get("leases", "weir-controller")?.context("no lease")?;
+    ensure!(lease["spec"]["holderIdentity"].as_str().is_none_or(str::is_empty), "{lease}");
+    Ok(())
+}
