@@ -86,6 +86,10 @@ impl DestinationRule {
         &self.object
     }
 
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
     /// The host that it is for, in full; it may be a wildcard.
     pub fn host(&self, mesh: &Mesh) -> String {
         mesh.resolve(&self.host, &self.meta.namespace)

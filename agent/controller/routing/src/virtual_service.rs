@@ -27,7 +27,7 @@ use weir_resources::Meta;
 use crate::export_to::{Audience, ExportTo};
 pub(crate) use connection::ConnectionRules;
 pub(crate) use context::Context;
-pub(crate) use http::HttpRules;
+pub(crate) use http::{HttpRules, is_catch_all};
 pub use retry::retry_policy;
 
 use crate::part::{Part, Place, part, without_nulls};
