@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod authorize;
+pub mod balance;
 pub mod proxy;
 pub mod route;
