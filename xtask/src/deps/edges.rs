@@ -28,7 +28,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-routing", &["weir-resources", "weir-proto"]),
     // The harness is the API server of its tests.
     ("weir-sources", &["weir-resources", "weir-harness"]),
-    ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model"]),
+    ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model", "weir-process"]),
     // Roots.
     (
         "weir-controller",

@@ -1,9 +1,24 @@
 //! Requests.
 
+mod attempt;
+mod check;
+mod exchange;
+mod failure;
+mod forward;
+mod hops;
+mod ids;
 mod messages;
+mod mirror;
+mod relay;
+mod respond;
+mod serve;
+mod upgrade;
 mod upload;
 
-pub(crate) use upload::{RequestBody, Upload, UploadError};
+use exchange::exchange;
+use relay::ResponseBody;
+pub(crate) use serve::{serve_http1, serve_http2};
+pub(crate) use upload::RequestBody;
 
 /// Spawns on this thread: nothing here is sent to another.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use super::connect::{ConnectError, Permit};
 use super::wire::Stream;
 use host::Host;
-pub(crate) use lease::{Lease, Unsent};
+pub(crate) use lease::Lease;
 
 /// All connections of a worker.
 #[derive(Default)]

@@ -35,6 +35,7 @@ struct Source {
     kept: Option<Vec<Bytes>>,
     kept_bytes: usize,
     limit: usize,
+    committed: bool,
     trailers: Option<HeaderMap>,
     ended: bool,
     failed: bool,
@@ -70,6 +71,7 @@ impl Upload {
             kept: Some(Vec::new()),
             kept_bytes: 0,
             limit,
+            committed: false,
             trailers: None,
             failed: false,
             echoes: Vec::new(),
@@ -87,9 +89,9 @@ impl Upload {
         self.0.borrow().failed
     }
 
-    /// Nothing more is to come from the client.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.0.borrow().ended
+    /// No other try will follow: what has been sent need not be kept.
+    pub(crate) fn commit(&self) {
+        self.0.borrow_mut().committed = true;
     }
 
     /// From the beginning.
@@ -195,6 +197,9 @@ impl Reading {
             let trailers = source.trailers.clone().filter(|_| !self.trailers_given);
             self.trailers_given = true;
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+        }
+        if source.committed {
+            source.kept = None;
         }
         let frame = std::task::ready!(source.poll(cx));
         match &frame {

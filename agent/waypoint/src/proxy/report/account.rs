@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::labels::{PairLabels, RequestLabels};
 use super::log::{AccessLog, Field, write_line};
 use super::{Flags, Metrics, Party, SeriesCache, ServiceName};
+use crate::proxy::choice::Choice;
 
 /// What all requests of a connection have in common.
 pub(crate) struct Ledger {
@@ -34,6 +35,7 @@ pub(crate) struct Account {
     started: Instant,
     request: Option<Box<Seen>>,
     grpc: bool,
+    kind: Kind,
     pub(crate) received: Rc<Meter>,
     pub(crate) sent: Meter,
     /// 0 until there is an answer.
@@ -49,6 +51,13 @@ pub(crate) struct Account {
     pub(crate) upstream_time: Option<std::time::Duration>,
     pub(crate) route: Option<Arc<str>>,
     pub(crate) cluster: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Connection,
+    Unsaid,
 }
 
 /// Bytes, gRPC messages, and when something moved last.
@@ -111,6 +120,7 @@ impl Account {
             started: Instant::now(),
             request: None,
             grpc: false,
+            kind: Kind::Request,
             received: Rc::default(),
             sent: Meter::default(),
             code: 0,
@@ -124,6 +134,30 @@ impl Account {
             route: None,
             cluster: None,
         }
+    }
+
+    /// For a connection that is copied: it is logged, and counted elsewhere.
+    pub(crate) fn of_connection(ledger: &Rc<Ledger>) -> Self {
+        let mut account = Self::blank(ledger);
+        account.kind = Kind::Connection;
+        account
+    }
+
+    /// Somebody else will say what there is to say.
+    pub(crate) fn unsaid(&mut self) {
+        self.kind = Kind::Unsaid;
+    }
+
+    /// An endpoint is about to be asked.
+    pub(crate) fn chose(&mut self, choice: &Choice) {
+        self.destination = choice.party().clone();
+        self.upstream = Some(choice.address());
+        self.cluster = Some(choice.cluster_name().clone());
+    }
+
+    /// What was wrong with the last try is not what is wrong with the next.
+    pub(crate) fn retried(&mut self) {
+        self.reason = None;
     }
 
     pub(crate) fn started(&self) -> Instant {
@@ -170,6 +204,13 @@ impl Account {
         RequestLabels { pair, code: self.code, grpc_status: self.grpc_status }
     }
 
+    fn count(&self, took: std::time::Duration) {
+        let bytes = [self.received.bytes(), self.sent.bytes()];
+        let messages = [self.received.messages.get(), self.sent.messages.get()];
+        let ledger = &self.ledger;
+        ledger.series.with(self.labels(), &ledger.metrics, |series| series.count(took, bytes, messages));
+    }
+
     fn write(&self, log: &AccessLog, took: std::time::Duration) {
         let seen = self.request.as_deref();
         let text = |value: &Option<HeaderValue>| {
@@ -212,17 +253,19 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
+        if self.kind == Kind::Unsaid {
+            return;
+        }
         let took = self.started.elapsed();
-        if self.code == 0 && self.flags.is_empty() {
+        if self.code == 0 && self.kind == Kind::Request {
             // Nobody waited for the answer.
             self.flags |= Flags::DOWNSTREAM_DISCONNECT;
             self.details = "downstream_remote_disconnect";
         }
-        let bytes = [self.received.bytes(), self.sent.bytes()];
-        let messages = [self.received.messages.get(), self.sent.messages.get()];
-        let ledger = &self.ledger;
-        ledger.series.with(self.labels(), &ledger.metrics, |series| series.count(took, bytes, messages));
-        if let Some(log) = &ledger.log {
+        if self.kind == Kind::Request {
+            self.count(took);
+        }
+        if let Some(log) = &self.ledger.log {
             self.write(log, took);
         }
     }

@@ -46,6 +46,9 @@ flags! {
 }
 
 impl Flags {
+    /// Nothing to say.
+    pub const NONE: Flags = Flags(0);
+
     /// Whether one of those is set.
     pub fn any(self, of: Flags) -> bool {
         self.0 & of.0 != 0

@@ -58,6 +58,9 @@ struct Head {
     connect: bool,
 }
 
+/// More than a signed number of 64 bits holds is read as something else by somebody.
+const LONGEST_BODY: u64 = i64::MAX as u64;
+
 /// hyper has a limit of its own, which is lower; it has answered long before.
 const LONGEST_LINE: usize = 256 * 1024;
 
@@ -160,7 +163,7 @@ impl Head {
         if self.length.is_some() {
             return Err(Ambiguity::SeveralLengths);
         }
-        self.length = Some(number(value, 10).ok_or(Ambiguity::Length)?);
+        self.length = Some(number(value, 10).filter(|n| *n <= LONGEST_BODY).ok_or(Ambiguity::Length)?);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Between a client's socket and hyper's HTTP/1 reader: nothing that can be read in two ways gets past.
 //!
-//! What is refused is turned into a byte that no head may have (NUL), with the end of the stream behind it: so hyper
-//! answers with its 400 in the right place, after the answers to what was asked before, and closes.
+//! What is refused is turned into a byte that no head may have (NUL), with the end of the head and of the stream behind it
+//! (hyper reads no head before its end): so hyper answers with its 400 in the right place, after the answers to what was
+//! asked before, and closes.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use super::io::{Io, Stream, read_new, write_through};
 pub(crate) struct Gate {
     inner: Stream,
     framing: Framing,
-    poisoned: bool,
+    /// What hyper is told in the place of what was refused.
+    poison: Option<&'static [u8]>,
     watch: Watch,
 }
 
@@ -77,7 +79,7 @@ const REASONS: [Ambiguity; 8] = [
 impl Gate {
     pub(crate) fn new(inner: Stream) -> (Self, Watch) {
         let watch = Watch::default();
-        (Self { inner, framing: Framing::default(), poisoned: false, watch: watch.clone() }, watch)
+        (Self { inner, framing: Framing::default(), poison: None, watch: watch.clone() }, watch)
     }
 
     fn look(&mut self, buf: &mut ReadBuf<'_>, from: usize) {
@@ -87,7 +89,7 @@ impl Gate {
         if let Err((at, why)) = self.framing.feed(&buf.filled()[from..]) {
             buf.filled_mut()[from + at] = 0;
             buf.set_filled(from + at + 1);
-            self.poisoned = true;
+            self.poison = Some(b"\r\n\r\n");
             self.watch.refuse(why);
         }
         self.watch.0.in_head.store(self.framing.in_head(), Ordering::Relaxed);
@@ -101,7 +103,10 @@ impl AsyncRead for Gate {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
-        if this.poisoned {
+        if let Some(poison) = &mut this.poison {
+            let (now, later) = poison.split_at(poison.len().min(buf.remaining()));
+            buf.put_slice(now);
+            *poison = later;
             return Poll::Ready(Ok(()));
         }
         read_new(&mut this.inner, cx, buf).map_ok(|from| this.look(buf, from))

@@ -1,0 +1,279 @@
+//! One try of a request: an endpoint, a connection, the head of a response.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::exchange::Local;
+use super::failure::{self, Failure, Kind};
+use super::relay::Ends;
+use super::upgrade::Upgrade;
+use super::upload::{RequestBody, Upload};
+use crate::proxy::choice::{Choice, NoChoice, choose};
+use crate::proxy::pool::{Lease, Version};
+use crate::proxy::report::{Account, Flags};
+use crate::proxy::serve::Client;
+use crate::route::{BackendRef, TryOutcome};
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) upload: Option<&'a Upload>,
+    pub(super) upgrade: Option<&'a Upgrade>,
+    pub(super) ends: Ends,
+}
+
+/// A backend has answered.
+pub(super) struct Replied {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: Lease,
+    pub(super) choice: Choice,
+    pub(super) ends: Ends,
+}
+
+/// It has not.
+#[derive(Debug)]
+pub(super) enum Ended {
+    NoChoice(NoChoice),
+    NotConnected {
+        late: bool,
+        reason: String,
+    },
+    Failed {
+        failure: Failure,
+        sent: bool,
+    },
+    Late(Late),
+    /// The client's body broke off: nobody is to blame but the client.
+    Client,
+    /// An upgrade to what the backend's protocol cannot carry.
+    NoUpgrade,
+}
+
+/// Which limit was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    Request,
+    Try,
+    Idle,
+}
+
+/// Sends a request to one endpoint of the backend.
+pub(super) async fn attempt(
+    client: &Rc<Client>,
+    account: &mut Account,
+    backend: &BackendRef,
+    outgoing: Outgoing<'_>,
+    tried: &[std::net::SocketAddr],
+) -> Result<Replied, Ended> {
+    let mut choice = choose(client, backend, Some(outgoing.parts), tried).map_err(Ended::NoChoice)?;
+    account.chose(&choice);
+    if outgoing.upgrade.is_some() && !choice.carry_upgrade(&outgoing.parts.method) {
+        return Err(Ended::NoUpgrade);
+    }
+    let sending = send(client, &mut choice, outgoing);
+    let result = within(outgoing.ends, account, sending).await;
+    let ended = match result {
+        Ok(Ok((response, lease, took))) => {
+            account.upstream_time = Some(took);
+            choice.responded(response.status());
+            return Ok(Replied { response, lease, choice, ends: outgoing.ends });
+        }
+        Ok(Err(ended)) => ended,
+        Err(late) => Ended::Late(late),
+    };
+    let ended = match outgoing.upload {
+        Some(upload) if upload.has_failed() => Ended::Client,
+        _ => ended,
+    };
+    match &ended {
+        Ended::NotConnected { reason, .. } => {
+            account.reason = Some(reason.clone());
+            choice.not_connected();
+        }
+        Ended::Failed { .. } => choice.broke_off(true),
+        Ended::Late(_) => choice.timed_out(),
+        Ended::NoChoice(_) | Ended::Client | Ended::NoUpgrade => {}
+    }
+    Err(ended)
+}
+
+/// A connection that was kept may be closing this moment. What was not taken there is sent on another one: that is the
+/// pool's affair, and no try of the route's.
+async fn send(
+    client: &Rc<Client>,
+    choice: &mut Choice,
+    outgoing: Outgoing<'_>,
+) -> Result<(Response<Incoming>, Lease, Duration), Ended> {
+    let mut spoiled = false;
+    loop {
+        let leased = choice.lease(&client.worker, spoiled).await;
+        let mut lease = leased.map_err(|error| {
+            let late = matches!(error, crate::proxy::connect::ConnectError::Timeout(_));
+            Ended::NotConnected { late, reason: error.to_string() }
+        })?;
+        let began = Instant::now();
+        match lease.send(outgoing.request(choice.version())).await {
+            Ok(response) => return Ok((response, lease, began.elapsed())),
+            Err(unsent) => {
+                let failure = failure::of(&unsent.error);
+                tracing::debug!(error = %unsent.error, untouched = unsent.untouched, "a try failed");
+                let again = lease.is_reused() && !spoiled && outgoing.can_go_again(failure, unsent.untouched);
+                if !again {
+                    return Err(Ended::Failed { failure, sent: !unsent.untouched });
+                }
+                spoiled = true;
+            }
+        }
+    }
+}
+
+impl Outgoing<'_> {
+    /// RFC 9112 9.3.1: what changes nothing may be sent again without asking, and so may what was not read.
+    fn can_go_again(&self, failure: Failure, untouched: bool) -> bool {
+        let whole = self.upload.is_none_or(Upload::is_whole);
+        let safe = self.parts.method.is_idempotent() && self.upgrade.is_none();
+        whole && (untouched || (safe && failure.kind == Kind::Closed))
+    }
+
+    fn request(&self, version: Version) -> Request<RequestBody> {
+        let body = match self.upload {
+            Some(upload) => RequestBody::Try(upload.read()),
+            None => RequestBody::Empty,
+        };
+        let mut request = request(self.parts, version, body);
+        if let Some(upgrade) = self.upgrade {
+            upgrade.ask(request.headers_mut());
+        }
+        request
+    }
+}
+
+/// The head in the form of a version, and a body.
+pub(super) fn request(parts: &Parts, version: Version, body: RequestBody) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = parts.headers.clone();
+    if version == Version::Http2 {
+        *request.version_mut() = http::Version::HTTP_2;
+        if let Some(host) = request.headers_mut().remove(header::HOST)
+            && parts.method != Method::CONNECT
+            && let Some(uri) = absolute(&parts.uri, host.as_bytes())
+        {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// HTTP/2 says the authority in its target.
+fn absolute(uri: &Uri, host: &[u8]) -> Option<Uri> {
+    let path = uri.path_and_query()?.clone();
+    Uri::builder().scheme("http").authority(host).path_and_query(path).build().ok()
+}
+
+/// Waits within the limits of a try.
+async fn within<T>(ends: Ends, account: &Account, work: impl Future<Output = T>) -> Result<T, Late> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let (sent, received) = (account.sent.moved(), account.received.moved());
+        let moved = [sent, received].into_iter().flatten().max().unwrap_or(account.started());
+        let idle = ends.idle.map(|idle| moved + idle);
+        let Some(end) = [ends.deadline, idle].into_iter().flatten().min() else { return Ok(work.await) };
+        if let Ok(done) = tokio::time::timeout_at(end, work.as_mut()).await {
+            return Ok(done);
+        }
+        if ends.whole.is_some_and(|whole| whole <= end) {
+            return Err(Late::Request);
+        }
+        if ends.deadline.is_some_and(|deadline| deadline <= end) {
+            return Err(Late::Try);
+        }
+        // Something moved meanwhile: then the limit is later now.
+        if account.received.moved().unwrap_or(moved) <= moved {
+            return Err(Late::Idle);
+        }
+    }
+}
+
+impl Replied {
+    /// Another try takes its place.
+    pub(super) fn discard(self) {
+        use hyper::body::Body as _;
+        let (response, lease) = (self.response, self.lease);
+        self.choice.completed(response.status().as_u16(), crate::route::grpc::status_of(response.headers()));
+        if response.body().is_end_stream() {
+            lease.finish();
+        }
+    }
+}
+
+impl Ended {
+    /// For the decision to try again; `None` if there is nothing to decide.
+    pub(super) fn outcome(&self) -> Option<TryOutcome<'static>> {
+        Some(match self {
+            Self::NoChoice(_) => TryOutcome::Overflow,
+            Self::NotConnected { .. } => TryOutcome::ConnectFailure,
+            Self::Failed { failure: Failure { kind: Kind::Refused, .. }, .. } => TryOutcome::RefusedStream,
+            Self::Failed { sent, .. } => TryOutcome::Reset { request_sent: *sent },
+            Self::Late(Late::Try) => TryOutcome::TimedOut,
+            Self::Late(Late::Request | Late::Idle) | Self::Client | Self::NoUpgrade => return None,
+        })
+    }
+
+    /// The answer, if this is the last word.
+    pub(super) fn local(&self) -> Local {
+        let local = |status, flags, details, message| Local { status, flags, details, message };
+        match self {
+            Self::NoChoice(none) => local(UNAVAILABLE, none.flags(), none.details(), none.message()),
+            Self::NotConnected { late: true, .. } => local(
+                UNAVAILABLE,
+                Flags::UPSTREAM_CONNECT_FAILURE,
+                "upstream_reset_before_response_started{connection_timeout}",
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+            ),
+            Self::NotConnected { late: false, .. } => local(
+                UNAVAILABLE,
+                Flags::UPSTREAM_CONNECT_FAILURE,
+                "upstream_reset_before_response_started{remote_connection_failure}",
+                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+            ),
+            Self::Failed { failure, .. } => {
+                local(failure.status(), failure.flags, failure.details, failure.message())
+            }
+            Self::Late(Late::Request) => {
+                local(TIMEOUT, Flags::UPSTREAM_TIMEOUT, "response_timeout", "upstream request timeout")
+            }
+            Self::Late(Late::Try) => local(
+                TIMEOUT,
+                Flags::UPSTREAM_TIMEOUT,
+                "upstream_per_try_timeout",
+                "upstream request timeout",
+            ),
+            Self::Late(Late::Idle) => {
+                local(TIMEOUT, Flags::STREAM_IDLE_TIMEOUT, "stream_idle_timeout", "stream timeout")
+            }
+            Self::Client => local(
+                StatusCode::BAD_REQUEST,
+                Flags::DOWNSTREAM_DISCONNECT,
+                "downstream_remote_disconnect",
+                "",
+            ),
+            Self::NoUpgrade => local(
+                StatusCode::NOT_IMPLEMENTED,
+                Flags::NONE,
+                "upgrade_failed",
+                "the backend speaks HTTP/2, which carries no upgrade",
+            ),
+        }
+    }
+}
+
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const TIMEOUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;

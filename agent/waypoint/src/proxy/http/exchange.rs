@@ -1,0 +1,201 @@
+//! The life of a request.
+//!
+//! ```text
+//!   check -> normalize -> authorize -> route -> cors, fault -> redirect | direct | forward
+//!                                                               forward: rewrite, mirrors, tries -> respond
+//! ```
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::relay::ResponseBody;
+use super::upgrade::Upgrade;
+use super::{check, hops, ids};
+use crate::proxy::arrival::Settings;
+use crate::proxy::report::{Account, Flags};
+use crate::proxy::serve::{Busy, Client};
+use crate::route::{
+    Abort, Action, CorsGrant, CorsVerdict, Injected, PathMatched, RequestHead, Routed, Rule, grpc, normalize,
+};
+
+/// Answers a request, whatever becomes of it.
+pub(crate) async fn exchange(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let account = Account::open(&client.ledger, &parts, grpc::is_grpc(&parts.headers));
+    let settings = client.settings();
+    let exchange = Exchange { busy: client.begin(), client, settings, account, grant: None };
+    Ok(exchange.answer(parts, body).await)
+}
+
+/// A request that is being answered.
+pub(super) struct Exchange {
+    pub(super) client: Rc<Client>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) account: Account,
+    pub(super) busy: Busy,
+    /// What a browser's page of another origin may see of the response.
+    pub(super) grant: Option<CorsGrant>,
+}
+
+/// An answer of our own.
+pub(super) struct Local {
+    pub(super) status: StatusCode,
+    pub(super) flags: Flags,
+    pub(super) details: &'static str,
+    pub(super) message: &'static str,
+}
+
+/// What a request falls under.
+struct Found {
+    rule: Arc<Rule>,
+    path: PathMatched,
+}
+
+impl Exchange {
+    async fn answer(mut self, mut parts: Parts, body: Incoming) -> Response<ResponseBody> {
+        let config = &self.client.worker.config;
+        if let Err(refused) = check::check(&mut parts, config.max_target) {
+            return self.refuse(&parts, refused.status, refused.details);
+        }
+        if normalize(&mut parts, self.settings.normalization).is_err() {
+            return self.refuse(&parts, StatusCode::BAD_REQUEST, "path_normalization_failed");
+        }
+        let upgrade = Upgrade::take(&mut parts);
+        hops::remove(&mut parts.headers);
+        ids::request_id(&mut parts.headers, || self.client.worker.random_wide());
+        let settings = self.settings.clone();
+        let head = RequestHead::of(&parts, SCHEME);
+        if let Err(denied) = settings.authorize.request(&head, &self.client.arrival) {
+            self.account.reason = Some(denied.to_string());
+            return self.local(&parts.headers, DENIED);
+        }
+        let Some(found) = self.find(&settings, &head) else {
+            return self.local(&parts.headers, NO_ROUTE);
+        };
+        self.account.route = Some(found.rule.name.clone());
+        self.act(parts, body, upgrade, found).await
+    }
+
+    fn find(&self, settings: &Settings, head: &RequestHead<'_>) -> Option<Found> {
+        let port = self.client.arrival.port;
+        match settings.frontend.port(port)?.route(head, &self.client.arrival.view()) {
+            Routed::Rule(matched) => Some(Found { rule: matched.rule.clone(), path: matched.path }),
+            Routed::Own => Some(Found { rule: settings.own_rule(port)?.clone(), path: PathMatched::Any }),
+            Routed::NotFound => None,
+        }
+    }
+
+    /// Does what the rule says.
+    async fn act(
+        mut self,
+        parts: Parts,
+        body: Incoming,
+        upgrade: Option<Upgrade>,
+        found: Found,
+    ) -> Response<ResponseBody> {
+        let rule = &found.rule;
+        if let Some(answer) = self.cors(&parts, rule) {
+            return self.made(rule, answer, "cors_preflight");
+        }
+        let injected = match &rule.fault {
+            Some(fault) => fault.draw([self.client.worker.random(), self.client.worker.random()]),
+            None => Injected::default(),
+        };
+        if let Some(delay) = injected.delay {
+            self.account.flags |= Flags::DELAY_INJECTED;
+            tokio::time::sleep(delay).await;
+        }
+        if let Some(abort) = injected.abort {
+            return self.abort(&parts, rule, abort);
+        }
+        match &rule.action {
+            Action::Redirect(redirect) => {
+                let head = RequestHead::of(&parts, SCHEME);
+                let answer = redirect.response(&head, self.client.arrival.port, found.path);
+                self.made(rule, answer.map(|()| Bytes::new()), "direct_response")
+            }
+            Action::Direct(direct) => self.made(rule, direct.response(), "direct_response"),
+            Action::Forward(forward) => {
+                let faulty = injected.any();
+                self.forward(parts, body, upgrade, rule, forward, found.path, faulty).await
+            }
+        }
+    }
+
+    fn cors(&mut self, parts: &Parts, rule: &Rule) -> Option<Response<Bytes>> {
+        match rule.cors.as_ref()?.check(&parts.method, &parts.headers) {
+            CorsVerdict::Unconcerned => None,
+            CorsVerdict::Preflight(answer) => Some(answer),
+            CorsVerdict::Simple(grant) => {
+                self.grant = Some(grant);
+                None
+            }
+        }
+    }
+
+    fn abort(mut self, parts: &Parts, rule: &Rule, abort: Abort) -> Response<ResponseBody> {
+        self.account.flags |= Flags::FAULT_INJECTED;
+        self.made(rule, abort.response(&parts.headers), "fault_filter_abort")
+    }
+
+    /// An answer that a rule has ready.
+    fn made(mut self, rule: &Rule, answer: Response<Bytes>, details: &'static str) -> Response<ResponseBody> {
+        let (mut head, body) = answer.into_parts();
+        self.account.details = details;
+        rule.change_response(&mut head.headers, None);
+        self.send(Response::from_parts(head, body))
+    }
+
+    /// An answer to what is no proper request: nothing that follows on the connection can be trusted either.
+    fn refuse(mut self, parts: &Parts, status: StatusCode, details: &'static str) -> Response<ResponseBody> {
+        self.account.flags |= Flags::DOWNSTREAM_PROTOCOL_ERROR;
+        let local = Local { status, flags: Flags::default(), details, message: "" };
+        let mut answer = self.local(&parts.headers, local);
+        if parts.version < http::Version::HTTP_2 {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    /// An answer of our own, in the form that the client reads.
+    pub(super) fn local(mut self, request: &HeaderMap, local: Local) -> Response<ResponseBody> {
+        self.account.flags |= local.flags;
+        self.account.details = local.details;
+        let mut answer = grpc::local_reply(request, local.status, local.message);
+        if local.flags.any(Flags::UPSTREAM_OVERFLOW) {
+            answer.headers_mut().insert("x-envoy-overloaded", HeaderValue::from_static("true"));
+        }
+        self.send(answer)
+    }
+
+    fn send(mut self, answer: Response<Bytes>) -> Response<ResponseBody> {
+        let (mut head, body) = answer.into_parts();
+        if let Some(grant) = self.grant.take() {
+            grant.change_response(&mut head.headers);
+        }
+        self.account.answered(&head);
+        self.account.sent.add(body.len());
+        Response::from_parts(head, ResponseBody::Whole(Some(body).filter(|body| !body.is_empty())))
+    }
+}
+
+/// Traffic comes out of a tunnel or in plaintext; TLS to the waypoint itself is the tunnel's.
+pub(super) const SCHEME: &str = "http";
+
+const DENIED: Local = Local {
+    status: StatusCode::FORBIDDEN,
+    flags: Flags::NONE,
+    details: "rbac_access_denied",
+    message: "RBAC: access denied",
+};
+const NO_ROUTE: Local =
+    Local { status: StatusCode::NOT_FOUND, flags: Flags::NO_ROUTE, details: "route_not_found", message: "" };

@@ -1,0 +1,215 @@
+//! A request goes on to a backend: prepared once, tried as often as its route allows.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
+
+use super::attempt::{Outgoing, Replied, attempt};
+use super::exchange::{Exchange, Local, SCHEME};
+use super::mirror::mirror;
+use super::relay::{Ends, ResponseBody};
+use super::upgrade::Upgrade;
+use super::upload::Upload;
+use super::{hops, ids};
+use crate::proxy::report::Flags;
+use crate::route::{Backend, BackendRef, Forward, PathMatched, Retry, Rule, Target, Timeouts, TryOutcome};
+
+impl Exchange {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is known of a request, which nobody else needs together"
+    )]
+    pub(super) async fn forward(
+        mut self,
+        mut parts: Parts,
+        body: Incoming,
+        upgrade: Option<Upgrade>,
+        rule: &Rule,
+        forward: &Forward,
+        path: PathMatched,
+        faulty: bool,
+    ) -> Response<ResponseBody> {
+        let worker = self.client.worker.clone();
+        let Some(backend) = forward.pick(worker.random()) else {
+            return self.without_backend(rule, &parts.headers, forward.no_backend_status);
+        };
+        let target = match &backend.target {
+            Target::Service(target) => target,
+            Target::Unavailable { status, reason } => {
+                self.account.reason = Some(reason.to_string());
+                return self.without_backend(rule, &parts.headers, *status);
+            }
+        };
+        self.prepare(&mut parts);
+        if rule.change_request(&mut parts, path, backend).is_err() {
+            return self.local(&parts.headers, BAD_REWRITE);
+        }
+        let upload = (!body.is_end_stream()).then(|| {
+            Upload::new(body, worker.config.max_replay, self.account.received.clone(), self.account.is_grpc())
+        });
+        for copy in forward.mirrors(backend, || worker.random()) {
+            mirror(&self.client, copy, &parts, upload.as_ref());
+        }
+        // A failure on purpose is seen as it was meant, and what changes its protocol can be sent only once.
+        let once = faulty || upgrade.is_some();
+        let retry = forward.retry.as_ref().unwrap_or(&self.settings.default_retry);
+        let plan = Plan {
+            target,
+            retry: (!once).then(|| retry.clone()),
+            timeouts: if once { Timeouts::default() } else { forward.timeouts },
+            idle: worker.config.stream_idle_time.filter(|_| upgrade.is_none()),
+        };
+        match self.tries(&plan, &parts, upload.as_ref(), upgrade.as_ref()).await {
+            Ok(replied) => {
+                if let Some(upload) = &upload {
+                    upload.commit();
+                }
+                self.respond(replied, rule, backend, upgrade, &parts.headers)
+            }
+            Err(local) => self.local_of_rule(rule, backend, &parts.headers, local),
+        }
+    }
+
+    /// What the backend is told of the request's way.
+    fn prepare(&mut self, parts: &mut Parts) {
+        let worker = &self.client.worker;
+        hops::add_forwarded(&mut parts.headers, self.client.arrival.client.ip(), SCHEME);
+        if worker.config.make_traceparent {
+            ids::traceparent(&mut parts.headers, || (worker.random_wide(), worker.random()));
+        }
+        self.account.forwarded(&parts.headers, &ids::REQUEST_ID);
+    }
+
+    /// Tries until one is good enough. An error is the answer in the place of the backend's.
+    async fn tries(
+        &mut self,
+        plan: &Plan<'_>,
+        parts: &Parts,
+        upload: Option<&Upload>,
+        upgrade: Option<&Upgrade>,
+    ) -> Result<Replied, Local> {
+        let mut state = Tries { done: 0, tried: Vec::new() };
+        loop {
+            let ends = plan.ends(self.account.started());
+            let outgoing = Outgoing { parts, upload, upgrade, ends };
+            let tried = if plan.may_return() { &[] } else { &state.tried[..] };
+            let result = attempt(&self.client, &mut self.account, plan.target, outgoing, tried).await;
+            let again = match &result {
+                Ok(replied) => {
+                    let head = &replied.response;
+                    self.again(plan, &state, upload, TryOutcome::Response(head.status(), head.headers()))
+                }
+                Err(ended) => match ended.outcome() {
+                    Some(outcome) => self.again(plan, &state, upload, outcome),
+                    None => Again::No,
+                },
+            };
+            let address = self.account.upstream;
+            match (again, result) {
+                (Again::After(wait), result) => {
+                    if let Ok(replied) = result {
+                        replied.discard();
+                    }
+                    state.done += 1;
+                    state.tried.extend(address);
+                    self.account.retried();
+                    tokio::time::sleep(wait).await;
+                }
+                (_, Ok(replied)) => return Ok(replied),
+                (again, Err(ended)) => {
+                    let mut local = ended.local();
+                    if let (Again::Exhausted, true) = (again, state.done > 0) {
+                        local.flags |= Flags::UPSTREAM_RETRY_LIMIT;
+                    }
+                    return Err(local);
+                }
+            }
+        }
+    }
+
+    fn again(
+        &self,
+        plan: &Plan<'_>,
+        state: &Tries,
+        upload: Option<&Upload>,
+        outcome: TryOutcome<'_>,
+    ) -> Again {
+        let Some(retry) = &plan.retry else { return Again::No };
+        if upload.is_some_and(|upload| !upload.is_whole()) {
+            return Again::No;
+        }
+        let random = self.client.worker.random();
+        let Some(wait) = retry.again(state.done, outcome, random) else {
+            let wanted = state.done > 0 && retry.again(0, outcome, random).is_some();
+            return if wanted { Again::Exhausted } else { Again::No };
+        };
+        let (start, now) = (self.account.started().into_std(), Instant::now().into_std());
+        if plan.timeouts.leave_room(start, now, wait) { Again::After(wait) } else { Again::No }
+    }
+
+    fn without_backend(self, rule: &Rule, request: &HeaderMap, status: StatusCode) -> Response<ResponseBody> {
+        let _ = rule;
+        self.local(
+            request,
+            Local { status, flags: Flags::NO_CLUSTER, details: "cluster_not_found", message: "" },
+        )
+    }
+
+    fn local_of_rule(
+        self,
+        rule: &Rule,
+        backend: &Backend,
+        request: &HeaderMap,
+        local: Local,
+    ) -> Response<ResponseBody> {
+        let mut answer = self.local(request, local);
+        rule.change_response(answer.headers_mut(), Some(backend));
+        answer
+    }
+}
+
+/// How a request may be tried.
+struct Plan<'a> {
+    target: &'a BackendRef,
+    retry: Option<Retry>,
+    timeouts: Timeouts,
+    idle: Option<Duration>,
+}
+
+impl Plan<'_> {
+    /// The limits of a try that begins now.
+    fn ends(&self, started: Instant) -> Ends {
+        let (start, now) = (started.into_std(), Instant::now().into_std());
+        let deadline = self.timeouts.try_deadline(start, now).map(Instant::from_std);
+        let whole = self.timeouts.deadline(start).map(Instant::from_std);
+        Ends { deadline, whole, idle: self.idle }
+    }
+
+    fn may_return(&self) -> bool {
+        self.retry.as_ref().is_none_or(|retry| retry.same_endpoints)
+    }
+}
+
+struct Tries {
+    /// Beside the first.
+    done: u32,
+    tried: Vec<SocketAddr>,
+}
+
+enum Again {
+    After(Duration),
+    /// It would be worth another try, but there were enough.
+    Exhausted,
+    No,
+}
+
+const BAD_REWRITE: Local = Local {
+    status: StatusCode::BAD_REQUEST,
+    flags: Flags::NONE,
+    details: "rewritten_path_is_invalid",
+    message: "",
+};
