@@ -10,9 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
+use weir_process::{Place, Places};
 
 use super::connection::Connection;
-use super::limits::{Limits, Place, Unproven};
+use super::limits::Limits;
 use crate::tls::TlsSource;
 
 /// Accepts in a task until the stream is dropped or `stop` is true.
@@ -26,7 +27,7 @@ pub(super) fn accept(
     let acceptor = Acceptor {
         tls,
         open: Arc::new(Semaphore::new(limits.connections)),
-        unproven: Unproven::default(),
+        unproven: Places::default(),
         limits,
         ready,
     };
@@ -37,7 +38,8 @@ pub(super) fn accept(
 struct Acceptor {
     tls: TlsSource,
     open: Arc<Semaphore>,
-    unproven: Unproven,
+    /// Connections that have not proved who is there.
+    unproven: Places,
     limits: Limits,
     ready: mpsc::Sender<io::Result<Connection>>,
 }

@@ -13,9 +13,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
+use weir_process::Place;
 
 use super::accept::Permits;
-use super::limits::Place;
 use crate::auth::Peer;
 
 /// A connection as its requests see it.

@@ -1,8 +1,5 @@
 //! What strangers may cost.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Limits of the port.
@@ -42,60 +39,5 @@ impl Default for Limits {
             headers: 32 << 10,
             drain: Duration::from_secs(5),
         }
-    }
-}
-
-/// Counts what has not proved itself, by address.
-#[derive(Clone, Default)]
-pub(super) struct Unproven(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// One of them, until it is dropped.
-pub(super) struct Place {
-    unproven: Unproven,
-    address: IpAddr,
-}
-
-impl Unproven {
-    /// A place for one more of this address, if it has not too many.
-    pub(super) fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
-        let address = address.to_canonical();
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Place { unproven: self.clone(), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.unproven.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_so_many_places_and_no_more() {
-        let unproven = Unproven::default();
-        let here = "10.0.0.1".parse().unwrap();
-        let mapped = "::ffff:10.0.0.1".parse().unwrap();
-        let first = unproven.enter(here, 2).unwrap();
-        let _second = unproven.enter(mapped, 2).unwrap();
-        assert!(unproven.enter(here, 2).is_none());
-        assert!(unproven.enter("10.0.0.2".parse().unwrap(), 2).is_some());
-        drop(first);
-        assert!(unproven.enter(here, 2).is_some());
-        assert_eq!(unproven.0.lock().unwrap().len(), 1, "nothing is kept of those that went");
     }
 }
