@@ -27,11 +27,13 @@ mod text;
 mod tree;
 mod walk;
 mod watch;
+mod writers;
 
 pub use complete::derived_uid;
 use follower::Follower;
 use memory::Memory;
 use watch::Watch;
+use writers::Writers;
 
 /// A directory of manifests: all `*.yaml`, `*.yml` and `*.json` below a path that are not hidden.
 #[derive(Debug)]
@@ -81,20 +83,23 @@ impl Directory {
     pub async fn run(self, events: Sender<Vec<Event>>) -> Result<Infallible, DirError> {
         let path = std::path::absolute(&self.path);
         let path = path.map_err(|source| DirError::Read { path: self.path.clone(), source })?;
-        let mut follower = Follower::new(path.clone(), self.memory).await;
+        let writers = Writers::default();
+        let mut follower = Follower::new(path.clone(), self.memory, writers.clone()).await;
+        let mut watch = Watch::new(&path, &writers);
         loop {
-            let watch = Watch::new(&path);
             for batch in follower.round().await? {
                 let sent = events.send(batch).await;
                 sent.map_err(|_| DirError::Closed { path: path.clone() })?;
             }
-            match watch {
+            match &watch {
                 Ok(watch) => watch.changed().await,
                 Err(error) => {
                     warn!(path = %path.display(), %error, "cannot watch the directory, asking for it instead");
                     watch::ask_often().await;
                 }
             }
+            // The old one goes when the new one is there: who closes a file in between is heard.
+            watch = Watch::new(&path, &writers);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::report::Report;
 use super::scan::Looks;
 use super::text::{self, Content};
 use super::tree::{Tree, Update};
+use super::writers::Writers;
 
 /// What is known of a directory.
 pub(super) struct Follower {
@@ -29,12 +30,12 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) async fn new(root: PathBuf, memory: Option<Memory>) -> Self {
+    pub(super) async fn new(root: PathBuf, memory: Option<Memory>, writers: Writers) -> Self {
         let (known, below) = (memory.clone(), root.clone());
         let recall = move || known.map(|known| known.recall(&below)).unwrap_or_default();
         let remembered = tokio::task::spawn_blocking(recall).await.unwrap_or_default();
         Self {
-            looks: Looks::new(root, remembered.keys().cloned().collect()),
+            looks: Looks::new(root, remembered.keys().cloned().collect(), writers),
             tree: Some(Tree::default()),
             failed: None,
             unseen: BTreeSet::new(),

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::walk::{Failure, Files, Found, Stamp, leads_nowhere, look};
+use super::writers::Writers;
 
 /// A file that is new or not as it was (`true`), or gone (`false`).
 pub(super) type Changes = Vec<(PathBuf, bool)>;
@@ -17,11 +18,12 @@ pub(super) struct Looks {
     /// What was below it in an earlier life of this process.
     known: BTreeSet<PathBuf>,
     unseen: Vec<Failure>,
+    writers: Writers,
 }
 
 impl Looks {
-    pub(super) fn new(root: PathBuf, known: BTreeSet<PathBuf>) -> Self {
-        Self { root, last: Files::new(), known, unseen: Vec::new() }
+    pub(super) fn new(root: PathBuf, known: BTreeSet<PathBuf>, writers: Writers) -> Self {
+        Self { root, last: Files::new(), known, unseen: Vec::new(), writers }
     }
 
     /// Where one could not look the last time; what was known of it counts as unchanged.
@@ -52,6 +54,20 @@ impl Looks {
         let changes = gone.chain(other.map(|(path, _)| (path.clone(), true))).collect();
         self.last = now;
         Ok(changes)
+    }
+
+    /// Files that are being written count as they were. The first look takes what there is.
+    fn without_writers(&self, mut found: Found) -> Found {
+        let held = if self.last.is_empty() { Vec::new() } else { self.writers.held(Instant::now()) };
+        for path in held {
+            // What is gone is gone, whoever still writes to it.
+            let Some(stamp) = found.files.get_mut(&path) else { continue };
+            match self.last.get(&path) {
+                Some(before) => *stamp = before.clone(),
+                None => drop(found.files.remove(&path)),
+            }
+        }
+        found
     }
 
     /// Adds what is out of sight to what was found. A directory without a file looks like a mount that is not there: that
@@ -91,7 +107,8 @@ impl Looks {
     async fn look(&self) -> Result<Found, Failure> {
         let root = self.root.clone();
         let look = tokio::task::spawn_blocking(move || look(&root));
-        look.await.unwrap_or_else(|gone| Err((self.root.clone(), io::Error::other(gone))))
+        let found = look.await.unwrap_or_else(|gone| Err((self.root.clone(), io::Error::other(gone))));
+        found.map(|found| self.without_writers(found))
     }
 }
 

@@ -2,24 +2,30 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
+use super::writers::{PATIENCE, Writers};
+
 /// Watches on all that is below a path, and on the path itself. A new one is made for each look: after a rename or a
 /// swapped symbolic link the old ones look at what nobody reads any more.
 pub(super) struct Watch {
     changed: Arc<Notify>,
+    writers: Writers,
     _watcher: RecommendedWatcher,
 }
 
 impl Watch {
-    pub(super) fn new(root: &Path) -> notify::Result<Self> {
+    pub(super) fn new(root: &Path, writers: &Writers) -> notify::Result<Self> {
         let changed = Arc::new(Notify::new());
-        let (wake, path) = (Arc::clone(&changed), PathBuf::from(root));
+        let (wake, path, noted) = (Arc::clone(&changed), PathBuf::from(root), writers.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if let Ok(event) = &event {
+                noted.note(event, Instant::now());
+            }
             // An error is a reason to look as well: events were lost.
             if event.as_ref().map_or(true, |event| matters(event, &path)) {
                 wake.notify_one();
@@ -31,13 +37,14 @@ impl Watch {
         if let Some(parent) = root.parent() {
             drop(watcher.watch(parent, RecursiveMode::NonRecursive));
         }
-        Ok(Self { changed, _watcher: watcher })
+        Ok(Self { changed, writers: writers.clone(), _watcher: watcher })
     }
 
     /// Waits for a change. A file system that does not tell (a network mount), or a link that leads out of the
     /// directory, is looked at now and then.
     pub(super) async fn changed(&self) {
-        drop(tokio::time::timeout(ASK, self.changed.notified()).await);
+        let ask = if self.writers.held(Instant::now()).is_empty() { ASK } else { PATIENCE };
+        drop(tokio::time::timeout(ask, self.changed.notified()).await);
     }
 }
 

@@ -1,7 +1,8 @@
 //! An object of the API to an event.
 
-use kube::api::{DynamicObject, TypeMeta};
+use kube::api::DynamicObject;
 use kube::core::ApiResource;
+use serde_json::{Map, Value};
 use weir_resources::{Event, Invalid, Key, Kind, Meta, Problem, parse};
 
 /// The object is there.
@@ -9,10 +10,8 @@ pub(super) fn applied(kind: Kind, resource: &ApiResource, mut object: DynamicObj
     let key = key(kind, &object);
     // Half of the bytes of many objects, and nothing that the mesh reads.
     object.metadata.managed_fields = None;
-    // Items of a list of Kubernetes' own kinds do not say what they are.
-    object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
-    let parsed = match serde_json::to_value(object) {
-        Ok(value) => parse(value),
+    let parsed = match serde_json::to_value(object.metadata) {
+        Ok(metadata) => parse(whole(resource, metadata, object.data)),
         Err(error) => Err(unreadable(&key, &error)),
     };
     match parsed {
@@ -23,6 +22,19 @@ pub(super) fn applied(kind: Kind, resource: &ApiResource, mut object: DynamicObj
             Event::Invalid(Box::new(invalid))
         }
     }
+}
+
+/// The object as it was sent. What is not its metadata is moved, not written anew: a list of a large cluster is gigabytes.
+fn whole(resource: &ApiResource, metadata: Value, data: Value) -> Value {
+    let mut fields = match data {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    // Items of a list of Kubernetes' own kinds do not say what they are.
+    fields.insert("apiVersion".into(), resource.api_version.clone().into());
+    fields.insert("kind".into(), resource.kind.clone().into());
+    fields.insert("metadata".into(), metadata);
+    Value::Object(fields)
 }
 
 /// The object is gone.

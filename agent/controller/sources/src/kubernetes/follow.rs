@@ -70,15 +70,19 @@ impl Follower {
         }
     }
 
-    /// Waits until the kind is served. While it is not, there is none.
+    /// Waits until the kind is served. While it is not, there is none. Of what was served before that is not believed at
+    /// once: to delete a definition deletes its objects first, and what is still known then was never said to be gone.
     async fn find(&mut self) -> Result<ApiResource, Closed> {
-        let mut absent = false;
+        let enough = if self.told { LOOKS } else { 1 };
+        let mut looks = 0;
         loop {
             match find(&self.cluster.client, self.kind).await {
                 Ok(Some(served)) => return Ok(served.resource),
                 Ok(None) => {
-                    if !absent {
-                        absent = true;
+                    looks += 1;
+                    if looks < enough {
+                        self.state(KindState::Failing("the API does not serve it any more".to_owned()));
+                    } else if looks == enough {
                         self.none_there().await?;
                         self.state(KindState::Absent);
                     }
@@ -136,3 +140,6 @@ impl Follower {
         self.cluster.health.set(self.kind, state);
     }
 }
+
+/// So often in a row a kind that was served has to be missing.
+const LOOKS: u32 = 3;

@@ -28,6 +28,27 @@ async fn without_definitions_the_cluster_has_none_until_they_come() {
     mirror.until("the policy", |m| m.has(Kind::AuthorizationPolicy, "q")).await;
 }
 
+/// Of several API servers one that has just started does not serve custom kinds yet, and another one calls itself ready. A
+/// mesh does not lose its policies by that.
+#[tokio::test]
+async fn what_was_served_is_not_absent_at_once() {
+    let api = KubeApi::with_mesh_kinds().unwrap();
+    api.put(policy("p", "v1")).unwrap();
+    let mut mirror = Mirror::of(&api).await;
+    mirror.until_synced().await;
+    until("the watch", || api.watches("authorizationpolicies") == 1).await;
+    let missing = || Fault::Status(404, "NotFound");
+    api.fault(Call::new("watch", "authorizationpolicies"), missing(), 1);
+    // The groups are listed, and nothing is in them.
+    api.fault(Call::discovery(), Fault::Slow(std::time::Duration::ZERO), 1);
+    api.fault(Call::discovery(), missing(), 2);
+    api.cut(weir_harness::kube_api::Cut::Reset);
+    api.put(policy("q", "v1")).unwrap();
+    mirror.until("the next list", |m| m.has(Kind::AuthorizationPolicy, "q")).await;
+    assert!(mirror.has(Kind::AuthorizationPolicy, "p"));
+    assert_eq!(mirror.lists[&Kind::AuthorizationPolicy], 2, "none of them was empty");
+}
+
 #[rstest]
 #[case("authorizationpolicies", &["v1beta1"], "v1beta1")]
 #[case("authorizationpolicies", &["v1", "v1beta1"], "v1")]

@@ -1,6 +1,7 @@
 //! A real directory, changed in all the ways in which people and kubelets change one.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
@@ -176,7 +177,7 @@ async fn a_file_that_could_not_be_read_is_asked_for_again() {
     let file = dir.path().join("a.yaml");
     fs::write(&file, account("a")).unwrap();
     fs::write(dir.path().join("other.json"), "{}").unwrap();
-    let mut looks = Looks::new(dir.path().into(), Default::default());
+    let mut looks = Looks::new(dir.path().into(), Default::default(), Default::default());
     assert_eq!(looks.settled().await.unwrap().len(), 2);
     assert_eq!(looks.settled().await.unwrap(), []);
     looks.forget([&file]);
@@ -216,13 +217,37 @@ async fn what_is_in_the_way_takes_nothing_away() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_being_written_is_not_read() {
+    let (mut followed, _) = Followed::start(mesh).await;
+    fs::write(followed.path("a.yaml"), account("a") + &account("b")).unwrap();
+    assert_eq!(followed.next().await, ["+ServiceAccount shop/b"]);
+    let mut file = fs::File::create(followed.path("a.yaml")).unwrap();
+    let mut new = fs::File::create(followed.path("new.yaml")).unwrap();
+    for (n, part) in ["a", "c"].into_iter().enumerate() {
+        file.write_all(account(part).as_bytes()).unwrap();
+        new.write_all(account(&format!("new-{part}")).as_bytes()).unwrap();
+        fs::write(followed.path("other.yaml"), account(&format!("other{n}"))).unwrap();
+        let next = followed.next().await;
+        assert!(next.iter().all(|line| line.contains("shop/other")), "{next:?}");
+    }
+    drop((file, new));
+    let mut both = Vec::new();
+    while both.len() < 4 {
+        both.extend(followed.next().await);
+    }
+    both.sort();
+    let said = ["+ServiceAccount shop/c", "+ServiceAccount shop/new-a", "+ServiceAccount shop/new-c"];
+    assert_eq!(both, [&said[..], &["-ServiceAccount shop/b"]].concat());
+}
+
+#[tokio::test]
 async fn a_directory_that_lost_all_its_files_said_nothing() {
     let (mut followed, _) = Followed::start(mesh).await;
     fs::remove_file(followed.path("a.yaml")).unwrap();
     fs::write(followed.path("a.txt"), "no manifest").unwrap();
     fs::write(followed.path("b.yaml"), account("b")).unwrap();
     assert_eq!(followed.next().await, ["+ServiceAccount shop/b", "-ServiceAccount shop/a"]);
-    let mut looks = Looks::new(followed.path(""), Default::default());
+    let mut looks = Looks::new(followed.path(""), Default::default(), Default::default());
     assert_eq!(looks.settled().await.unwrap().len(), 1);
     fs::remove_file(followed.path("b.yaml")).unwrap();
     let (path, error) = looks.settled().await.unwrap_err();
