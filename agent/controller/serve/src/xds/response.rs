@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost_types::Any;
 use weir_index::{Resource, ResourceKind};
 use weir_proto::{discovery, type_url};
@@ -78,7 +77,7 @@ impl Batch {
     pub(crate) fn push(&mut self, collection: Collection, resource: &Resource, aliases: bool) {
         let body = match collection {
             Collection::Workload => bare(&resource.body),
-            Collection::Address | Collection::Authorization => resource.body.clone(),
+            Collection::Address | Collection::Authorization => &resource.body,
         };
         self.bytes += body.len() + resource.name.len() + OVERHEAD;
         self.resources.push(discovery::Resource {
@@ -109,9 +108,9 @@ pub(crate) fn is_version(resource: &Resource, version: &str) -> bool {
 }
 
 /// The `Workload` in an encoded `Address`. An address holds one field, whose key is one byte, and its length.
-fn bare(address: &Bytes) -> Bytes {
+fn bare(address: &[u8]) -> &[u8] {
     let length = address.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
-    address.slice((1 + length).min(address.len())..)
+    &address[(1 + length).min(address.len())..]
 }
 
 /// Of a resource beside its name and body: the type, the version, keys and lengths.
