@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use weir_harness::{Cluster, Family, Mode, PeerAuthentication, Pod, until_ok};
 
 use crate::faults::Steady;
@@ -28,6 +28,17 @@ stories! {
                 fs::rename(&path, files.dir.join(".away"))?;
                 put(&path, &good)?;
             }
+        }
+        // Somebody who writes in place, and stops in the middle, where one document ends and the next begins.
+        for name in ["mesh.yaml", "deny.yaml"] {
+            let good = fs::read_to_string(files.dir.join(name))?;
+            let (first, second) = good.split_at(good.find("---").context("one document")?);
+            let mut file = fs::File::create(files.dir.join(name))?;
+            file.write_all(first.as_bytes())?;
+            files.unaffected(&format!("{name} half written"))?;
+            file.write_all(second.as_bytes())?;
+            drop(file);
+            files.unaffected(&format!("{name} written"))?;
         }
         files.end()?;
     }
