@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use weir_resources::{Event, Key};
+use weir_resources::{Event, Key, Kind};
 
 use super::{Mesh, objects};
 use crate::{Config, Index};
@@ -61,6 +61,8 @@ const OBJECTS: &[&str] = &[
 enum Step {
     Apply(usize),
     Delete(usize),
+    /// The kind of an object is listed anew; the list may be given up and begun again, and some objects are not in it.
+    List(usize, u32),
     Commit,
 }
 
@@ -68,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..OBJECTS.len()).prop_map(Step::Apply),
         2 => (0..OBJECTS.len()).prop_map(Step::Delete),
+        1 => (0..OBJECTS.len(), any::<u32>()).prop_map(|(n, mask)| Step::List(n, mask)),
         1 => Just(Step::Commit),
     ]
 }
@@ -92,6 +95,10 @@ proptest! {
                     there.remove(&key);
                     mesh.index.apply(Event::Delete(key));
                 }
+                Step::List(n, mask) => {
+                    let kind = key(&objects(OBJECTS[n])[0]).kind;
+                    list(&mut mesh.index, &mut there, &mut seen, kind, mask);
+                }
                 Step::Commit => follow(&mut seen, &mesh.index.commit()),
             }
         }
@@ -109,6 +116,30 @@ proptest! {
     }
 }
 
+/// Lists a kind: those of its objects that have a bit in the mask. What the list does not name is gone with its end.
+fn list(index: &mut Index, there: &mut BTreeMap<Key, Event>, seen: &mut Bodies, kind: Kind, mask: u32) {
+    let keys: Vec<Key> = there.keys().filter(|key| key.kind == kind).cloned().collect();
+    let named = |n: &usize| mask & (1 << (n % 16)) != 0;
+    // A first page that came and was forgotten.
+    if mask & (1 << 31) != 0 {
+        index.apply(Event::Relist(kind));
+        if let Some(first) = keys.first() {
+            index.apply(there[first].clone());
+        }
+    }
+    index.apply(Event::Relist(kind));
+    for (_, key) in keys.iter().enumerate().filter(|(n, _)| named(n)) {
+        index.apply(there[key].clone());
+    }
+    if mask & (1 << 30) != 0 {
+        follow(seen, &index.commit());
+    }
+    index.apply(Event::Synced(kind));
+    for (_, key) in keys.iter().enumerate().filter(|(n, _)| !named(n)) {
+        there.remove(key);
+    }
+}
+
 fn key(event: &Event) -> Key {
     match event {
         Event::Apply(object) => object.key(),
@@ -117,7 +148,10 @@ fn key(event: &Event) -> Key {
     }
 }
 
-fn follow(seen: &mut BTreeMap<String, Vec<u8>>, changes: &crate::Changes) {
+/// Resources by name.
+type Bodies = BTreeMap<String, Vec<u8>>;
+
+fn follow(seen: &mut Bodies, changes: &crate::Changes) {
     for change in changes.addresses.iter().chain(&changes.authorizations) {
         match &change.resource {
             Some(resource) => drop(seen.insert(change.name.to_string(), resource.body.to_vec())),
@@ -129,7 +163,7 @@ fn follow(seen: &mut BTreeMap<String, Vec<u8>>, changes: &crate::Changes) {
 /// All that a reader can see.
 #[derive(Debug, PartialEq)]
 struct Picture {
-    bodies: BTreeMap<String, Vec<u8>>,
+    bodies: Bodies,
     links: Vec<(String, Vec<String>)>,
     pods: Vec<bool>,
 }
