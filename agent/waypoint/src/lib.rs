@@ -5,5 +5,6 @@
 
 pub mod authorize;
 pub mod balance;
+pub mod configuration;
 pub mod proxy;
 pub mod route;

@@ -1,0 +1,77 @@
+//! Backends and their endpoints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weir_proto::l7;
+
+use super::ByName;
+use super::picture::Destination;
+
+/// By name.
+#[derive(Debug, Default)]
+pub(super) struct Backends(BTreeMap<Arc<str>, Entry>);
+
+/// `None`: not answered for yet; `Some(None)`: there is none.
+#[derive(Debug, Default)]
+struct Entry {
+    backend: Option<Option<Arc<l7::Backend>>>,
+    endpoints: Option<Option<Arc<l7::Endpoints>>>,
+    joined: Option<Arc<Destination>>,
+}
+
+impl Backends {
+    pub(super) fn put(&mut self, name: &str, backend: l7::Backend) {
+        self.entry(name).backend = Some(Some(backend.into()));
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.entry(name).backend = Some(None);
+    }
+
+    pub(super) fn put_endpoints(&mut self, name: &str, endpoints: l7::Endpoints) {
+        self.entry(name).endpoints = Some(Some(endpoints.into()));
+    }
+
+    pub(super) fn remove_endpoints(&mut self, name: &str) {
+        self.entry(name).endpoints = Some(None);
+    }
+
+    /// Whether the control plane has answered for both halves.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|entry| entry.backend.is_some() && entry.endpoints.is_some())
+    }
+
+    pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| wanted(name));
+    }
+
+    /// Those that are there, whole. What is the same as before stays the same.
+    pub(super) fn destinations(&mut self) -> ByName<Arc<Destination>> {
+        let join = |(name, entry): (&Arc<str>, &mut Entry)| Some((name.clone(), entry.join()?));
+        self.0.iter_mut().filter_map(join).collect()
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Entry {
+        self.0.entry(name.into()).or_default()
+    }
+}
+
+impl Entry {
+    fn join(&mut self) -> Option<Arc<Destination>> {
+        self.joined = match (&self.backend, &self.endpoints) {
+            (Some(Some(backend)), Some(endpoints)) => {
+                let endpoints = endpoints.clone().unwrap_or_default();
+                let new = Destination { backend: backend.clone(), endpoints };
+                match self.joined.take().filter(|old| **old == new) {
+                    Some(same) => Some(same),
+                    None => Some(new.into()),
+                }
+            }
+            // Half of it: what is there stays, as long as nobody says that it went.
+            (Some(Some(_)) | None, None) | (None, Some(_)) => self.joined.take(),
+            (Some(None), _) => None,
+        };
+        self.joined.clone()
+    }
+}

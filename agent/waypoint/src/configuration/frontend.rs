@@ -1,0 +1,88 @@
+//! Services that are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use weir_proto::l7;
+
+use super::ByName;
+use super::named;
+use super::picture::Served;
+
+/// By name.
+#[derive(Debug, Default)]
+pub(super) struct Frontends(BTreeMap<Arc<str>, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    newest: Arc<l7::Frontend>,
+    /// All of whose backends are known.
+    in_force: Option<Arc<l7::Frontend>>,
+    served: Option<Arc<Served>>,
+}
+
+impl Frontends {
+    pub(super) fn put(&mut self, name: &str, frontend: l7::Frontend) {
+        let newest = Arc::new(frontend);
+        match self.0.get_mut(name) {
+            Some(entry) => entry.newest = newest,
+            None => {
+                self.0.insert(name.into(), Entry { newest, in_force: None, served: None });
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Backends that the newest routes name, and those that are in force until then.
+    pub(super) fn backends_of(&self, name: &str) -> Vec<String> {
+        let Some(entry) = self.0.get(name) else { return Vec::new() };
+        let forms = [Some(&entry.newest), entry.in_force.as_ref()];
+        forms.into_iter().flatten().flat_map(|form| named::backends(form)).collect()
+    }
+
+    /// Puts into force whatever can be, and forgets what is not `wanted`.
+    pub(super) fn settle(&mut self, wanted: &BTreeSet<String>, is_known: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| wanted.contains(&**name));
+        for entry in self.0.values_mut() {
+            let is_same = entry.in_force.as_ref().is_some_and(|form| Arc::ptr_eq(form, &entry.newest));
+            if !is_same && named::backends(&entry.newest).all(|backend| is_known(&backend)) {
+                entry.in_force = Some(entry.newest.clone());
+            }
+        }
+    }
+
+    /// What is in force. What is the same as before stays the same.
+    pub(super) fn served(&mut self, waypoint: &Arc<l7::Waypoint>) -> ByName<Arc<Served>> {
+        let one = |(name, entry): (&Arc<str>, &mut Entry)| Some((name.clone(), entry.serve(waypoint)?));
+        self.0.iter_mut().filter_map(one).collect()
+    }
+
+    /// Whose newest routes wait, and for what.
+    pub(super) fn waiting(&self, is_known: impl Fn(&str) -> bool) -> ByName<String> {
+        let one = |(name, entry): (&Arc<str>, &Entry)| {
+            let missing = named::backends(&entry.newest).find(|backend| !is_known(backend))?;
+            Some((name.clone(), missing))
+        };
+        self.0.iter().filter_map(one).collect()
+    }
+}
+
+impl Entry {
+    fn serve(&mut self, waypoint: &Arc<l7::Waypoint>) -> Option<Arc<Served>> {
+        let routes = self.in_force.clone()?;
+        let is_same = |old: &Arc<Served>| {
+            Arc::ptr_eq(&old.routes, &routes)
+                && Arc::ptr_eq(&old.newest, &self.newest)
+                && Arc::ptr_eq(&old.waypoint, waypoint)
+        };
+        let served = match self.served.take().filter(is_same) {
+            Some(same) => same,
+            None => Served { routes, newest: self.newest.clone(), waypoint: waypoint.clone() }.into(),
+        };
+        self.served = Some(served.clone());
+        Some(served)
+    }
+}

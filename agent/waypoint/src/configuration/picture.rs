@@ -1,0 +1,45 @@
+//! What is in force at one moment.
+
+use std::sync::Arc;
+
+use weir_proto::l7;
+
+use super::ByName;
+
+/// Everything in force. What did not change is the same `Arc` as in the picture before.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// Services that are served, by namespace/hostname. What is not here is refused.
+    pub services: ByName<Arc<Served>>,
+    /// Where requests may go, by namespace/hostname. A backend that routes name and that is not here does not exist.
+    pub backends: ByName<Arc<Destination>>,
+    /// Frontends whose newest routes wait, and for which backend.
+    pub waiting: ByName<String>,
+}
+
+/// One service that is served.
+#[derive(Debug, PartialEq)]
+pub struct Served {
+    /// Ports and routes. Its policies are not those of `frontend`.
+    pub routes: Arc<l7::Frontend>,
+    /// Policies of the newest frontend.
+    pub newest: Arc<l7::Frontend>,
+    /// Policies of the waypoint, and defaults.
+    pub waypoint: Arc<l7::Waypoint>,
+}
+
+/// One service as a destination.
+#[derive(Debug, PartialEq)]
+pub struct Destination {
+    /// Its ports and subsets.
+    pub backend: Arc<l7::Backend>,
+    /// Its endpoints; none if the control plane knows of none.
+    pub endpoints: Arc<l7::Endpoints>,
+}
+
+impl Served {
+    /// All policies that hold for it: the waypoint's and its own.
+    pub fn authorizations(&self) -> impl Iterator<Item = &l7::Authorization> {
+        self.waypoint.authorizations.iter().chain(&self.newest.authorizations)
+    }
+}
