@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_harness::kube_api::KubeApi;
+use weir_harness::until_ok;
 
 use crate::rights;
 
@@ -81,6 +82,13 @@ impl ApiUnderTest {
     fn controllers_kubeconfig(&self) -> Result<PathBuf> {
         let account = ["create", "token", rights::ACCOUNT, "-n", &self.namespace, "--duration", "1h"];
         let token = self.kubectl(&account, "")?;
+        // An API server hears of new rights a moment later; a controller that begins before that would end.
+        let who = format!("system:serviceaccount:{}:{}", self.namespace, rights::ACCOUNT);
+        let may = |what: &str, wide: &str| {
+            self.kubectl(&["auth", "can-i", "get", what, "-n", &self.namespace, "--as", &who], "")?;
+            self.kubectl(&["auth", "can-i", "list", wide, "-A", "--as", &who], "")
+        };
+        until_ok("the controller's rights", LONG, || may("secrets/weir-ca", "pods"))?;
         let view = self.kubectl(&["config", "view", "--minify", "--flatten", "--raw", "-o", "json"], "")?;
         let mut config: Value = serde_json::from_str(&view)?;
         for user in config["users"].as_array_mut().into_iter().flatten() {
