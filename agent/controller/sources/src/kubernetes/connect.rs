@@ -52,7 +52,11 @@ impl Cluster {
         config.reset_reader_on_write = true;
         // Every caller here tries again by itself, and knows better when.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
+        let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let client = Client::try_from(config).map_err(|error| match plugin {
+            Some(command) => ConnectError::Plugin { command, source: Box::new(error) },
+            None => ConnectError::Client(Box::new(error)),
+        })?;
         Ok(Self {
             client,
             root_namespace: "weir-system".into(),

@@ -19,6 +19,16 @@ pub enum ConnectError {
     /// There is none, and this is no pod.
     #[error("no cluster is known: neither a pod's service account nor a kubeconfig could be used: {0}")]
     Infer(#[source] Box<kube::config::InferConfigError>),
+    /// The program that the kubeconfig names for credentials gives none.
+    #[error(
+        "the kubeconfig's user has his credentials from {command:?}, which gives none (is it installed here?): {source}"
+    )]
+    Plugin {
+        /// `users[].user.exec.command`.
+        command: String,
+        /// Why.
+        source: Box<kube::Error>,
+    },
     /// The client cannot be made.
     #[error("a client of the Kubernetes API cannot be made: {0}")]
     Client(#[source] Box<kube::Error>),

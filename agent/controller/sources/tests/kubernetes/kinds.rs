@@ -155,3 +155,22 @@ async fn config_maps_of_others_are_not_read() {
     mirror.until_synced().await;
     assert_eq!(mirror.count(Kind::ConfigMap), 1);
 }
+
+/// A kubeconfig of a cloud names a program that is on its author's machine.
+#[tokio::test]
+async fn a_plugin_for_credentials_that_is_not_there_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kubeconfig");
+    let exec = serde_json::json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "interactiveMode": "Never",
+    });
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "c", "user": {"exec": exec}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let Err(error) = weir_sources::Cluster::connect(Some(path), None).await else { panic!("no error") };
+    assert!(error.to_string().contains("no-such-plugin"), "{error}");
+}
