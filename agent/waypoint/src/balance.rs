@@ -12,6 +12,7 @@ mod algorithm;
 mod breaker;
 mod budget;
 mod cluster;
+mod context;
 mod endpoint;
 mod load;
 mod locality;
@@ -23,9 +24,13 @@ mod pool;
 mod ring;
 mod warmup;
 
+#[cfg(test)]
+mod fixture;
+
 pub use affinity::{Affinity, HashKey};
 pub use breaker::{Breakers, Limit, Permit};
-pub use cluster::{Cluster, PickContext, PickError, Purpose};
+pub use cluster::Cluster;
+pub use context::{PickContext, PickError, Purpose};
 pub use endpoint::{Address, Endpoint};
 pub use locality::Own;
 pub use outlier::Outcome;

@@ -1,10 +1,11 @@
 //! One port of a backend: its endpoints, its limits and its settings.
 
+mod members;
 mod settings;
+mod watch;
 
 use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -21,14 +22,14 @@ use super::{
     affinity::HashKey,
     algorithm::Algorithm,
     breaker::{Breakers, Limit, Permit},
+    context::{PickContext, PickError, Purpose},
     endpoint::Endpoint,
     locality::Own,
-    outlier::Outcome,
     picked::Picked,
     picture::Picture,
     pool::Wish,
 };
-use crate::route::{Rejection, RequestHead, Within as _};
+use crate::route::{Rejection, RequestHead};
 
 /// One port, and perhaps one subset, of a backend; to be shared. Settings and endpoints change while it is in use.
 #[derive(Debug)]
@@ -40,50 +41,6 @@ pub struct Cluster {
     epoch: Instant,
     /// When outlier detection looks again, in nanoseconds after `epoch`.
     look_due: AtomicU64,
-}
-
-/// What a choice depends on.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PickContext<'a> {
-    /// What is to be sent.
-    pub purpose: Purpose,
-    /// From [`Cluster::key`]; `None`: anywhere.
-    pub hash: Option<u64>,
-    /// The address that the client dialled, for passthrough.
-    pub original_destination: Option<SocketAddr>,
-    /// Endpoints to stay away from: those of earlier tries.
-    pub tried: &'a [Arc<Endpoint>],
-    /// `Retry::remote_localities`: stay away from the levels of those, too.
-    pub remote_localities: bool,
-}
-
-/// What is sent, and which limits hold for it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Purpose {
-    /// A request for the first time.
-    #[default]
-    Request,
-    /// A request again.
-    Retry,
-    /// A connection whose requests nobody reads.
-    Connection,
-}
-
-/// Why there is no endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PickError {
-    /// The cluster has none.
-    #[error("no endpoints")]
-    NoEndpoints,
-    /// All of them are unhealthy or ejected.
-    #[error("no healthy endpoints")]
-    NoHealthy,
-    /// Passthrough, and it is not known where to.
-    #[error("the address that the client dialled is not known")]
-    NoOriginalDestination,
-    /// One of the cluster's limits.
-    #[error(transparent)]
-    Overflow(#[from] Limit),
 }
 
 impl Cluster {
@@ -116,43 +73,6 @@ impl Cluster {
         self.look_due.fetch_min(due, Ordering::Relaxed);
         self.paint(pictures, settings, members);
         Ok(())
-    }
-
-    /// The endpoints of the backend; those that are not of this port and subset are passed over. Of those that stay,
-    /// everything that is known stays. What is no endpoint is left out and told.
-    pub fn update<'e>(
-        &self,
-        endpoints: impl IntoIterator<Item = &'e l7::Endpoint>,
-        now: Instant,
-    ) -> Vec<Rejection> {
-        let pictures = self.lock();
-        let picture = self.picture.load_full();
-        let old: HashMap<&str, &Arc<Endpoint>> =
-            picture.members.iter().map(|member| (member.key(), member)).collect();
-        let mut seen = HashMap::new();
-        let (mut members, mut rejections) = (Vec::new(), Vec::new());
-        for (n, form) in endpoints.into_iter().enumerate() {
-            match picture.settings.compile_endpoint(form, now) {
-                Err(rejection) => {
-                    let at: Result<(), _> = Err(rejection);
-                    rejections.extend(at.within(&format!("endpoints[{n}]")).err());
-                }
-                // Twice the same is once the same.
-                Ok(Some(new)) if seen.insert(Arc::<str>::from(new.key()), ()).is_none() => {
-                    members.push(match old.get(new.key()) {
-                        Some(old) if old.is_same(&new) => Arc::clone(old),
-                        Some(old) => Arc::new(new.succeeding(old)),
-                        None => Arc::new(new),
-                    });
-                }
-                Ok(_) => {}
-            }
-        }
-        let pairs = picture.members.iter().zip(&members);
-        if picture.members.len() != members.len() || !pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b)) {
-            self.paint(pictures, Arc::clone(&picture.settings), members);
-        }
-        rejections
     }
 
     /// An endpoint for a request or a connection.
@@ -245,54 +165,6 @@ impl Cluster {
                 }
                 Ok([Some(request), Some(acquire(Limit::Retries)?)])
             }
-        }
-    }
-
-    /// Counts an outcome, and ejects an endpoint for it.
-    pub(super) fn note(&self, endpoint: &Arc<Endpoint>, now: Instant, outcome: Outcome) {
-        self.look(now);
-        let settings = Arc::clone(&self.picture.load().settings);
-        let Some(outlier) = &settings.outlier else { return };
-        let known = &endpoint.known;
-        if !known.record().note(outlier, outcome) {
-            return;
-        }
-        let pictures = self.lock();
-        let picture = self.picture.load_full();
-        let ejected = picture.members.iter().filter(|member| member.is_ejected()).count();
-        let is_member = picture.members.iter().any(|member| Arc::ptr_eq(&member.known, known));
-        let may = is_member && !endpoint.is_ejected() && outlier.may_eject(ejected, picture.members.len());
-        if may {
-            known.record().eject(outlier, now);
-            known.ejected.store(true, Ordering::Relaxed);
-            self.paint(pictures, Arc::clone(&picture.settings), picture.members.clone());
-        }
-    }
-
-    /// Brings back whose time is over, if it is time to look.
-    fn look(&self, now: Instant) {
-        let since = self.since_epoch(now);
-        if since < self.look_due.load(Ordering::Relaxed) {
-            return;
-        }
-        let pictures = self.lock();
-        let due = self.look_due.load(Ordering::Relaxed);
-        let picture = self.picture.load_full();
-        let interval = picture.settings.look_interval();
-        if since < due || interval == u64::MAX {
-            return;
-        }
-        self.look_due.store(since.saturating_add(interval), Ordering::Relaxed);
-        let intervals = u32::try_from((since - due) / interval).unwrap_or(u32::MAX).saturating_add(1);
-        let mut changed = false;
-        for member in &picture.members {
-            if member.known.record().look(now, intervals) {
-                member.known.ejected.store(false, Ordering::Relaxed);
-                changed = true;
-            }
-        }
-        if changed {
-            self.paint(pictures, Arc::clone(&picture.settings), picture.members.clone());
         }
     }
 

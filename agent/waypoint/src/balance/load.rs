@@ -19,11 +19,11 @@ pub(super) struct Share {
 }
 
 impl Health {
-    /// What the level can bear, in percent.
+    /// What the level can bear, in percent: something, if anybody is healthy.
     pub(super) fn capacity(self) -> u32 {
-        match self.all {
+        match self.healthy {
             0 => 0,
-            all => (OVERPROVISIONED * self.healthy as u64 / all as u64).min(100) as u32,
+            healthy => (OVERPROVISIONED * healthy as u64 / self.all as u64).clamp(1, 100) as u32,
         }
     }
 
@@ -101,6 +101,12 @@ mod tests {
         let found: Vec<_> =
             shares(&levels, threshold).into_iter().map(|share| (share.percent, share.panic)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn one_in_a_thousand_serves() {
+        let share = Share { percent: 100, panic: false };
+        assert_eq!(shares(&[Health { healthy: 1, all: 1000 }], 0), [share]);
     }
 
     proptest! {

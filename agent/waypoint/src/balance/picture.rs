@@ -101,14 +101,14 @@ impl Nearness {
 
 /// The endpoints of a level that serve, with weights by locality if the form has them.
 fn groups(settings: &Settings, endpoints: Vec<Arc<Endpoint>>, share: Share, turn: u64) -> Weighted<Pool> {
-    let serving = |endpoints: Vec<Arc<Endpoint>>| {
-        let serving = endpoints.into_iter().filter(|endpoint| share.panic || endpoint.is_healthy());
-        serving.collect::<Vec<_>>()
+    let serves = |endpoint: &Arc<Endpoint>| share.panic || endpoint.is_healthy();
+    let pool = |mut endpoints: Vec<Arc<Endpoint>>| {
+        let weights = endpoints.iter().map(|endpoint| u64::from(endpoint.weight())).sum();
+        endpoints.retain(serves);
+        Pool::new(endpoints, weights, settings.algorithm.table(), turn)
     };
-    let pool = |endpoints| Pool::new(endpoints, settings.algorithm.table(), turn);
     let Nearness::Shares(shares) = &settings.nearness else {
-        let serving = serving(endpoints);
-        return Weighted::new([(u32::from(!serving.is_empty()), pool(serving))]);
+        return Weighted::new([(u32::from(endpoints.iter().any(serves)), pool(endpoints))]);
     };
     let mut places = vec![Vec::new(); shares.len()];
     for endpoint in endpoints {
@@ -119,7 +119,7 @@ fn groups(settings: &Settings, endpoints: Vec<Arc<Endpoint>>, share: Share, turn
     Weighted::new(shares.iter().zip(places).map(|((_, percent), endpoints)| {
         let health = Health::of(&endpoints);
         let capacity = if share.panic { u32::from(health.all > 0) } else { health.capacity() };
-        (percent.saturating_mul(capacity), pool(serving(endpoints)))
+        (percent.saturating_mul(capacity), pool(endpoints))
     }))
 }
 

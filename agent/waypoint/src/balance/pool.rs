@@ -51,8 +51,8 @@ pub(super) struct Wish<'w> {
 }
 
 impl Pool {
-    /// `turn` is where round robin begins.
-    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>, table: Option<Table>, turn: u64) -> Pool {
+    /// `weights` are those of all that belong here, also of those that do not serve; `turn` is where round robin begins.
+    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>, weights: u64, table: Option<Table>, turn: u64) -> Pool {
         // Without what the weights have in common: a cycle of round robin is as short as it can be.
         let common =
             endpoints.iter().fold(0, |common, endpoint| divisor(common, endpoint.weight().into())).max(1);
@@ -64,7 +64,7 @@ impl Pool {
         let sums: Vec<_> = endpoints.iter().map(&mut add).collect();
         let keys: Vec<_> = endpoints.iter().map(|endpoint| (endpoint.key(), endpoint.weight())).collect();
         let table = table.map(|table| match table {
-            Table::Ring(minimum) => Lookup::Ring(Ring::new(&keys, minimum)),
+            Table::Ring(minimum) => Lookup::Ring(Ring::new(&keys, weights, minimum)),
             Table::Maglev(size) => Lookup::Maglev(Maglev::new(&keys, size)),
         });
         let oldest = endpoints.iter().map(|endpoint| endpoint.known.since).min();

@@ -9,9 +9,9 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Of keys and weights, with at least `minimum` points (and at most as many as Envoy has).
-    pub(super) fn new(endpoints: &[(&str, u32)], minimum: u64) -> Ring {
-        let weights: u64 = endpoints.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    /// Of keys and weights. With all that `weights` are the sum of there would be at least `minimum` points (and at most as
+    /// many as Envoy has): who is ill for a while does not change how many the others have.
+    pub(super) fn new(endpoints: &[(&str, u32)], weights: u64, minimum: u64) -> Ring {
         let scale = Scale::new(weights.max(1), minimum.min(MOST_POINTS));
         let mut points = Vec::new();
         for (place, (key, weight)) in (0..).zip(endpoints) {
@@ -71,7 +71,7 @@ mod tests {
 
     fn ring(keys: &[String], minimum: u64) -> Ring {
         let endpoints: Vec<_> = keys.iter().map(|key| (key.as_str(), 1)).collect();
-        Ring::new(&endpoints, minimum)
+        Ring::new(&endpoints, endpoints.len() as u64, minimum)
     }
 
     fn hash(n: u64) -> u64 {
@@ -85,14 +85,14 @@ mod tests {
         {
             assert_eq!(ring(&keys(endpoints), minimum).points.len(), expected);
         }
-        let heavy = Ring::new(&[("a", 1_000_000), ("b", 1)], 1024);
+        let heavy = Ring::new(&[("a", 1_000_000), ("b", 1)], 1_000_001, 1024);
         assert!((1024..4096).contains(&heavy.points.len()), "weights do not make it large");
-        assert_eq!(Ring::new(&[], 1024).find(0), None);
+        assert_eq!(Ring::new(&[], 0, 1024).find(0), None);
     }
 
     #[test]
     fn shares_follow_weights() {
-        let ring = Ring::new(&[("a", 1), ("b", 3)], 4096);
+        let ring = Ring::new(&[("a", 1), ("b", 3)], 4, 4096);
         let of_b = (0..10_000).filter(|n| ring.find(hash(*n)) == Some(1)).count();
         assert!((7_000..8_000).contains(&of_b), "{of_b} of 10,000");
     }
