@@ -98,7 +98,7 @@ impl Index {
         }
         let (addresses, authorizations) = self.output.take_changes();
         self.published = self.output.snapshot().clone();
-        Changes { addresses, authorizations, statuses: self.take_statuses() }
+        Changes { addresses, authorizations, statuses: self.take_statuses(), ..Changes::default() }
     }
 
     /// The resources as of the last commit.

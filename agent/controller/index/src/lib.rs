@@ -16,6 +16,7 @@
 mod condition;
 mod config;
 mod index;
+mod layer7;
 mod output;
 mod policy;
 mod publish;
@@ -29,6 +30,7 @@ mod world;
 
 pub use config::Config;
 pub use index::Index;
+pub use layer7::{Layer7, PerKind, scoped, unscoped};
 pub use policy::{check, warnings};
 pub use resource::{Resource, ResourceKind};
 pub use snapshot::{Change, Changes, PodIdentity, Snapshot};

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Layer7;
+
 /// What a resource holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResourceKind {
@@ -13,12 +15,15 @@ pub enum ResourceKind {
     Service,
     /// An `istio.security.Authorization`.
     Authorization,
+    /// What a waypoint is told.
+    Layer7(Layer7),
 }
 
 /// An encoded resource. Shared by all that send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// Its name: a uid, `namespace/hostname`, or `namespace/name`.
+    /// Its name: a uid, `namespace/hostname`, or `namespace/name`; of what waypoints are told, the namespace of those
+    /// waypoints is before it (`scoped`).
     pub name: Arc<str>,
     /// What it holds.
     pub kind: ResourceKind,

@@ -8,6 +8,7 @@ use imbl::{HashMap, HashSet, OrdSet};
 
 pub(crate) use links::Uids;
 
+use crate::layer7::{Layer7, PerKind};
 use crate::{Resource, ResourceKind, StatusUpdate};
 
 /// What a commit changed.
@@ -17,6 +18,8 @@ pub struct Changes {
     pub addresses: Vec<Change>,
     /// Policies.
     pub authorizations: Vec<Change>,
+    /// What waypoints are told.
+    pub layer7: PerKind<Vec<Change>>,
     /// Objects whose status is not what it should be.
     pub statuses: Vec<StatusUpdate>,
 }
@@ -37,6 +40,7 @@ pub struct Snapshot {
     pub(crate) cluster: Arc<str>,
     pub(crate) addresses: HashMap<Arc<str>, Arc<Resource>>,
     pub(crate) authorizations: HashMap<Arc<str>, Arc<Resource>>,
+    pub(crate) layer7: PerKind<HashMap<Arc<str>, Arc<Resource>>>,
     /// Names of addresses by their aliases.
     pub(crate) by_alias: HashMap<Arc<str>, Uids>,
     /// uids of the workloads of a service.
@@ -76,12 +80,14 @@ impl Snapshot {
         let mut snapshot = Self::default();
         for resource in resources {
             let name = resource.name.clone();
-            if resource.kind == ResourceKind::Authorization {
-                snapshot.authorizations.insert(name, resource);
-                continue;
+            match resource.kind {
+                ResourceKind::Authorization => drop(snapshot.authorizations.insert(name, resource)),
+                ResourceKind::Layer7(kind) => drop(snapshot.layer7[kind].insert(name, resource)),
+                ResourceKind::Workload | ResourceKind::Service => {
+                    snapshot.link(&resource);
+                    snapshot.addresses.insert(name, resource);
+                }
             }
-            snapshot.link(&resource);
-            snapshot.addresses.insert(name, resource);
         }
         snapshot
     }
@@ -104,6 +110,16 @@ impl Snapshot {
     /// All policies, in no order.
     pub fn authorizations(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
         self.authorizations.values()
+    }
+
+    /// What waypoints are told under a name, which begins with their namespace.
+    pub fn layer7(&self, kind: Layer7, name: &str) -> Option<&Arc<Resource>> {
+        self.layer7[kind].get(name)
+    }
+
+    /// All that waypoints are told, in no order.
+    pub fn all_layer7(&self, kind: Layer7) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
+        self.layer7[kind].values()
     }
 
     /// The names behind what a client asks for on demand: a name itself, or `network/ip`.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use weir_index::{Changes, Snapshot};
+use weir_index::{Change, Changes, Layer7, PerKind, Snapshot};
 
 use crate::connections::{ConnectionInfo, Connections};
 
@@ -31,6 +31,7 @@ struct Inner {
 struct Writers {
     addresses: Writer,
     authorizations: Writer,
+    layer7: PerKind<Writer>,
     position: u64,
 }
 
@@ -47,7 +48,8 @@ pub(crate) struct Published {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) addresses: Log,
     pub(crate) authorizations: Log,
-    /// Positions in both logs are below this.
+    pub(crate) layer7: PerKind<Log>,
+    /// Positions in all logs are below this.
     pub(crate) position: u64,
     pub(crate) at: Instant,
     /// Whether this is a picture at all, and not the emptiness before the first.
@@ -61,6 +63,7 @@ impl Store {
             snapshot: Arc::default(),
             addresses: Log::default(),
             authorizations: Log::default(),
+            layer7: PerKind::default(),
             position: 0,
             at: Instant::now(),
             ready: false,
@@ -83,7 +86,7 @@ impl Store {
         } else {
             writers.apply(changes);
         }
-        if !first && changes.addresses.is_empty() && changes.authorizations.is_empty() {
+        if !first && !is_served(changes) {
             // Pods and nodes of the CA's may have changed; no stream has to be woken for them.
             return self.0.current.store(Arc::new(writers.published(snapshot, self.current().at)));
         }
@@ -144,14 +147,18 @@ impl Writers {
         for resource in snapshot.authorizations() {
             self.authorizations.set(&mut self.position, &resource.name, Some(resource));
         }
+        for kind in Layer7::ALL {
+            for resource in snapshot.all_layer7(kind) {
+                self.layer7[kind].set(&mut self.position, &resource.name, Some(resource));
+            }
+        }
     }
 
     fn apply(&mut self, changes: &Changes) {
-        for change in &changes.addresses {
-            self.addresses.set(&mut self.position, &change.name, change.resource.as_ref());
-        }
-        for change in &changes.authorizations {
-            self.authorizations.set(&mut self.position, &change.name, change.resource.as_ref());
+        self.addresses.apply(&mut self.position, &changes.addresses);
+        self.authorizations.apply(&mut self.position, &changes.authorizations);
+        for (kind, changes) in changes.layer7.iter() {
+            self.layer7[kind].apply(&mut self.position, changes);
         }
     }
 
@@ -160,11 +167,20 @@ impl Writers {
             snapshot: Arc::new(snapshot),
             addresses: self.addresses.log(),
             authorizations: self.authorizations.log(),
+            layer7: self.layer7.map(Writer::log),
             position: self.position,
             at,
             ready: true,
         }
     }
+}
+
+/// Whether something of it goes to streams.
+fn is_served(changes: &Changes) -> bool {
+    let is_there = |list: &Vec<Change>| !list.is_empty();
+    is_there(&changes.addresses)
+        || is_there(&changes.authorizations)
+        || changes.layer7.iter().any(|(_, list)| is_there(list))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::ops::RangeFrom;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use weir_index::{Resource, ResourceKind};
+use weir_index::{Change, Resource, ResourceKind};
 
 use super::scope::{Narrowed, Scopes};
 
@@ -59,6 +59,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// What changed, from now on.
+    pub(super) fn apply(&mut self, next: &mut u64, changes: &[Change]) {
+        for change in changes {
+            self.set(next, &change.name, change.resource.as_ref());
+        }
+    }
+
     /// The name is this from now on, or nothing.
     pub(super) fn set(&mut self, next: &mut u64, name: &Arc<str>, resource: Option<&Arc<Resource>>) {
         let before = self.positions.get(name).copied();

@@ -13,6 +13,12 @@ pub(crate) enum Refusal {
     BadNode(String),
     #[error("the caller is {caller}, which is not who the node says it is: {claim}")]
     NotTheCaller { caller: String, claim: String },
+    #[error("{kind} resources are for waypoints (node.id waypoint~...), and {node:?} is none")]
+    NotAWaypoint { kind: &'static str, node: String },
+    #[error(
+        "{0} resources are given out by name only: ask for the names that are wanted, and not for \"*\" or nothing"
+    )]
+    NoWildcard(&'static str),
     #[error("a name of {0} bytes is too long")]
     LongName(usize),
     #[error("more than {0} names on one stream")]
@@ -33,8 +39,10 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::NoNode | Refusal::BadNode(_) | Refusal::LongName(_) => Self::invalid_argument(text),
-            Refusal::NotTheCaller { .. } => Self::permission_denied(text),
+            Refusal::NoNode | Refusal::BadNode(_) | Refusal::LongName(_) | Refusal::NoWildcard(_) => {
+                Self::invalid_argument(text)
+            }
+            Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } => Self::permission_denied(text),
             Refusal::ManyNames(_) => Self::resource_exhausted(text),
             Refusal::Behind => Self::aborted(text),
             Refusal::Silent | Refusal::Stalled => Self::deadline_exceeded(text),

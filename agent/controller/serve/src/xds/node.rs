@@ -17,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) node_name: Arc<str>,
     /// A node proxy, which asks for workloads and policies, both.
     pub(crate) is_node_proxy: bool,
+    /// It asks for what waypoints are told.
+    pub(crate) is_waypoint: bool,
     /// One of ours, which waits for the rest of an answer that comes in parts.
     pub(crate) joins_parts: bool,
 }
@@ -52,6 +54,7 @@ impl Node {
             id: id.into(),
             node_name: node_name.into(),
             is_node_proxy: kind == "ztunnel",
+            is_waypoint: kind == "waypoint",
             joins_parts: text(message, "WEIR_VERSION").is_some(),
         })
     }

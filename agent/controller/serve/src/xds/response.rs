@@ -1,15 +1,13 @@
 //! Responses in the making.
 
-use std::sync::Arc;
-
 use prost_types::Any;
-use weir_index::{Resource, ResourceKind};
+use weir_index::{Layer7, Resource, ResourceKind, unscoped};
 use weir_proto::{discovery, type_url};
 
 use crate::store::{Log, Published};
 
-/// What can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be asked for, in the order in which a round goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Collection {
     /// Policies.
     Authorization,
@@ -17,11 +15,15 @@ pub(crate) enum Collection {
     Address,
     /// Workloads alone, bare.
     Workload,
+    /// What waypoints are told.
+    Layer7(Layer7),
 }
 
 impl Collection {
     pub(crate) fn of(type_url: &str) -> Option<Self> {
-        [Self::Authorization, Self::Address, Self::Workload].into_iter().find(|c| c.type_url() == type_url)
+        let layer7 = Layer7::ALL.map(Self::Layer7);
+        let mut all = [Self::Authorization, Self::Address, Self::Workload].into_iter().chain(layer7);
+        all.find(|collection| collection.type_url() == type_url)
     }
 
     pub(crate) fn type_url(self) -> &'static str {
@@ -29,6 +31,10 @@ impl Collection {
             Self::Authorization => type_url::AUTHORIZATION,
             Self::Address => type_url::ADDRESS,
             Self::Workload => type_url::WORKLOAD,
+            Self::Layer7(Layer7::Waypoint) => type_url::WAYPOINT,
+            Self::Layer7(Layer7::Frontend) => type_url::FRONTEND,
+            Self::Layer7(Layer7::Backend) => type_url::BACKEND,
+            Self::Layer7(Layer7::Endpoints) => type_url::ENDPOINTS,
         }
     }
 
@@ -38,6 +44,10 @@ impl Collection {
             Self::Authorization => "authorization",
             Self::Address => "address",
             Self::Workload => "workload",
+            Self::Layer7(Layer7::Waypoint) => "waypoint",
+            Self::Layer7(Layer7::Frontend) => "frontend",
+            Self::Layer7(Layer7::Backend) => "backend",
+            Self::Layer7(Layer7::Endpoints) => "endpoints",
         }
     }
 
@@ -46,6 +56,15 @@ impl Collection {
         match self {
             Self::Authorization => &now.authorizations,
             Self::Address | Self::Workload => &now.addresses,
+            Self::Layer7(kind) => &now.layer7[kind],
+        }
+    }
+
+    /// A name as a client knows it.
+    pub(crate) fn outside(self, name: &str) -> &str {
+        match self {
+            Self::Layer7(_) => unscoped(name),
+            Self::Authorization | Self::Address | Self::Workload => name,
         }
     }
 
@@ -53,8 +72,9 @@ impl Collection {
     pub(crate) fn has(self, kind: ResourceKind) -> bool {
         match self {
             Self::Authorization => kind == ResourceKind::Authorization,
-            Self::Address => kind != ResourceKind::Authorization,
+            Self::Address => matches!(kind, ResourceKind::Workload | ResourceKind::Service),
             Self::Workload => kind == ResourceKind::Workload,
+            Self::Layer7(own) => kind == ResourceKind::Layer7(own),
         }
     }
 }
@@ -77,13 +97,14 @@ impl Batch {
     pub(crate) fn push(&mut self, collection: Collection, resource: &Resource, aliases: bool) {
         let body = match collection {
             Collection::Workload => bare(&resource.body),
-            Collection::Address | Collection::Authorization => &resource.body,
+            _ => &resource.body,
         };
-        self.bytes += body.len() + resource.name.len() + OVERHEAD;
+        let name = collection.outside(&resource.name);
+        self.bytes += body.len() + name.len() + OVERHEAD;
         self.resources.push(discovery::Resource {
             version: version(resource),
             resource: Some(Any { type_url: collection.type_url().to_owned(), value: body.to_vec() }),
-            name: resource.name.to_string(),
+            name: name.to_owned(),
             aliases: match aliases {
                 true => resource.aliases.iter().map(|alias| alias.to_string()).collect(),
                 false => Vec::new(),
@@ -91,9 +112,10 @@ impl Batch {
         });
     }
 
-    pub(crate) fn remove(&mut self, name: &Arc<str>) {
+    pub(crate) fn remove(&mut self, collection: Collection, name: &str) {
+        let name = collection.outside(name);
         self.bytes += name.len() + 3;
-        self.removed.push(name.to_string());
+        self.removed.push(name.to_owned());
     }
 }
 

@@ -22,6 +22,7 @@ use crate::store::Published;
 
 mod nonce;
 mod typed;
+mod waypoint;
 
 use nonce::Nonces;
 pub(crate) use typed::Push;
@@ -77,19 +78,24 @@ impl Session {
                 self.node.insert(node).node_name.clone()
             }
         };
-        let asked = Asked::of(request);
-        self.check(&asked, &request.type_url)?;
+        self.check(&Asked::of(request), &request.type_url)?;
         let Some(collection) = Collection::of(&request.type_url) else {
             self.answer_unknown(request);
             return Ok(None);
         };
+        let inside;
+        let mut asked = Asked::of(request);
+        if let Collection::Layer7(_) = collection {
+            inside = self.by_name(request, collection)?;
+            asked = Asked::of(&inside);
+        }
         // Answers are of the picture of the round they are part of: one that is under way, or else one that begins here.
         let now = self.round.clone().unwrap_or_else(|| newest.clone());
         let Some(typed) = self.typed.iter_mut().find(|typed| typed.collection == collection) else {
             // A nonce here is of another stream: the client comes from there and means a first request.
             let subscription = Subscription::open(collection, &asked, node, &now);
             self.typed.push(Typed { collection, subscription, nonces: Nonces::default() });
-            self.typed.sort_by_key(|typed| typed.collection as u8);
+            self.typed.sort_by_key(|typed| typed.collection);
             self.round = Some(now);
             return Ok(None);
         };

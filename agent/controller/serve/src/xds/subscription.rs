@@ -116,7 +116,7 @@ impl Subscription {
             && batch.bytes < budget
             && let Some(name) = self.removed.pop_front()
         {
-            batch.remove(&name);
+            batch.remove(self.collection, &name);
         }
         batch.more =
             !self.owed.is_empty() || self.position < now.position || (removals && self.keeps_something());

@@ -5,4 +5,5 @@ mod hostile;
 mod mesh;
 mod property;
 mod session;
+mod waypoint;
 mod wire;

@@ -13,9 +13,11 @@ impl Subscription {
     pub(super) fn open_names(&mut self, asked: &Asked<'_>, now: &Published) {
         let mut queued = HashSet::new();
         let dropped: HashSet<&str> = asked.unsubscribed().collect();
+        // Istio's clients are sent what they ask for, whatever they say to hold.
+        let held = matches!(self.collection, Collection::Layer7(_)).then_some(asked.held);
         for name in asked.names().filter(|name| !dropped.contains(name)) {
             self.asked.insert(name.into());
-            self.answer(name, None, &mut queued, now);
+            self.answer(name, held, &mut queued, now);
         }
         for name in asked.held.keys().filter(|name| !dropped.contains(name.as_str()) && *name != "*") {
             if self.asked.insert(name.as_str().into()) {
@@ -23,7 +25,8 @@ impl Subscription {
                 self.answer(name, Some(asked.held), &mut queued, now);
             }
         }
-        if self.collection != Collection::Authorization && !self.node.is_empty() {
+        let is_of_nodes = matches!(self.collection, Collection::Address | Collection::Workload);
+        if is_of_nodes && !self.node.is_empty() {
             let node = self.node.clone();
             for name in now.snapshot.on_node(&node) {
                 self.queue(name, Some(asked.held), &mut queued, now);
@@ -88,13 +91,16 @@ impl Subscription {
         let found = match self.collection {
             Collection::Authorization => now.snapshot.authorization(name),
             Collection::Address | Collection::Workload => now.snapshot.address(name),
+            Collection::Layer7(kind) => now.snapshot.layer7(kind, name),
         };
         found.filter(|resource| self.collection.has(resource.kind))
     }
 
     pub(super) fn resolve(&self, name: &str, now: &Published) -> Vec<Arc<Resource>> {
         match self.collection {
-            Collection::Authorization => self.get(name, now).cloned().into_iter().collect(),
+            Collection::Authorization | Collection::Layer7(_) => {
+                self.get(name, now).cloned().into_iter().collect()
+            }
             Collection::Address | Collection::Workload => {
                 let names = now.snapshot.names(name);
                 names.iter().filter_map(|name| self.get(name, now)).cloned().collect()

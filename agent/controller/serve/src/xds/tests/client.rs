@@ -105,8 +105,12 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: XdsConfig) -> Self {
+        Self::of(caller(), config)
+    }
+
+    pub(super) fn of(caller: Caller, config: XdsConfig) -> Self {
         Self {
-            session: Session::new(caller(), 7, config),
+            session: Session::new(caller, 7, config),
             addresses: BTreeMap::new(),
             policies: BTreeMap::new(),
             named: BTreeMap::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::Message;
-use weir_index::{Change, Changes, Resource, ResourceKind, Snapshot};
+use weir_index::{Change, Changes, Layer7, Resource, ResourceKind, Snapshot, scoped};
 use weir_proto::security::{Authorization, Scope};
 use weir_proto::workload::{Address, Service, Workload, address};
 
@@ -14,7 +14,8 @@ use crate::Store;
 #[derive(Default)]
 pub(super) struct Mesh {
     pub(super) store: Store,
-    live: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// By kind, too: several kinds have the same names.
+    live: BTreeMap<(Arc<str>, String), Arc<Resource>>,
     changes: Changes,
 }
 
@@ -40,13 +41,15 @@ impl Mesh {
 
     pub(super) fn set(&mut self, resource: Resource) {
         let resource = Arc::new(resource);
-        self.live.insert(resource.name.clone(), resource.clone());
+        let key = (resource.name.clone(), group(resource.kind));
+        self.live.insert(key, resource.clone());
         let change = Change { name: resource.name.clone(), resource: Some(resource.clone()) };
         self.list(resource.kind).push(change);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
-        if let Some(resource) = self.live.remove(name) {
+        let key = self.live.keys().find(|(of, _)| **of == *name).cloned();
+        if let Some(resource) = key.and_then(|key| self.live.remove(&key)) {
             self.list(resource.kind).push(Change { name: resource.name.clone(), resource: None });
         }
     }
@@ -64,8 +67,22 @@ impl Mesh {
         match kind {
             ResourceKind::Authorization => &mut self.changes.authorizations,
             ResourceKind::Workload | ResourceKind::Service => &mut self.changes.addresses,
+            ResourceKind::Layer7(kind) => &mut self.changes.layer7[kind],
         }
     }
+}
+
+/// Names are unique in a group.
+fn group(kind: ResourceKind) -> String {
+    match kind {
+        ResourceKind::Workload | ResourceKind::Service => "address".to_owned(),
+        kind => format!("{kind:?}"),
+    }
+}
+
+/// What waypoints of a namespace are told.
+pub(super) fn layer7(kind: Layer7, reader: &str, name: &str, version: u64) -> Resource {
+    Resource { name: scoped(reader, name), kind: ResourceKind::Layer7(kind), ..policy(name, version) }
 }
 
 /// A pod `name` with the address `/ip`; `version` makes it differ.
