@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use weir_proto::l7;
 use xxhash_rust::xxh64::xxh64;
 
-use crate::route::{Reason, Rejection, RequestHead, Within as _, duration, header_value, parameter};
+use crate::route::{Reason, Rejection, RequestHead, Within as _, duration, parameter};
 
 /// A compiled `ConsistentHash`, as to the key.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Affinity {
     pub fn key(&self, request: &RequestHead<'_>, client: IpAddr, random: u128) -> HashKey {
         let only = |hash| HashKey { hash, cookie: None };
         match &self.0 {
-            Key::Header(name) => only(header_value(request.headers, name).map(|value| hash(&value))),
+            Key::Header(name) => only(request.header(name).map(|value| hash(&value))),
             Key::SourceIp => only(Some(Affinity::of_address(client))),
             Key::Query(name) => only(parameter(request.query, name).map(|value| hash(&value))),
             Key::Cookie(cookie) => match (cookie.find(request.headers), &cookie.attributes) {

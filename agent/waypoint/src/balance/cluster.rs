@@ -157,8 +157,10 @@ impl Cluster {
             }
             (Purpose::Retry, budget) => {
                 let count = |limit| self.breakers.count(limit);
-                let (retries, requests) =
-                    (count(Limit::Retries), count(Limit::Requests) + count(Limit::PendingRequests));
+                let (retries, requests) = (
+                    count(Limit::Retries),
+                    count(Limit::Requests).saturating_add(count(Limit::PendingRequests)),
+                );
                 let request = acquire(Limit::Requests)?;
                 if budget.as_ref().is_some_and(|budget| !budget.retry(now, retries, requests)) {
                     return Err(Limit::RetryBudget);

@@ -9,7 +9,7 @@ use weir_proto::l7;
 use super::{
     pattern::{Extent, pattern},
     rejection::{Reason, Rejection, Within as _, each},
-    request::{RequestHead, SourceView, header_value},
+    request::{RequestHead, SourceView},
     text::{Case, TextMatch},
 };
 
@@ -139,13 +139,7 @@ impl HeaderPredicate {
     }
 
     fn holds(&self, request: &RequestHead<'_>) -> bool {
-        let there = match self.value.is_any() {
-            true => request.headers.contains_key(&self.name),
-            false => {
-                header_value(request.headers, &self.name).is_some_and(|value| self.value.matches(&value))
-            }
-        };
-        there != self.invert
+        request.header(&self.name).is_some_and(|value| self.value.matches(&value)) != self.invert
     }
 }
 

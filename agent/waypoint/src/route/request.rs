@@ -33,6 +33,15 @@ impl<'a> RequestHead<'a> {
             headers: &parts.headers,
         }
     }
+
+    /// The value of a field; several of one name are joined by commas. `host` is the authority, also where the client's
+    /// protocol has another place for it.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+        if *name == header::HOST && !self.authority.is_empty() {
+            return Some(Cow::Borrowed(self.authority.as_bytes()));
+        }
+        header_value(self.headers, name)
+    }
 }
 
 /// Host and port of a request: from its target (HTTP/2, and HTTP/1.1's absolute form), otherwise from `Host`. Empty if
@@ -121,5 +130,22 @@ mod tests {
         assert_eq!(header_value(&headers, &name).unwrap(), Cow::Borrowed(b"a"));
         headers.append(&name, HeaderValue::from_static("b"));
         assert_eq!(header_value(&headers, &name).unwrap().as_ref(), b"a,b");
+    }
+
+    #[rstest]
+    #[case::http2("http://a:80/x", None, Some("a:80"))]
+    #[case::http1("/x", Some("b"), Some("b"))]
+    #[case::target_wins("http://a/x", Some("b"), Some("a"))]
+    #[case::none("/x", None, None)]
+    fn host_is_the_authority(
+        #[case] target: &str,
+        #[case] host: Option<&str>,
+        #[case] expected: Option<&str>,
+    ) {
+        let request = Request::get(target);
+        let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+        let parts = request.body(()).unwrap().into_parts().0;
+        let found = RequestHead::of(&parts, "http").header(&header::HOST);
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes));
     }
 }

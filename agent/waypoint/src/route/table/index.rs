@@ -15,7 +15,7 @@ use regex_syntax::{
 use super::{super::pattern::translate, trie::Trie};
 use crate::route::{
     predicate::{PathPredicate, Predicate, parameter},
-    request::{RequestHead, header_value},
+    request::RequestHead,
     text::Case,
 };
 
@@ -149,7 +149,7 @@ impl Facet {
 
     fn value<'r>(&self, request: &RequestHead<'r>) -> Option<Cow<'r, [u8]>> {
         match self {
-            Facet::Header(name) => header_value(request.headers, name),
+            Facet::Header(name) => request.header(name),
             Facet::Query(name) => parameter(request.query, name),
             Facet::Authority => Some(Cow::Borrowed(request.authority.as_bytes())),
         }

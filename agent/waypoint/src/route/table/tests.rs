@@ -113,7 +113,7 @@ fn found(table: &Table, request: &naive::Request) -> Option<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn the_first_match_wins_as_in_a_scan(
         rules in rules(),
