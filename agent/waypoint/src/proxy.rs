@@ -9,6 +9,7 @@
 
 mod arrival;
 mod choice;
+mod clusters;
 mod config;
 mod connect;
 mod connection;
@@ -19,8 +20,8 @@ mod serve;
 mod wire;
 mod worker;
 
-pub use arrival::{AllowAll, Arrival, Authorize, Denied, Service, Settings, Source};
-pub use choice::{Backends, Cluster};
+pub use arrival::{Arrival, Service, Settings, Source};
+pub use choice::Backends;
 pub use config::Config;
 pub use connect::{ConnectError, Connector, Keepalive, PlainConnector, Target};
 pub use report::{AccessLog, Flags, Form, Metrics, Party, ServiceName, Value};

@@ -1,15 +1,18 @@
 //! A connection that has arrived: who sends, and what was asked for.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tracing::info;
 use weir_proto::l7::{self, PathNormalization};
 
 use super::report::{Party, ServiceName};
-use crate::route::{Action, Backend, Frontend, Rejection, RequestHead, Retry, Rule, SourceView};
+use crate::authorize::{Denial, Policies, Visit};
+use crate::route::{
+    Action, Backend, Frontend, Reason, Rejection, RequestHead, Retry, Rule, SourceView, Within as _,
+};
 
 /// A connection from a client.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ pub struct Settings {
     /// Ports and routes.
     pub frontend: Frontend,
     /// Who may.
-    pub authorize: Box<dyn Authorize>,
+    pub policies: Policies,
     /// For routes that do not say.
     pub default_retry: Retry,
     /// How paths are brought into one form.
@@ -64,19 +67,52 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Without policies, with Istio's retries, for the service that the form describes.
+    /// Routes of a service, all policies that hold for it, and its waypoint's defaults; all of it or nothing.
     ///
     /// # Errors
-    /// The form cannot be compiled.
-    pub fn compile(form: &l7::Frontend) -> Result<Self, Rejection> {
+    /// The place in one of the forms that cannot be compiled.
+    pub fn compile<'a>(
+        form: &l7::Frontend,
+        policies: impl IntoIterator<Item = &'a l7::Authorization>,
+        waypoint: &l7::Waypoint,
+    ) -> Result<Self, Rejection> {
         let own = form.ports.iter().map(|port| own_rule(form, port.port));
+        let normalization = PathNormalization::try_from(waypoint.path_normalization);
+        let unknown = |_| Reason::UnknownValue(waypoint.path_normalization);
         Ok(Self {
             frontend: Frontend::compile(form)?,
-            authorize: Box::new(AllowAll),
-            default_retry: Retry::default(),
-            normalization: PathNormalization::Base,
+            policies: Policies::compile(policies)?,
+            default_retry: match &waypoint.default_retry {
+                Some(retry) => Retry::compile(retry).within("default_retry")?,
+                None => Retry::default(),
+            },
+            normalization: normalization.map_err(unknown).within("path_normalization")?,
             own: own.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether a request may pass, or without one, a connection.
+    pub(crate) fn allow(
+        &self,
+        arrival: &Arrival,
+        server_name: Option<&str>,
+        request: Option<&RequestHead<'_>>,
+    ) -> Result<(), Denial> {
+        if self.policies.is_empty() {
+            return Ok(());
+        }
+        let visit = Visit {
+            identity: arrival.source.identity.as_deref(),
+            source: arrival.client.ip(),
+            destination: arrival.destination,
+            server_name,
+            request,
+        };
+        for remark in self.policies.remarks(&visit) {
+            let (service, client) = (&arrival.service.resource, arrival.client);
+            info!(%service, %client, policy = %remark.policy, action = ?remark.action, "a policy that changes nothing matches");
+        }
+        self.policies.check(&visit)
     }
 
     pub(crate) fn own_rule(&self, port: u16) -> Option<&Arc<Rule>> {
@@ -121,50 +157,6 @@ impl Service {
     /// What holds now.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.current.load_full()
-    }
-}
-
-/// Whether a request or a connection may pass.
-pub trait Authorize: Send + Sync {
-    /// A request, its path in the one form that is matched and forwarded.
-    ///
-    /// # Errors
-    /// It may not.
-    fn request(&self, request: &RequestHead<'_>, arrival: &Arrival) -> Result<(), Denied>;
-
-    /// A connection that is only copied; `server_name` is what its TLS hello says.
-    ///
-    /// # Errors
-    /// It may not.
-    fn connection(&self, arrival: &Arrival, server_name: Option<&str>) -> Result<(), Denied>;
-}
-
-/// Why something may not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
-    /// namespace/name of the policy; `None`: there are policies that allow, and none of them allows this.
-    pub policy: Option<Arc<str>>,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.policy {
-            Some(policy) => write!(f, "rbac_access_denied_matched_policy[{policy}]"),
-            None => f.write_str("rbac_access_denied_matched_policy[none]"),
-        }
-    }
-}
-
-/// No policies.
-pub struct AllowAll;
-
-impl Authorize for AllowAll {
-    fn request(&self, _: &RequestHead<'_>, _: &Arrival) -> Result<(), Denied> {
-        Ok(())
-    }
-
-    fn connection(&self, _: &Arrival, _: Option<&str>) -> Result<(), Denied> {
-        Ok(())
     }
 }
 

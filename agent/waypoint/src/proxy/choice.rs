@@ -1,72 +1,57 @@
-//! Which endpoint a request goes to, and what comes of it: the balance's decisions with what the proxy needs around
-//! them.
+//! Which endpoint a request goes to, and what came of it: the balance's decisions with what the proxy needs around them.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
-use weir_proto::l7;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::time::Instant;
 
-use super::connect::{ConnectError, Target};
-use super::pool::{Key, Lease, Limits, Open, Version};
+use super::clusters::Terms;
+use super::connect::{ConnectError, Target, introduce};
+use super::pool::{Key, Lease, LeaseError, Open, Version};
 use super::report::{Flags, Party};
 use super::serve::Client;
 use super::wire::Stream;
 use super::worker::Worker;
-use crate::route::BackendRef;
+use crate::balance::{Address, Cluster, Endpoint, Outcome, PickContext, PickError, Picked, Purpose};
+use crate::route::{BackendRef, RequestHead, grpc};
 
 /// Where backends are found, as they are now.
 pub trait Backends: Send + Sync {
-    /// The endpoints of a service, of one of its ports, perhaps of one of its subsets.
+    /// The endpoints of a service's port, perhaps of one of its subsets.
     fn cluster(&self, backend: &BackendRef) -> Option<Arc<Cluster>>;
 }
 
-/// Endpoints and how to choose among them.
-pub struct Cluster {
-    id: u64,
-    name: Arc<str>,
-    protocol: l7::UpstreamProtocol,
-    endpoints: Vec<(SocketAddr, Arc<l7::Endpoint>, Arc<Party>)>,
-    next: AtomicUsize,
-}
-
-impl Cluster {
-    /// Of a port of a service.
-    pub fn new(
-        name: &str,
-        protocol: l7::UpstreamProtocol,
-        endpoints: Vec<(SocketAddr, l7::Endpoint)>,
-    ) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let party = |endpoint: &l7::Endpoint| {
-            Arc::new(Party { workload: endpoint.workload.as_str().into(), ..Party::default() })
-        };
-        Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            name: name.into(),
-            protocol,
-            endpoints: endpoints
-                .into_iter()
-                .map(|(a, e)| {
-                    let p = party(&e);
-                    (a, Arc::new(e), p)
-                })
-                .collect(),
-            next: AtomicUsize::new(0),
-        }
-    }
+/// What is wanted of an endpoint, beside its backend.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wish<'a> {
+    /// `None`: a connection whose requests nobody reads.
+    pub(crate) request: Option<&'a Parts>,
+    /// Endpoints of earlier tries.
+    pub(crate) tried: &'a [Arc<Endpoint>],
+    pub(crate) is_retry: bool,
+    pub(crate) remote_localities: bool,
+    /// Of the request: a new cookie is the same in all tries.
+    pub(crate) random: u128,
 }
 
 /// An endpoint that was chosen, until the request is over.
 pub(crate) struct Choice {
     cluster: Arc<Cluster>,
-    place: usize,
+    terms: Rc<Terms>,
+    picked: Picked,
+    party: Arc<Party>,
     version: Version,
+    client: SocketAddr,
+    destination: SocketAddr,
     source: Option<Arc<str>>,
+    cookie: Option<HeaderValue>,
+    /// Whether the response is gRPC's, whose result comes at its end.
+    awaits_grpc: bool,
+    told: bool,
 }
 
 /// Why there is none.
@@ -74,124 +59,192 @@ pub(crate) struct Choice {
 pub(crate) enum NoChoice {
     /// The route names what is not known.
     Unknown,
+    /// The controller says that nothing may be sent.
+    Refused,
     NoEndpoints,
-    #[allow(dead_code, reason = "the balance that has limits is next")]
     Overflow,
 }
 
-/// Chooses an endpoint for a request; without a head, for a connection.
-pub(crate) fn choose(
-    client: &Rc<Client>,
-    backend: &BackendRef,
-    request: Option<&Parts>,
-    tried: &[SocketAddr],
-) -> Result<Choice, NoChoice> {
-    let cluster = client.worker.backends.cluster(backend).ok_or(NoChoice::Unknown)?;
-    if cluster.endpoints.is_empty() {
-        return Err(NoChoice::NoEndpoints);
+/// Chooses an endpoint.
+pub(crate) fn choose(client: &Rc<Client>, backend: &BackendRef, wish: Wish<'_>) -> Result<Choice, NoChoice> {
+    let worker = &client.worker;
+    let cluster = worker.backends.cluster(backend).ok_or(NoChoice::Unknown)?;
+    let terms = worker.clusters.terms(&cluster, backend);
+    if !terms.form.refused.is_empty() {
+        return Err(NoChoice::Refused);
     }
-    let mut place = 0;
-    for _ in 0..cluster.endpoints.len() {
-        place = cluster.next.fetch_add(1, Ordering::Relaxed) % cluster.endpoints.len();
-        if !tried.contains(&cluster.endpoints[place].0) {
-            break;
+    let (address, destination) = (client.arrival.client, client.arrival.destination);
+    let (hash, cookie) = match wish.request {
+        Some(parts) => {
+            let key = cluster.key(&RequestHead::of(parts, "http"), address.ip(), wish.random);
+            (key.hash, key.cookie)
         }
-    }
-    let version = match (cluster.protocol, request.map(|parts| parts.version)) {
-        (l7::UpstreamProtocol::UpstreamHttp2, _)
-        | (l7::UpstreamProtocol::Same, Some(http::Version::HTTP_2)) => Version::Http2,
-        _ => Version::Http1,
+        None => (cluster.connection_key(address.ip()), None),
     };
-    Ok(Choice { cluster, place, version, source: client.arrival.source.identity.clone() })
+    let purpose = match wish.request {
+        None => Purpose::Connection,
+        Some(_) if wish.is_retry => Purpose::Retry,
+        Some(_) => Purpose::Request,
+    };
+    let context = PickContext {
+        purpose,
+        hash,
+        original_destination: Some(destination),
+        tried: wish.tried,
+        remote_localities: wish.remote_localities,
+    };
+    let picked = worker.with_random(|random| cluster.pick(now(), random, &context))?;
+    Ok(Choice {
+        party: worker.clusters.party(picked.endpoint()),
+        version: terms.version(wish.request.map(|parts| parts.version)),
+        cluster,
+        terms,
+        picked,
+        client: address,
+        destination,
+        source: client.arrival.source.identity.clone(),
+        cookie,
+        awaits_grpc: wish.request.is_some_and(|parts| grpc::is_grpc(&parts.headers)),
+        told: false,
+    })
 }
 
 impl Choice {
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.cluster.endpoints[self.place].0
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        self.picked.endpoint()
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        self.picked.endpoint().address()
     }
 
     pub(crate) fn party(&self) -> &Arc<Party> {
-        &self.cluster.endpoints[self.place].2
+        &self.party
     }
 
     pub(crate) fn cluster_name(&self) -> &Arc<str> {
-        &self.cluster.name
+        &self.terms.name
     }
 
     pub(crate) fn version(&self) -> Version {
         self.version
     }
 
-    /// Whether the request may change its protocol: HTTP/2 carries CONNECT, and nothing else.
-    pub(crate) fn carry_upgrade(&mut self, method: &Method) -> bool {
+    /// Whether the request may change its protocol: HTTP/2 carries CONNECT, and nothing else. What would go by HTTP/2 only
+    /// because the client does can go by HTTP/1.
+    pub(crate) fn carry_upgrade(&self, method: &Method) -> bool {
         self.version == Version::Http1 || *method == Method::CONNECT
     }
 
     /// A connection for the request; a new one if `fresh`.
-    pub(crate) async fn lease(&mut self, worker: &Rc<Worker>, fresh: bool) -> Result<Lease, ConnectError> {
-        let key = Key { cluster: self.cluster.id, address: self.address(), version: self.version };
-        let limits = Limits {
-            connect: Duration::from_secs(10),
-            idle: Some(Duration::from_secs(3600)),
-            age: None,
-            requests: None,
-            streams: None,
-            pings: None,
+    pub(crate) async fn lease(&self, worker: &Rc<Worker>, fresh: bool) -> Result<Lease, LeaseError> {
+        let key = Key {
+            terms: self.terms.id,
+            address: self.address().clone(),
+            version: self.version,
+            // Who is introduced by name cannot share.
+            client: (self.terms.form.proxy_protocol > 0).then_some(self.client),
         };
         let open = || -> Open {
-            let (worker, target) = (worker.clone(), self.target());
-            Box::new(move || {
-                Box::pin(async move {
-                    Ok((worker.connector.connect(target).await?, Box::new(()) as super::connect::Permit))
-                })
-            })
+            let (worker, opening) = (worker.clone(), self.opening());
+            Box::new(move || Box::pin(async move { opening.open(&worker).await }))
         };
-        if fresh {
-            worker.pool.fresh(key, limits, open()).await
-        } else {
-            worker.pool.lease(key, limits, open).await
-        }
+        worker.pool.lease(key, &self.cluster, &self.terms.limits, fresh, open).await
     }
 
     /// A connection of its own.
-    pub(crate) async fn connect(&mut self, worker: &Rc<Worker>) -> Result<Stream, ConnectError> {
-        let limit = Duration::from_secs(10);
-        let connecting = worker.connector.connect(self.target());
-        tokio::time::timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+    pub(crate) async fn connect(&self, worker: &Rc<Worker>) -> Result<Stream, ConnectError> {
+        let limit = self.terms.limits.connect;
+        let opened = tokio::time::timeout(limit, self.opening().open(worker)).await;
+        opened.unwrap_or(Err(ConnectError::Timeout(limit)))
     }
 
-    fn target(&self) -> Target {
-        let (address, endpoint, _) = &self.cluster.endpoints[self.place];
-        Target { address: *address, endpoint: endpoint.clone(), source: self.source.clone(), keepalive: None }
+    fn opening(&self) -> Opening {
+        let target = Target {
+            endpoint: self.endpoint().clone(),
+            cluster: self.terms.form.clone(),
+            source: self.source.clone(),
+            keepalive: self.terms.keepalive,
+        };
+        Opening { target, client: self.client, destination: self.destination }
     }
 
     pub(crate) fn idle_time(&self) -> Option<Duration> {
-        None
+        self.terms.limits.idle
     }
 
     pub(crate) fn longest_life(&self) -> Option<Duration> {
-        None
+        self.terms.limits.age
     }
 
-    pub(crate) fn change_response(&mut self, _headers: &mut HeaderMap) {}
+    /// Has the client come back to the same endpoint.
+    pub(crate) fn change_response(&mut self, headers: &mut HeaderMap) {
+        if let Some(cookie) = self.cookie.take() {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
 
-    pub(crate) fn responded(&mut self, _status: StatusCode) {}
+    /// The head of a response has come.
+    pub(crate) fn responded(&mut self, status: StatusCode, headers: &HeaderMap) {
+        match grpc::status_of(headers).filter(|_| self.awaits_grpc) {
+            Some(code) => self.tell(Outcome::Grpc(code)),
+            None if self.awaits_grpc && status == StatusCode::OK => {}
+            None => self.tell(Outcome::Status(status)),
+        }
+    }
 
-    pub(crate) fn completed(self, _code: u16, _grpc_status: Option<u32>) {}
+    /// The response is over.
+    pub(crate) fn completed(mut self, grpc_status: Option<u32>) {
+        if self.awaits_grpc {
+            self.tell(grpc_status.map_or(Outcome::Status(StatusCode::OK), Outcome::Grpc));
+        }
+    }
 
-    pub(crate) fn broke_off(self, _by_backend: bool) {}
+    /// It ended before its end, and not because of us or the client.
+    pub(crate) fn failed(mut self) {
+        self.tell(Outcome::LocalFailure);
+    }
 
-    pub(crate) fn timed_out(self) {}
+    fn tell(&mut self, outcome: Outcome) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.picked.done(now(), outcome);
+        }
+    }
+}
 
-    pub(crate) fn not_connected(self) {}
+/// A connection that is about to be made.
+struct Opening {
+    target: Target,
+    client: SocketAddr,
+    destination: SocketAddr,
+}
 
-    pub(crate) fn carried(self, _well: bool) {}
+impl Opening {
+    async fn open(self, worker: &Worker) -> Result<Stream, ConnectError> {
+        let version = self.target.cluster.proxy_protocol;
+        let mut stream = worker.connector.connect(self.target).await?;
+        if version > 0 {
+            introduce(&mut stream, version, self.client, self.destination).await?;
+        }
+        Ok(stream)
+    }
+}
+
+impl From<PickError> for NoChoice {
+    fn from(error: PickError) -> Self {
+        match error {
+            PickError::NoEndpoints | PickError::NoHealthy | PickError::NoOriginalDestination => {
+                Self::NoEndpoints
+            }
+            PickError::Overflow(_) => Self::Overflow,
+        }
+    }
 }
 
 impl NoChoice {
     pub(crate) fn flags(self) -> Flags {
         match self {
-            Self::Unknown => Flags::NO_CLUSTER,
+            Self::Unknown | Self::Refused => Flags::NO_CLUSTER,
             Self::NoEndpoints => Flags::NO_HEALTHY_UPSTREAM,
             Self::Overflow => Flags::UPSTREAM_OVERFLOW,
         }
@@ -200,6 +253,7 @@ impl NoChoice {
     pub(crate) fn details(self) -> &'static str {
         match self {
             Self::Unknown => "cluster_not_found",
+            Self::Refused => "cluster_refused",
             Self::NoEndpoints => "no_healthy_upstream",
             Self::Overflow => "upstream_reset_before_response_started{overflow}",
         }
@@ -208,10 +262,15 @@ impl NoChoice {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Unknown => "",
+            Self::Refused => "the configuration of the service does not let anything be sent to it",
             Self::NoEndpoints => "no healthy upstream",
             Self::Overflow => {
                 "upstream connect error or disconnect/reset before headers. reset reason: overflow"
             }
         }
     }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

@@ -1,38 +1,44 @@
 //! How a connection to an endpoint is made.
 
-use std::any::Any;
+mod proxy_protocol;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use weir_proto::l7;
 
 use super::wire::Stream;
+use crate::balance::{Address, Endpoint};
 
 /// Makes connections to endpoints: plain ones here, tunnelled ones elsewhere. One for each worker.
 pub trait Connector {
-    /// Where the connection goes to. The caller has the time limit: the future is dropped when it is over.
+    /// Connects. The caller has the time limit: the future is dropped when it is over.
     fn connect(&self, target: Target) -> LocalBoxFuture<'static, Result<Stream, ConnectError>>;
 }
 
 /// Where a connection goes to.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Target {
-    /// Of the workload: its address and its own port.
-    pub address: SocketAddr,
-    /// What is known of the endpoint.
-    pub endpoint: std::sync::Arc<weir_proto::l7::Endpoint>,
-    /// Of the client, for a tunnel that carries it on.
-    pub source: Option<std::sync::Arc<str>>,
+    /// The endpoint: its address, its identity, whether it wants the tunnel.
+    pub endpoint: Arc<Endpoint>,
+    /// The settings of its cluster, TLS among them.
+    pub cluster: Arc<l7::Cluster>,
+    /// The identity of the client for which the connection is made, for a tunnel that carries it on. The connection may
+    /// serve other clients after it.
+    pub source: Option<Arc<str>>,
     /// Probes on a connection that is silent.
     pub keepalive: Option<Keepalive>,
 }
 
-/// TCP's probes on a silent connection.
+/// TCP's probes on a silent connection; what is not given is the system's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Lost ones that end the connection; the system's number if it is not given.
+    /// Lost ones that end the connection.
     pub probes: Option<u32>,
     /// Before the first.
     pub time: Option<Duration>,
@@ -47,7 +53,7 @@ pub enum ConnectError {
     #[error("cannot connect to {address}: {error}")]
     Io {
         /// Of the endpoint.
-        address: SocketAddr,
+        address: Address,
         /// What the system said.
         error: Rc<std::io::Error>,
     },
@@ -57,30 +63,55 @@ pub enum ConnectError {
     /// The HTTP/2 handshake failed.
     #[error("the endpoint does not speak HTTP/2 as it should: {0}")]
     Handshake(Rc<hyper::Error>),
+    /// The endpoint went away before it was told who the client is.
+    #[error("cannot say who the client is: {0}")]
+    Introduction(Rc<std::io::Error>),
     /// This connector has no way to reach the endpoint.
     #[error("cannot reach the endpoint: {0}")]
     Unsupported(&'static str),
 }
 
-/// Connections as they are, without a tunnel. An endpoint that wants one is refused.
+/// Connections as they are, without a tunnel and without TLS. An endpoint that wants one of them is refused.
 pub struct PlainConnector;
 
 impl Connector for PlainConnector {
     fn connect(&self, target: Target) -> LocalBoxFuture<'static, Result<Stream, ConnectError>> {
-        Box::pin(async move {
-            if target.endpoint.tunnel {
-                return Err(ConnectError::Unsupported("it wants the mesh's tunnel, which is not here"));
-            }
-            let address = target.address;
-            let io = |error| ConnectError::Io { address, error: Rc::new(error) };
-            let stream = TcpStream::connect(address).await.map_err(io)?;
-            stream.set_nodelay(true).map_err(io)?;
-            if let Some(keepalive) = target.keepalive {
-                keepalive.set(&stream).map_err(io)?;
-            }
-            Ok(Box::new(stream) as Stream)
-        })
+        Box::pin(plain(target))
     }
+}
+
+async fn plain(target: Target) -> Result<Stream, ConnectError> {
+    if target.endpoint.form().tunnel {
+        return Err(ConnectError::Unsupported("it wants the mesh's tunnel, which is not here"));
+    }
+    if target.cluster.tls.as_ref().is_some_and(|tls| tls.mode() != l7::TlsMode::Plaintext) {
+        return Err(ConnectError::Unsupported("it wants TLS, which is not here"));
+    }
+    let address = target.endpoint.address();
+    let io = |error| ConnectError::Io { address: address.clone(), error: Rc::new(error) };
+    let stream = match address {
+        Address::Socket(address) => TcpStream::connect(address).await,
+        Address::Name(name, port) => TcpStream::connect((&**name, *port)).await,
+    };
+    let stream = stream.map_err(io)?;
+    stream.set_nodelay(true).map_err(io)?;
+    if let Some(keepalive) = target.keepalive {
+        keepalive.set(&stream).map_err(io)?;
+    }
+    Ok(Box::new(stream) as Stream)
+}
+
+/// Says who the client is, by a version of the PROXY protocol.
+pub(crate) async fn introduce(
+    stream: &mut Stream,
+    version: u32,
+    client: SocketAddr,
+    destination: SocketAddr,
+) -> Result<(), ConnectError> {
+    let header = proxy_protocol::header(version, client, destination);
+    let header = header
+        .ok_or(ConnectError::Unsupported("it wants a version of the PROXY protocol that is not known"))?;
+    stream.write_all(&header).await.map_err(|error| ConnectError::Introduction(Rc::new(error)))
 }
 
 impl Keepalive {
@@ -98,6 +129,3 @@ impl Keepalive {
         socket2::SockRef::from(stream).set_tcp_keepalive(&wanted)
     }
 }
-
-/// Held by a connection as long as it is open: a place in the cluster's limit of connections.
-pub(crate) type Permit = Box<dyn Any>;

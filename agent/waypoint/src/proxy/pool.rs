@@ -14,12 +14,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::connect::{ConnectError, Permit};
+use super::connect::ConnectError;
 use super::wire::Stream;
+use crate::balance::{Address, Cluster, Limit};
 use host::Host;
 pub(crate) use lease::Lease;
 
@@ -30,12 +32,14 @@ pub(crate) struct Pool {
 }
 
 /// What connections are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    /// The cluster's number: its settings are those of the connection.
-    pub(crate) cluster: u64,
-    pub(crate) address: SocketAddr,
+    /// The number of the cluster's terms.
+    pub(crate) terms: u64,
+    pub(crate) address: Address,
     pub(crate) version: Version,
+    /// Whom the connection was made for, if it serves nobody else.
+    pub(crate) client: Option<SocketAddr>,
 }
 
 /// What is spoken to the endpoint.
@@ -61,40 +65,49 @@ pub(crate) struct Limits {
 }
 
 /// Makes the connection when one is needed.
-pub(crate) type Open = Box<dyn FnOnce() -> LocalBoxFuture<'static, Result<(Stream, Permit), ConnectError>>>;
+pub(crate) type Open = Box<dyn FnOnce() -> LocalBoxFuture<'static, Result<Stream, ConnectError>>>;
+
+/// Why a request has no connection.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LeaseError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Overflow(#[from] Limit),
+}
 
 impl Pool {
-    /// A connection for one request: one that is there, or a new one.
-    ///
-    /// # Errors
-    /// There is none and none can be made.
+    /// A connection for one request: one that is there (unless it has to be `fresh`), or a new one. While the cluster
+    /// has as many as it may, the request waits for one of its endpoint's; one for each endpoint and worker may always be
+    /// made, so that there is something to wait for.
     pub(crate) async fn lease(
         self: &Rc<Self>,
         key: Key,
-        limits: Limits,
-        open: impl FnOnce() -> Open,
-    ) -> Result<Lease, ConnectError> {
+        cluster: &Arc<Cluster>,
+        limits: &Limits,
+        fresh: bool,
+        open: impl Fn() -> Open,
+    ) -> Result<Lease, LeaseError> {
         let host = self.host(key);
-        match key.version {
-            Version::Http1 => match host.idle() {
-                Some(lease) => Ok(lease),
-                None => host.connect_http1(limits, open()).await,
-            },
-            Version::Http2 => host.http2(limits, open).await,
+        if !fresh && let Some(lease) = host.ready() {
+            return Ok(lease);
         }
-    }
-
-    /// A new connection, whatever there is: for a try after one that an old connection spoiled.
-    pub(crate) async fn fresh(
-        self: &Rc<Self>,
-        key: Key,
-        limits: Limits,
-        open: Open,
-    ) -> Result<Lease, ConnectError> {
-        let host = self.host(key);
-        match key.version {
-            Version::Http1 => host.connect_http1(limits, open).await,
-            Version::Http2 => host.http2(limits, || open).await,
+        let _waiting = cluster.pending()?;
+        loop {
+            let permit = match cluster.connection() {
+                Ok(permit) => Some(permit),
+                Err(_) if host.is_unused() => None,
+                Err(_) => {
+                    host.freed().await;
+                    match host.ready() {
+                        Some(lease) => return Ok(lease),
+                        None => continue,
+                    }
+                }
+            };
+            if let Some(lease) = host.connect(*limits, permit, open()).await? {
+                return Ok(lease);
+            }
         }
     }
 
@@ -111,17 +124,15 @@ impl Pool {
     }
 
     fn host(self: &Rc<Self>, key: Key) -> Rc<Host> {
-        let new = || Rc::new(Host::new(Rc::downgrade(self), key));
-        self.hosts.borrow_mut().entry(key).or_insert_with(new).clone()
+        let new = |key: &Key| Rc::new(Host::new(Rc::downgrade(self), key.clone()));
+        let mut hosts = self.hosts.borrow_mut();
+        hosts.entry(key).or_insert_with_key(new).clone()
     }
 
     /// The last connection to it is gone.
-    fn forget(&self, host: &Host) {
+    fn forget(&self, host: &Rc<Host>) {
         let mut hosts = self.hosts.borrow_mut();
-        if hosts
-            .get(&host.key)
-            .is_some_and(|known| std::ptr::eq(&raw const **known, host) && host.is_unused())
-        {
+        if host.is_unused() && hosts.get(&host.key).is_some_and(|known| Rc::ptr_eq(known, host)) {
             hosts.remove(&host.key);
         }
     }

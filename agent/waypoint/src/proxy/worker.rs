@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::sync::{Notify, watch};
 
 use super::choice::Backends;
+use super::clusters::Clusters;
 use super::config::Config;
 use super::connect::Connector;
 use super::pool::Pool;
@@ -37,6 +38,7 @@ pub struct Worker {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Option<Arc<AccessLog>>,
     pub(crate) pool: Rc<Pool>,
+    pub(crate) clusters: Clusters,
     pub(crate) mirrors: Cell<usize>,
     random: RefCell<SmallRng>,
     draining: watch::Sender<bool>,
@@ -54,6 +56,7 @@ impl Worker {
             metrics: parts.metrics,
             log: parts.log,
             pool: Rc::default(),
+            clusters: Clusters::default(),
             mirrors: Cell::default(),
             random: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             draining: watch::Sender::new(false),
@@ -97,6 +100,10 @@ impl Worker {
     /// Uniformly random: for chances, jitter and names, not for secrets.
     pub(crate) fn random(&self) -> u64 {
         self.random.borrow_mut().next_u64()
+    }
+
+    pub(crate) fn with_random<T>(&self, draw: impl FnOnce(&mut SmallRng) -> T) -> T {
+        draw(&mut self.random.borrow_mut())
     }
 
     pub(crate) fn random_wide(&self) -> u128 {

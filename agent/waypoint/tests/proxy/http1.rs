@@ -29,7 +29,7 @@ fn a_request_is_carried_and_said_of() {
         let line = world.logged(1).await.remove(0);
         let (_, line) = line.split_once("] ").unwrap();
         assert!(line.starts_with("\"GET /a?b HTTP/1.1\" 200 - via_upstream - \"-\" "), "{line}");
-        let end = "\"10.0.0.9\" \"-\" \"7\" \"reviews\" \"10.2.0.1:8080\" shop/reviews - 10.1.0.1:80 10.0.0.9:4000 - default";
+        let end = "\"10.0.0.9\" \"-\" \"7\" \"reviews\" \"10.2.0.1:8080\" outbound|80||reviews - 10.1.0.1:80 10.0.0.9:4000 - default";
         assert!(line.ends_with(end), "{line}");
         let metrics = world.metrics();
         let line = metrics.lines().find(|l| l.starts_with("istio_requests_total{")).unwrap();

@@ -1,7 +1,15 @@
 //! The proxy between real clients and real servers, over loopback or within memory (where time is what matters).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed unwrap in a test is a failed test, which is what it is for"
+)]
 
 #[allow(dead_code, reason = "the next tests use the rest of it")]
 mod world;
 
 mod http1;
+mod http2;
+mod routes;
 mod smuggling;
+mod tries;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,9 +21,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use weir_proto::l7;
+use weir_waypoint::balance::{Address, Cluster, Own};
 use weir_waypoint::proxy::{
-    AccessLog, Arrival, Backends, Cluster, Config, ConnectError, Connector, Form, Metrics, Parts,
-    PlainConnector, Service, ServiceName, Settings, Source, Stream, Target, Worker,
+    AccessLog, Arrival, Backends, Config, ConnectError, Connector, Form, Metrics, Parts, PlainConnector,
+    Service, ServiceName, Settings, Source, Stream, Target, Worker,
 };
 use weir_waypoint::route::BackendRef;
 
@@ -72,6 +73,7 @@ impl World {
         let lines = log.clone();
         let form = if setting.json { Form::Json } else { Form::Text };
         let servers = Rc::new(Servers::default());
+        let settings = setting.settings();
         let worker = Worker::new(Parts {
             config: setting.config,
             connector: Box::new(Roads(servers.clone())),
@@ -86,7 +88,7 @@ impl World {
             name: "reviews".into(),
             namespace: "shop".into(),
         };
-        let service = Service::new("shop/reviews", name, Settings::compile(&setting.form).unwrap());
+        let service = Service::new("shop/reviews", name, settings);
         Self { worker, service: Arc::new(service), servers, registry, log }
     }
 
@@ -225,8 +227,10 @@ pub(crate) async fn read_until(stream: &mut (impl tokio::io::AsyncRead + Unpin),
 #[derive(Default)]
 pub(crate) struct Servers {
     known: Arc<Known>,
-    here: RefCell<HashMap<SocketAddr, Rc<dyn Fn(DuplexStream)>>>,
+    here: RefCell<HashMap<SocketAddr, Serve>>,
 }
+
+type Serve = Rc<dyn Fn(DuplexStream)>;
 
 #[derive(Default)]
 struct Known(Mutex<HashMap<(String, String), Arc<Cluster>>>);
@@ -241,12 +245,31 @@ impl Backends for Known {
 impl Servers {
     /// What the service `resource` has for endpoints.
     pub(crate) fn cluster(&self, resource: &str, protocol: l7::UpstreamProtocol, addresses: &[SocketAddr]) {
-        let endpoint = |address: &SocketAddr| {
-            let workload = format!("{}-v1", resource.trim_start_matches("shop/"));
-            (*address, l7::Endpoint { workload, workload_namespace: "shop".into(), ..Default::default() })
+        self.cluster_of(resource, l7::Cluster { protocol: protocol.into(), ..Default::default() }, addresses);
+    }
+
+    /// The same, with settings. They are taken in turn, unless the form says otherwise.
+    pub(crate) fn cluster_of(&self, resource: &str, mut form: l7::Cluster, addresses: &[SocketAddr]) {
+        let turn = l7::load_balancer::Algorithm::RoundRobin(l7::RoundRobin {});
+        let balancer = l7::LoadBalancer { algorithm: Some(turn), ..Default::default() };
+        form.load_balancer.get_or_insert(balancer);
+        form.port = PORT.into();
+        let endpoint = |address: &SocketAddr| l7::Endpoint {
+            uid: address.to_string(),
+            addresses: vec![match address.ip() {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            }],
+            ports: [(u32::from(PORT), u32::from(address.port()))].into(),
+            workload: format!("{}-v1", resource.trim_start_matches("shop/")),
+            workload_namespace: "shop".into(),
+            ..Default::default()
         };
-        let cluster = Cluster::new(resource, protocol, addresses.iter().map(endpoint).collect());
-        self.known.0.lock().unwrap().insert((resource.into(), String::new()), Arc::new(cluster));
+        let now = tokio::time::Instant::now().into_std();
+        let cluster = Cluster::new(&form, &Own::default(), now).unwrap();
+        let rejected = cluster.update(&addresses.iter().map(endpoint).collect::<Vec<_>>(), now);
+        assert!(rejected.is_empty(), "{rejected:?}");
+        self.known.0.lock().unwrap().insert((resource.into(), form.subset), Arc::new(cluster));
     }
 
     /// A server in memory: each connection is handed to it.
@@ -261,7 +284,11 @@ struct Roads(Rc<Servers>);
 
 impl Connector for Roads {
     fn connect(&self, target: Target) -> LocalBoxFuture<'static, Result<Stream, ConnectError>> {
-        let Some(serve) = self.0.here.borrow().get(&target.address).cloned() else {
+        let here = match target.endpoint.address() {
+            Address::Socket(address) => self.0.here.borrow().get(address).cloned(),
+            Address::Name(..) => None,
+        };
+        let Some(serve) = here else {
             return PlainConnector.connect(target);
         };
         Box::pin(async move {
@@ -409,6 +436,10 @@ impl Default for Setting {
 }
 
 impl Setting {
+    fn settings(&self) -> Settings {
+        Settings::compile(&self.form, &self.form.authorizations, &l7::Waypoint::default()).unwrap()
+    }
+
     pub(crate) fn rule(rule: l7::Rule) -> Self {
         Self { form: frontend(l7::Protocol::Http, vec![rule]), ..Self::default() }
     }

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::copy::{Ended, copy};
 use super::refuse;
 use crate::proxy::arrival::Settings;
-use crate::proxy::choice::{Choice, choose};
+use crate::proxy::choice::{Choice, Wish, choose};
 use crate::proxy::report::{Account, Flags, PairLabels, TcpSeries};
 use crate::proxy::serve::{Client, decided, known};
 use crate::proxy::wire::{Peeked, Prefixed, Stream, Verdict, peek};
@@ -35,7 +35,7 @@ pub(crate) async fn carry(client: Rc<Client>, stream: Stream, bytes: BytesMut, w
     };
     let ledger = Client::ledger_of(&client.worker, &client.arrival, server_name.clone());
     let mut account = Account::of_connection(&ledger);
-    if let Err(denied) = settings.authorize.connection(&client.arrival, server_name.as_deref()) {
+    if let Err(denied) = settings.allow(&client.arrival, server_name.as_deref(), None) {
         if what == Carried::Undecided {
             // What may not pass as it is may still be HTTP, which may.
             account.unsaid();
@@ -106,7 +106,8 @@ async fn connect(client: &Rc<Client>, backend: &Backend, account: &mut Account) 
     };
     let mut tried = Vec::new();
     for _ in 0..ATTEMPTS {
-        let mut choice = match choose(client, backend, None, &tried) {
+        let wish = Wish { tried: &tried, ..Wish::default() };
+        let choice = match choose(client, backend, wish) {
             Ok(choice) => choice,
             Err(none) => {
                 if tried.is_empty() {
@@ -122,8 +123,8 @@ async fn connect(client: &Rc<Client>, backend: &Backend, account: &mut Account) 
             Err(error) => {
                 account.flags |= Flags::UPSTREAM_CONNECT_FAILURE;
                 account.reason = Some(error.to_string());
-                tried.push(choice.address());
-                choice.not_connected();
+                tried.push(choice.endpoint().clone());
+                choice.failed();
             }
         }
     }
@@ -207,7 +208,6 @@ async fn between(client: &Rc<Client>, stream: Stream, server: Stream, choice: Ch
     account.flags |= flags;
     account.details = details;
     client.worker.metrics.connections(&labels(client, &account, account.flags)).closed.inc();
-    choice.carried(!matches!(ended, Some(Ended::Broken { by_client: false, .. })));
 }
 
 /// Keeps the counters of a connection that is open up to date, which may be for days.

@@ -1,6 +1,7 @@
 //! One try of a request: an endpoint, a connection, the head of a response.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -13,8 +14,10 @@ use super::failure::{self, Failure, Kind};
 use super::relay::Ends;
 use super::upgrade::Upgrade;
 use super::upload::{RequestBody, Upload};
-use crate::proxy::choice::{Choice, NoChoice, choose};
-use crate::proxy::pool::{Lease, Version};
+use crate::balance::Endpoint;
+use crate::proxy::choice::{Choice, NoChoice, Wish, choose};
+use crate::proxy::connect::ConnectError;
+use crate::proxy::pool::{Lease, LeaseError, Version};
 use crate::proxy::report::{Account, Flags};
 use crate::proxy::serve::Client;
 use crate::route::{BackendRef, TryOutcome};
@@ -26,6 +29,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) upload: Option<&'a Upload>,
     pub(super) upgrade: Option<&'a Upgrade>,
     pub(super) ends: Ends,
+    pub(super) wish: Wish<'a>,
 }
 
 /// A backend has answered.
@@ -69,19 +73,20 @@ pub(super) async fn attempt(
     account: &mut Account,
     backend: &BackendRef,
     outgoing: Outgoing<'_>,
-    tried: &[std::net::SocketAddr],
+    last: &mut Option<Arc<Endpoint>>,
 ) -> Result<Replied, Ended> {
-    let mut choice = choose(client, backend, Some(outgoing.parts), tried).map_err(Ended::NoChoice)?;
+    let mut choice = choose(client, backend, outgoing.wish).map_err(Ended::NoChoice)?;
     account.chose(&choice);
+    *last = Some(choice.endpoint().clone());
     if outgoing.upgrade.is_some() && !choice.carry_upgrade(&outgoing.parts.method) {
         return Err(Ended::NoUpgrade);
     }
-    let sending = send(client, &mut choice, outgoing);
+    let sending = send(client, &choice, outgoing);
     let result = within(outgoing.ends, account, sending).await;
     let ended = match result {
         Ok(Ok((response, lease, took))) => {
             account.upstream_time = Some(took);
-            choice.responded(response.status());
+            choice.responded(response.status(), response.headers());
             return Ok(Replied { response, lease, choice, ends: outgoing.ends });
         }
         Ok(Err(ended)) => ended,
@@ -94,10 +99,9 @@ pub(super) async fn attempt(
     match &ended {
         Ended::NotConnected { reason, .. } => {
             account.reason = Some(reason.clone());
-            choice.not_connected();
+            choice.failed();
         }
-        Ended::Failed { .. } => choice.broke_off(true),
-        Ended::Late(_) => choice.timed_out(),
+        Ended::Failed { .. } | Ended::Late(_) => choice.failed(),
         Ended::NoChoice(_) | Ended::Client | Ended::NoUpgrade => {}
     }
     Err(ended)
@@ -107,15 +111,18 @@ pub(super) async fn attempt(
 /// pool's affair, and no try of the route's.
 async fn send(
     client: &Rc<Client>,
-    choice: &mut Choice,
+    choice: &Choice,
     outgoing: Outgoing<'_>,
 ) -> Result<(Response<Incoming>, Lease, Duration), Ended> {
     let mut spoiled = false;
     loop {
         let leased = choice.lease(&client.worker, spoiled).await;
-        let mut lease = leased.map_err(|error| {
-            let late = matches!(error, crate::proxy::connect::ConnectError::Timeout(_));
-            Ended::NotConnected { late, reason: error.to_string() }
+        let mut lease = leased.map_err(|error| match error {
+            LeaseError::Overflow(_) => Ended::NoChoice(NoChoice::Overflow),
+            LeaseError::Connect(error) => {
+                let late = matches!(error, ConnectError::Timeout(_));
+                Ended::NotConnected { late, reason: error.to_string() }
+            }
         })?;
         let began = Instant::now();
         match lease.send(outgoing.request(choice.version())).await {
@@ -207,7 +214,7 @@ impl Replied {
     pub(super) fn discard(self) {
         use hyper::body::Body as _;
         let (response, lease) = (self.response, self.lease);
-        self.choice.completed(response.status().as_u16(), crate::route::grpc::status_of(response.headers()));
+        self.choice.completed(crate::route::grpc::status_of(response.headers()));
         if response.body().is_end_stream() {
             lease.finish();
         }

@@ -74,7 +74,7 @@ impl Exchange {
         ids::request_id(&mut parts.headers, || self.client.worker.random_wide());
         let settings = self.settings.clone();
         let head = RequestHead::of(&parts, SCHEME);
-        if let Err(denied) = settings.authorize.request(&head, &self.client.arrival) {
+        if let Err(denied) = settings.allow(&self.client.arrival, None, Some(&head)) {
             self.account.reason = Some(denied.to_string());
             return self.local(&parts.headers, DENIED);
         }

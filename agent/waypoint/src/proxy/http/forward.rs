@@ -1,6 +1,6 @@
 //! A request goes on to a backend: prepared once, tried as often as its route allows.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -15,6 +15,8 @@ use super::relay::{Ends, ResponseBody};
 use super::upgrade::Upgrade;
 use super::upload::Upload;
 use super::{hops, ids};
+use crate::balance::Endpoint;
+use crate::proxy::choice::Wish;
 use crate::proxy::report::Flags;
 use crate::route::{Backend, BackendRef, Forward, PathMatched, Retry, Rule, Target, Timeouts, TryOutcome};
 
@@ -92,12 +94,20 @@ impl Exchange {
         upload: Option<&Upload>,
         upgrade: Option<&Upgrade>,
     ) -> Result<Replied, Local> {
-        let mut state = Tries { done: 0, tried: Vec::new() };
+        let mut state = Tries::default();
+        let random = self.client.worker.random_wide();
         loop {
             let ends = plan.ends(self.account.started());
-            let outgoing = Outgoing { parts, upload, upgrade, ends };
-            let tried = if plan.may_return() { &[] } else { &state.tried[..] };
-            let result = attempt(&self.client, &mut self.account, plan.target, outgoing, tried).await;
+            let wish = Wish {
+                request: Some(parts),
+                tried: if plan.may_return() { &[] } else { &state.tried },
+                is_retry: state.done > 0,
+                remote_localities: plan.retry.as_ref().is_some_and(|retry| retry.remote_localities),
+                random,
+            };
+            let outgoing = Outgoing { parts, upload, upgrade, ends, wish };
+            let mut last = None;
+            let result = attempt(&self.client, &mut self.account, plan.target, outgoing, &mut last).await;
             let again = match &result {
                 Ok(replied) => {
                     let head = &replied.response;
@@ -108,14 +118,13 @@ impl Exchange {
                     None => Again::No,
                 },
             };
-            let address = self.account.upstream;
             match (again, result) {
                 (Again::After(wait), result) => {
                     if let Ok(replied) = result {
                         replied.discard();
                     }
                     state.done += 1;
-                    state.tried.extend(address);
+                    state.tried.extend(last);
                     self.account.retried();
                     tokio::time::sleep(wait).await;
                 }
@@ -194,10 +203,11 @@ impl Plan<'_> {
     }
 }
 
+#[derive(Default)]
 struct Tries {
     /// Beside the first.
     done: u32,
-    tried: Vec<SocketAddr>,
+    tried: Vec<Arc<Endpoint>>,
 }
 
 enum Again {

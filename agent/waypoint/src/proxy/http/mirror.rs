@@ -9,7 +9,8 @@ use tracing::debug;
 
 use super::attempt::request;
 use super::upload::{RequestBody, Upload};
-use crate::proxy::choice::choose;
+use crate::proxy::choice::{Wish, choose};
+use crate::proxy::pool::LeaseError;
 use crate::proxy::serve::Client;
 use crate::proxy::worker::Worker;
 use crate::route::Mirror;
@@ -20,7 +21,8 @@ pub(super) fn mirror(client: &Rc<Client>, mirror: &Mirror, parts: &Parts, upload
     if worker.mirrors.get() >= worker.config.max_mirrors {
         return debug!(backend = %mirror.backend.resource, "too many mirrored requests: this one is left out");
     }
-    let mut choice = match choose(client, &mirror.backend, Some(parts), &[]) {
+    let wish = Wish { request: Some(parts), random: worker.random_wide(), ..Wish::default() };
+    let mut choice = match choose(client, &mirror.backend, wish) {
         Ok(choice) => choice,
         Err(none) => return debug!(backend = %mirror.backend.resource, ?none, "nobody to mirror to"),
     };
@@ -30,18 +32,19 @@ pub(super) fn mirror(client: &Rc<Client>, mirror: &Mirror, parts: &Parts, upload
     let work = async move {
         let mut lease = match choice.lease(&worker, false).await {
             Ok(lease) => lease,
-            Err(_) => return choice.not_connected(),
+            Err(LeaseError::Connect(_)) => return choice.failed(),
+            Err(LeaseError::Overflow(_)) => return,
         };
-        let Ok(response) = lease.send(request).await else { return choice.broke_off(true) };
-        let code = response.status().as_u16();
+        let Ok(response) = lease.send(request).await else { return choice.failed() };
+        choice.responded(response.status(), response.headers());
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             if frame.is_err() {
-                return choice.broke_off(true);
+                return choice.failed();
             }
         }
         lease.finish();
-        choice.completed(code, None);
+        choice.completed(None);
     };
     tokio::task::spawn_local(async move {
         // Whoever is too slow is let go: the real request has its own limits.

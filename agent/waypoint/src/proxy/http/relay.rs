@@ -95,7 +95,7 @@ impl Relay {
             lease.finish();
         }
         if let Some(choice) = self.choice.take() {
-            choice.completed(self.account.code, self.account.grpc_status);
+            choice.completed(self.account.grpc_status);
         }
     }
 
@@ -125,8 +125,8 @@ impl Relay {
             watch.abort();
         }
         self.lease = None;
-        if let Some(choice) = self.choice.take() {
-            choice.broke_off(by_backend);
+        if let Some(choice) = self.choice.take().filter(|_| by_backend) {
+            choice.failed();
         }
     }
 

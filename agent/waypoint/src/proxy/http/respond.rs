@@ -24,7 +24,7 @@ impl Exchange {
         let Replied { mut response, lease, mut choice, ends } = replied;
         let granted = upgrade.filter(|upgrade| upgrade.is_granted(response.status()));
         if !is_sound(&response, granted.is_some()) {
-            choice.broke_off(true);
+            choice.failed();
             return self.local(request, UNSOUND);
         }
         let bridge = granted.map(|upgrade| (upgrade, hyper::upgrade::on(&mut response)));

@@ -6,10 +6,12 @@ use std::rc::{Rc, Weak};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Notify;
 
 use super::drive::{Usage, drive_http1, drive_http2};
 use super::lease::{Http1, Http2, Lease, Sender};
-use super::{ConnectError, Key, Limits, Open, Permit, Pool, Stream};
+use super::{ConnectError, Key, Limits, Open, Pool, Stream, Version};
+use crate::balance::Permit;
 use crate::proxy::http::{LocalSpawn, MAX_HEAD};
 
 pub(super) struct Host {
@@ -21,6 +23,7 @@ pub(super) struct Host {
     /// A handshake that several requests wait for.
     coming: RefCell<Option<Coming>>,
     open: Cell<usize>,
+    freed: Notify,
 }
 
 type Coming = Shared<LocalBoxFuture<'static, Result<(), ConnectError>>>;
@@ -34,6 +37,7 @@ impl Host {
             http2: RefCell::default(),
             coming: RefCell::default(),
             open: Cell::default(),
+            freed: Notify::new(),
         }
     }
 
@@ -54,10 +58,43 @@ impl Host {
     pub(super) fn put_back(&self, connection: Http1) {
         connection.usage.rest();
         self.idle.borrow_mut().push(connection);
+        self.free();
     }
 
-    /// An HTTP/1 connection that nobody uses.
-    pub(super) fn idle(self: &Rc<Self>) -> Option<Lease> {
+    /// There is room for one more request.
+    pub(super) fn free(&self) {
+        self.freed.notify_one();
+    }
+
+    /// Waits for room that somebody else makes.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// A connection that is there and has room.
+    pub(super) fn ready(self: &Rc<Self>) -> Option<Lease> {
+        match self.key.version {
+            Version::Http1 => self.idle(),
+            Version::Http2 => self.with_room(),
+        }
+    }
+
+    /// A new connection. `None`: it was made, and others have taken all of its room.
+    pub(super) async fn connect(
+        self: &Rc<Self>,
+        limits: Limits,
+        permit: Option<Permit>,
+        open: Open,
+    ) -> Result<Option<Lease>, ConnectError> {
+        if self.key.version == Version::Http1 {
+            return self.connect_http1(limits, Counted::new(self, permit), open).await.map(Some);
+        }
+        let coming = self.coming.borrow().clone();
+        coming.unwrap_or_else(|| self.begin(limits, Counted::new(self, permit), open)).await?;
+        Ok(self.with_room())
+    }
+
+    fn idle(self: &Rc<Self>) -> Option<Lease> {
         loop {
             let connection = self.idle.borrow_mut().pop()?;
             if connection.sender.is_ready() && !connection.usage.is_old() {
@@ -66,59 +103,23 @@ impl Host {
         }
     }
 
-    pub(super) async fn connect_http1(
-        self: Rc<Self>,
+    async fn connect_http1(
+        self: &Rc<Self>,
         limits: Limits,
+        counted: Counted,
         open: Open,
     ) -> Result<Lease, ConnectError> {
         let limit = limits.connect;
-        let (stream, permit) =
+        let stream =
             tokio::time::timeout(limit, open()).await.map_err(|_| ConnectError::Timeout(limit))??;
         let mut builder = hyper::client::conn::http1::Builder::new();
         builder.max_header_size(MAX_HEAD).max_buf_size(2 * MAX_HEAD);
         let handshake = builder.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| ConnectError::Handshake(Rc::new(error)))?;
         let usage = Usage::new(limits);
-        tokio::task::spawn_local(self.clone().watch(
-            permit,
-            usage.clone(),
-            drive_http1(connection, usage.clone()),
-        ));
-        Ok(Lease::new(&self, Sender::Http1(Http1 { sender, usage }), false))
-    }
-
-    pub(super) async fn http2(
-        self: Rc<Self>,
-        limits: Limits,
-        open: impl FnOnce() -> Open,
-    ) -> Result<Lease, ConnectError> {
-        if let Some(lease) = self.with_room() {
-            return Ok(lease);
-        }
-        let waiting = self.coming.borrow().clone();
-        let mut open = Some(open);
-        if let Some(coming) = waiting {
-            coming.await?;
-            if let Some(lease) = self.with_room() {
-                return Ok(lease);
-            }
-        }
-        // Whoever comes after a handshake whose streams are all taken begins the next one.
-        loop {
-            let coming = self.coming.borrow().clone();
-            let coming = match (coming, open.take()) {
-                (Some(coming), kept) => {
-                    open = kept;
-                    coming
-                }
-                (None, Some(open)) => self.begin(limits, open()),
-                (None, None) => return Err(ConnectError::Unsupported("it allows no streams")),
-            };
-            coming.await?;
-            if let Some(lease) = self.with_room() {
-                return Ok(lease);
-            }
-        }
+        let driven = drive_http1(connection, usage.clone());
+        tokio::task::spawn_local(counted.watch(usage.clone(), driven));
+        Ok(Lease::new(self, Sender::Http1(Http1 { sender, usage }), false))
     }
 
     /// An HTTP/2 connection that takes another stream.
@@ -130,14 +131,15 @@ impl Host {
     }
 
     /// Begins a connection. It goes on if the one who began it goes away: others may wait for it.
-    fn begin(self: &Rc<Self>, limits: Limits, open: Open) -> Coming {
+    fn begin(self: &Rc<Self>, limits: Limits, counted: Counted, open: Open) -> Coming {
         let host = self.clone();
         let (done, ready) = tokio::sync::oneshot::channel();
         tokio::task::spawn_local(async move {
             let limit = limits.connect;
-            let made = tokio::time::timeout(limit, host.clone().connect_http2(limits, open)).await;
+            let made = tokio::time::timeout(limit, host.connect_http2(limits, counted, open)).await;
             host.coming.replace(None);
             let _ = done.send(made.unwrap_or(Err(ConnectError::Timeout(limit))));
+            host.free();
         });
         let ended = Err(ConnectError::Unsupported("the worker ended"));
         let coming = ready.map(move |made| made.unwrap_or(ended)).boxed_local().shared();
@@ -145,8 +147,13 @@ impl Host {
         coming
     }
 
-    async fn connect_http2(self: Rc<Self>, limits: Limits, open: Open) -> Result<(), ConnectError> {
-        let (stream, permit) = open().await?;
+    async fn connect_http2(
+        self: &Rc<Self>,
+        limits: Limits,
+        counted: Counted,
+        open: Open,
+    ) -> Result<(), ConnectError> {
+        let stream = open().await?;
         let mut builder = hyper::client::conn::http2::Builder::new(LocalSpawn);
         builder
             .timer(TokioTimer::new())
@@ -160,20 +167,36 @@ impl Host {
         let (sender, connection) = handshake.map_err(|error| ConnectError::Handshake(Rc::new(error)))?;
         let usage = Usage::new(limits);
         self.http2.borrow_mut().push(Http2 { sender, usage: usage.clone() });
-        tokio::task::spawn_local(self.clone().watch(permit, usage.clone(), drive_http2(connection, usage)));
+        tokio::task::spawn_local(counted.watch(usage.clone(), drive_http2(connection, usage)));
         Ok(())
     }
+}
 
-    /// Counts a connection as long as it is driven.
-    async fn watch(self: Rc<Self>, permit: Permit, usage: Rc<Usage>, driven: impl Future<Output = ()>) {
-        self.open.set(self.open.get() + 1);
+/// A connection, from the moment when it is wanted to its end.
+struct Counted {
+    host: Rc<Host>,
+    _permit: Option<Permit>,
+}
+
+impl Counted {
+    fn new(host: &Rc<Host>, permit: Option<Permit>) -> Self {
+        host.open.set(host.open.get() + 1);
+        Self { host: host.clone(), _permit: permit }
+    }
+
+    async fn watch(self, usage: Rc<Usage>, driven: impl Future<Output = ()>) {
         driven.await;
-        drop(permit);
-        self.open.set(self.open.get() - 1);
-        self.idle.borrow_mut().retain(|connection| !Rc::ptr_eq(&connection.usage, &usage));
-        self.http2.borrow_mut().retain(|connection| !Rc::ptr_eq(&connection.usage, &usage));
-        if let Some(pool) = self.pool.upgrade() {
-            pool.forget(&self);
+        self.host.idle.borrow_mut().retain(|connection| !Rc::ptr_eq(&connection.usage, &usage));
+        self.host.http2.borrow_mut().retain(|connection| !Rc::ptr_eq(&connection.usage, &usage));
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.host.open.set(self.host.open.get() - 1);
+        self.host.free();
+        if let Some(pool) = self.host.pool.upgrade() {
+            pool.forget(&self.host);
         }
     }
 }

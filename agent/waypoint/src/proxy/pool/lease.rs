@@ -94,6 +94,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.usage.give_back();
+        if let Some(Sender::Http2(_)) = self.sender {
+            self.host.free();
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::labels::{PairLabels, RequestLabels};
 use super::log::{AccessLog, Field, write_line};
 use super::{Flags, Metrics, Party, SeriesCache, ServiceName};
+use crate::balance::Address;
 use crate::proxy::choice::Choice;
 
 /// What all requests of a connection have in common.
@@ -47,7 +48,7 @@ pub(crate) struct Account {
     /// More of it, or why no connection could be made.
     pub(crate) reason: Option<String>,
     pub(crate) destination: Arc<Party>,
-    pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) upstream: Option<Address>,
     pub(crate) upstream_time: Option<std::time::Duration>,
     pub(crate) route: Option<Arc<str>>,
     pub(crate) cluster: Option<Arc<str>>,
@@ -151,7 +152,7 @@ impl Account {
     /// An endpoint is about to be asked.
     pub(crate) fn chose(&mut self, choice: &Choice) {
         self.destination = choice.party().clone();
-        self.upstream = Some(choice.address());
+        self.upstream = Some(choice.address().clone());
         self.cluster = Some(choice.cluster_name().clone());
     }
 
@@ -239,7 +240,7 @@ impl Account {
                 Field::text(seen.and_then(|s| text(&s.user_agent))),
                 Field::text(seen.and_then(|s| text(&s.request_id))),
                 Field::text(seen.map(|s| s.authority.clone())),
-                Field::text(address(self.upstream)),
+                Field::text(self.upstream.as_ref().map(Address::to_string)),
                 Field::text(self.cluster.as_deref().map(str::to_owned)),
                 Field::None,
                 Field::text(address(Some(ledger.destination))),

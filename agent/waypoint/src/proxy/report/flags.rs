@@ -25,24 +25,22 @@ macro_rules! flags {
 
 flags! {
     NO_HEALTHY_UPSTREAM "UH" "No endpoint may be used.",
-    UPSTREAM_CONNECT_FAILURE "UF" "No connection to the endpoint.",
-    UPSTREAM_OVERFLOW "UO" "A limit of the connection pool (circuit breaker).",
-    NO_ROUTE "NR" "No route matches.",
-    UPSTREAM_RETRY_LIMIT "URX" "All retries were used, or all connection attempts.",
-    NO_CLUSTER "NC" "The backend that the route names is not known.",
-    DURATION_TIMEOUT "DT" "The connection was open for as long as it may be.",
-    DOWNSTREAM_DISCONNECT "DC" "The client went away.",
     UPSTREAM_TIMEOUT "UT" "The backend took too long.",
     LOCAL_RESET "LR" "We ended the request on the backend's side.",
     UPSTREAM_REMOTE_RESET "UR" "The backend ended the request.",
+    UPSTREAM_CONNECT_FAILURE "UF" "No connection to the endpoint.",
     UPSTREAM_CONNECTION_TERMINATION "UC" "The backend closed the connection.",
+    UPSTREAM_OVERFLOW "UO" "A limit of the connection pool (circuit breaker).",
+    NO_ROUTE "NR" "No route matches.",
     DELAY_INJECTED "DI" "A delay on purpose.",
     FAULT_INJECTED "FI" "A failure on purpose.",
+    DOWNSTREAM_DISCONNECT "DC" "The client went away.",
+    UPSTREAM_RETRY_LIMIT "URX" "All retries were used, or all connection attempts.",
     STREAM_IDLE_TIMEOUT "SI" "Nothing moved for too long.",
     DOWNSTREAM_PROTOCOL_ERROR "DPE" "The client's HTTP is wrong.",
+    DURATION_TIMEOUT "DT" "The connection was open for as long as it may be.",
     UPSTREAM_PROTOCOL_ERROR "UPE" "The backend's HTTP is wrong.",
-    UPSTREAM_MAX_STREAM_DURATION "UMSDR" "The request took as long as one may.",
-    OVERLOAD "OM" "We have too much to do.",
+    NO_CLUSTER "NC" "The backend that the route names is not known.",
 }
 
 impl Flags {

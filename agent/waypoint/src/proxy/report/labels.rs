@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
 
+use weir_proto::l7;
+
 use super::Flags;
 
 /// One end of a request: a workload, as far as it is known. Made once for each and shared.
@@ -18,6 +20,23 @@ pub struct Party {
     pub canonical_service: Value,
     pub canonical_revision: Value,
     pub cluster: Value,
+}
+
+impl Party {
+    /// An endpoint.
+    pub(crate) fn of(endpoint: &l7::Endpoint) -> Self {
+        let value = |text: &String| Value::from(text.as_str());
+        Self {
+            workload: value(&endpoint.workload),
+            namespace: value(&endpoint.workload_namespace),
+            principal: value(&endpoint.identity),
+            app: value(&endpoint.canonical_name),
+            version: value(&endpoint.canonical_revision),
+            canonical_service: value(&endpoint.canonical_name),
+            canonical_revision: value(&endpoint.canonical_revision),
+            cluster: value(&endpoint.cluster),
+        }
+    }
 }
 
 /// The service that was asked for.

@@ -1,0 +1,139 @@
+//! What a worker knows of clusters and endpoints by heart, so that it need not be worked out for each request.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tracing::warn;
+use weir_proto::l7;
+
+use super::connect::Keepalive;
+use super::pool::{Limits, Version};
+use super::report::Party;
+use crate::balance::{Cluster, Endpoint};
+use crate::route::{BackendRef, duration, limit};
+
+/// Of one worker. What is gone is forgotten when there is twice as much as there was.
+#[derive(Default)]
+pub(crate) struct Clusters {
+    terms: RefCell<ByPlace<Cluster, Rc<Terms>>>,
+    parties: RefCell<ByPlace<Endpoint, Arc<Party>>>,
+    next: Cell<u64>,
+}
+
+/// On which terms a cluster's endpoints are connected to.
+pub(crate) struct Terms {
+    /// Connections of one number are alike: it changes with what a connection depends on, and with nothing else.
+    pub(crate) id: u64,
+    /// As Envoy's users know it.
+    pub(crate) name: Arc<str>,
+    pub(crate) form: Arc<l7::Cluster>,
+    pub(crate) limits: Limits,
+    pub(crate) keepalive: Option<Keepalive>,
+}
+
+impl Clusters {
+    pub(crate) fn terms(&self, cluster: &Arc<Cluster>, backend: &BackendRef) -> Rc<Terms> {
+        let form = cluster.form();
+        let mut known = self.terms.borrow_mut();
+        let before = known.get(&Arc::as_ptr(cluster)).map(|(_, terms)| terms.clone());
+        if let Some(terms) = &before
+            && Arc::ptr_eq(&terms.form, &form)
+        {
+            return terms.clone();
+        }
+        let kept = before.filter(|before| before.suits(&form)).map(|before| before.id);
+        let id = kept.unwrap_or_else(|| self.next.replace(self.next.get() + 1));
+        let terms = Rc::new(Terms::new(id, backend, form));
+        forget_gone(&mut known);
+        known.insert(Arc::as_ptr(cluster), (Arc::downgrade(cluster), terms.clone()));
+        terms
+    }
+
+    pub(crate) fn party(&self, endpoint: &Arc<Endpoint>) -> Arc<Party> {
+        let mut known = self.parties.borrow_mut();
+        if let Some((_, party)) = known.get(&Arc::as_ptr(endpoint)) {
+            return party.clone();
+        }
+        let party = Arc::new(Party::of(endpoint.form()));
+        forget_gone(&mut known);
+        known.insert(Arc::as_ptr(endpoint), (Arc::downgrade(endpoint), party.clone()));
+        party
+    }
+}
+
+/// By the place in memory: the weak reference keeps it from being another's as long as it is in the map.
+type ByPlace<T, V> = HashMap<*const T, (Weak<T>, V)>;
+
+fn forget_gone<T, V>(known: &mut ByPlace<T, V>) {
+    if known.len() == known.capacity() {
+        known.retain(|_, (weak, _)| weak.strong_count() > 0);
+    }
+}
+
+impl Terms {
+    fn new(id: u64, backend: &BackendRef, form: Arc<l7::Cluster>) -> Self {
+        let hostname = backend.resource.split_once('/').map_or(&*backend.resource, |(_, hostname)| hostname);
+        let name = format!("outbound|{}|{}|{hostname}", backend.port, backend.subset);
+        let pool = form.connection_pool.unwrap_or_default();
+        let keepalive = pool.tcp_keepalive.as_ref().map(keepalive);
+        Self { id, name: name.into(), limits: limits(&pool), keepalive, form }
+    }
+
+    /// A connection by these terms is one by those.
+    fn suits(&self, form: &l7::Cluster) -> bool {
+        let of = |form: &l7::Cluster| (form.connection_pool, form.tls.clone(), form.proxy_protocol);
+        of(&self.form) == of(form)
+    }
+
+    /// What is spoken to the endpoint, if the client speaks this.
+    pub(crate) fn version(&self, client: Option<http::Version>) -> Version {
+        match (self.form.protocol(), client) {
+            (l7::UpstreamProtocol::UpstreamHttp2, _) => Version::Http2,
+            (l7::UpstreamProtocol::Same, Some(http::Version::HTTP_2)) => Version::Http2,
+            (l7::UpstreamProtocol::Same | l7::UpstreamProtocol::UpstreamHttp1, _) => Version::Http1,
+        }
+    }
+}
+
+fn limits(pool: &l7::ConnectionPool) -> Limits {
+    let some = |number: u32| Some(number).filter(|number| *number > 0);
+    let time = |field, value| {
+        // The controller has checked them; one that is not a time is as good as none, but not without a word.
+        limit(field, value).unwrap_or_else(|error| {
+            warn!(%error, "a limit of a connection pool is no time: it is left out");
+            None
+        })
+    };
+    let pings = pool.http2_keepalive.as_ref();
+    Limits {
+        connect: time("connect_timeout", pool.connect_timeout.as_ref()).unwrap_or(CONNECT),
+        idle: match &pool.idle_timeout {
+            // Zero is none, which is not what is meant if nothing is said.
+            Some(given) => time("idle_timeout", Some(given)),
+            None => Some(IDLE),
+        },
+        age: time("max_connection_duration", pool.max_connection_duration.as_ref()),
+        requests: some(pool.max_requests_per_connection),
+        streams: some(pool.max_concurrent_streams),
+        pings: pings.and_then(|pings| {
+            let interval = time("interval", pings.interval.as_ref())?;
+            Some((interval, time("timeout", pings.timeout.as_ref()).unwrap_or(PATIENCE)))
+        }),
+    }
+}
+
+fn keepalive(form: &l7::TcpKeepalive) -> Keepalive {
+    let time = |form: &Option<prost_types::Duration>| form.as_ref().and_then(|form| duration(form).ok());
+    Keepalive {
+        probes: Some(form.probes).filter(|probes| *probes > 0),
+        time: time(&form.time),
+        interval: time(&form.interval),
+    }
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(20);
