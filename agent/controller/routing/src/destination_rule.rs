@@ -135,14 +135,14 @@ fn subsets(parts: &Part<Vec<Part<spec::Subset>>>, read: &mut Problems) -> Vec<Ow
         let mut sound = given.unknown.report(&place, read).is_ok();
         let labels = given.labels.try_get(&Place { field: &format!("{field}.labels"), ..place }, read);
         sound &= labels.is_ok();
-        let mut wrong = |message: &str| {
-            read.add(format!("{field}.name"), Reason::Invalid, Effect::ClusterRefused, message);
+        let mut wrong = |effect, message: &str| {
+            read.add(format!("{field}.name"), Reason::Invalid, effect, message);
             sound = false;
         };
         if given.name.is_empty() {
-            wrong("is missing");
+            wrong(Effect::ClusterRefused, "is missing");
         } else if subsets.iter().any(|other| other.name == given.name) {
-            wrong("is the name of another subset, which counts");
+            wrong(Effect::Ignored, "is the name of another subset, which counts");
         }
         let labels = labels.ok().flatten().into_iter().flatten();
         let labels = labels.map(|(name, value)| (name.as_str(), value.as_str())).collect();

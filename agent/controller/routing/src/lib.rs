@@ -3,7 +3,6 @@
 //!
 //! Pure functions: no client, no file, no clock.
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports, reason = "the translators come with the next commits")]
 
 mod destination_rule;
 mod export_to;

@@ -104,7 +104,15 @@ fn words(message: String) -> String {
         Some((what, _)) => format!("{what}, expected an object"),
         None => message,
     };
-    message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match message.split_once(", expected one of ") {
+        // protobuf's spellings are understood, and need not be learnt.
+        Some((what, names)) if what.starts_with("unknown field") => {
+            let names: Vec<&str> = names.split(", ").filter(|name| !name.contains('_')).collect();
+            format!("{what}, expected one of {}", names.join(", "))
+        }
+        _ => message,
+    }
 }
 
 /// Fields that nobody knows: misspelt, or of a version to come.

@@ -47,8 +47,12 @@ fn conditions(problems: &Problems, meta: &Meta) -> Vec<Condition> {
     };
     let refused: Vec<&Problem> =
         problems.iter().filter(|problem| problem.effect == Effect::Refused).collect();
-    let notices = problems.iter().filter(|problem| problem.effect == Effect::Notice);
-    let partly = |problem: &&Problem| !matches!(problem.effect, Effect::Notice | Effect::Refused);
+    let is_notice = |problem: &&Problem| problem.effect == Effect::Notice && !problem.reason.is_reference();
+    let notices = problems.iter().filter(is_notice);
+    // References have a condition of their own.
+    let partly = |problem: &&Problem| {
+        !matches!(problem.effect, Effect::Notice | Effect::Refused) && !problem.reason.is_reference()
+    };
     let partly: Vec<&Problem> = problems.iter().filter(partly).collect();
     let mut conditions = Vec::new();
     match refused.first() {

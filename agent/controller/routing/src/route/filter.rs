@@ -115,7 +115,7 @@ impl List<'_> {
             other => {
                 let place = if is_rule { "a rule" } else { "a backend" };
                 let kind = self.context.route.object.kind.name();
-                let message = format!("{} is no filter of {place} of an {kind}", quoted(other));
+                let message = format!("{} is no filter of {place} of {kind}s", quoted(other));
                 Err((".type", Reason::UnsupportedValue, message))
             }
         }

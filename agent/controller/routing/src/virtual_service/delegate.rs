@@ -51,9 +51,10 @@ pub(super) fn rules(
         if let Some(route) = part.get(&Place { field: &field, effect: Effect::RuleLeftOut }, &mut own) {
             made.extend(rule(&context.at(child), route, i, &parent, &mut own));
         }
-        // Said once at the delegate itself; here it is said whose it is.
+        // The author of the root reads its status, and there the field that delegates.
         let of_child = |problem: Problem| Problem {
-            message: format!("{}: {}", child.object, problem.message),
+            message: format!("{} {}: {}", child.object, problem.field, problem.message),
+            field: format!("{}.delegate", parent.field),
             ..problem
         };
         problems.extend(own.into_iter().filter(|problem| problem.reason != Reason::Notice).map(of_child));
@@ -104,7 +105,11 @@ fn rule(
     let field = format!("spec.http[{index}]");
     let label = format!("{} by {}", name(context.virtual_service, route, index), parent.name);
     let own = matches(context, &route.matches, &field, problems).ok()??;
-    let both = inside(&parent.matches, &own);
+    let (both, outside) = inside(&parent.matches, &own);
+    for i in outside.iter().filter(|_| !both.is_empty()) {
+        let message = format!("lies outside of {} of the rule that delegates to it", parent.field);
+        problems.add(format!("{field}.match[{i}]"), Reason::Invalid, Effect::Ignored, message);
+    }
     if both.is_empty() && !(parent.matches.is_empty() && own.is_empty()) {
         let message = format!("lies outside of {} of the rule that delegates to it", parent.field);
         problems.add(format!("{field}.match"), Reason::Invalid, Effect::RuleLeftOut, message);
@@ -119,14 +124,16 @@ fn rule(
     Some(finish(action::rule(context, route, shell, &field, problems), label, both))
 }
 
-/// Every pair that can hold together, the child's being the narrower.
-fn inside(parent: &[l7::Match], child: &[l7::Match]) -> Vec<l7::Match> {
+/// Every pair that can hold together, the child's being the narrower; and those of the child that never hold.
+fn inside(parent: &[l7::Match], child: &[l7::Match]) -> (Vec<l7::Match>, Vec<usize>) {
     match (parent, child) {
-        ([], child) => child.to_vec(),
-        (parent, []) => parent.to_vec(),
+        ([], child) => (child.to_vec(), Vec::new()),
+        (parent, []) => (parent.to_vec(), Vec::new()),
         (parent, child) => {
-            let pairs = parent.iter().flat_map(|outer| child.iter().map(move |inner| (outer, inner)));
-            pairs.filter_map(|(outer, inner)| both(outer, inner)).collect()
+            let with = |inner: &l7::Match| parent.iter().filter_map(|outer| both(outer, inner)).collect();
+            let made: Vec<Vec<l7::Match>> = child.iter().map(with).collect();
+            let outside = made.iter().enumerate().filter(|(_, pairs)| pairs.is_empty()).map(|(i, _)| i);
+            (made.concat(), outside.collect())
         }
     }
 }
