@@ -67,6 +67,7 @@ const PROGRAMS: &[Program] = &[
     program("tcpdump", "tcpdump", "the capture on the link between the nodes"),
     program("ip", "iproute2", "namespaces and veth pairs"),
     program("nft", "nftables", "packet counters on the link"),
+    program("bpftool", "bpftool", "taking listeners out of a pod's map"),
 ];
 
 /// The version that the project's configuration was written for.
