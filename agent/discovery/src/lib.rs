@@ -16,6 +16,7 @@ mod apply;
 pub mod channel;
 pub mod convert;
 mod file;
+mod follow;
 mod intern;
 mod metrics;
 pub mod on_demand;

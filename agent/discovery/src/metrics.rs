@@ -21,7 +21,7 @@ pub struct Metrics {
     workloads: Gauge<u64, AtomicU64>,
     services: Gauge<u64, AtomicU64>,
     policies: Gauge<u64, AtomicU64>,
-    pub(crate) xds: xds::Metrics,
+    xds: xds::Metrics,
 }
 
 impl Metrics {
@@ -57,6 +57,11 @@ impl Metrics {
         registry.register("workloads", "Workloads known", self.workloads.clone());
         registry.register("services", "Services known", self.services.clone());
         registry.register("policies", "Policies known", self.policies.clone());
+    }
+
+    /// What streams count; one for all streams of the process.
+    pub fn streams(&self) -> xds::Metrics {
+        self.xds.clone()
     }
 
     pub(crate) fn publish(&self, directory: &Directory) {

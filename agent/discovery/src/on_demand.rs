@@ -1,4 +1,5 @@
-//! Resources of any type that are asked for by name, without the wire: responses in, bytes and requests out.
+//! Resources of any type that are asked for by name. [`Client`] is the protocol without the wire: responses in, bytes and
+//! requests out; [`run`] is the same on streams to a control plane.
 //!
 //! What a resource means is its asker's business, which says what it wants with [`Client::want`] and may refuse what
 //! comes. The state outlives the stream: what was learned stays until the control plane says otherwise, and a new stream
@@ -12,8 +13,10 @@ use weir_proto::core::Node;
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use weir_proto::google::rpc::Status;
 
+mod asker;
 mod collection;
 
+pub use asker::{Asker, run};
 use collection::Collection;
 
 /// What one program holds of the resources that it asked for.
@@ -112,6 +115,15 @@ impl Client {
     /// Whether the control plane has answered for a name: with a resource, or that there is none.
     pub fn is_known(&self, type_url: &str, name: &str) -> bool {
         self.types.get(type_url).is_some_and(|collection| collection.is_known(name))
+    }
+
+    /// What was refused and has not become good since: type, name and reason.
+    pub fn rejected(&self) -> impl Iterator<Item = (&'static str, &str, &str)> + Clone {
+        let of = |(url, collection): (&&'static str, _)| {
+            let url = *url;
+            Collection::rejected(collection).map(move |(name, why)| (url, name, why))
+        };
+        self.types.iter().flat_map(of)
     }
 
     /// Whether each type of which something is wanted was answered on this stream.

@@ -1,7 +1,7 @@
 //! The mesh from a control plane: delta discovery over one gRPC stream.
 //!
 //! [`Client`] is the protocol without the wire: it survives every stream and is what makes a reconnect cheap. The rest of
-//! this file is the coat around it: connect, send what it says, give it what comes in, publish what it knows, wait, again.
+//! this file publishes what it knows; the streams are `follow`'s.
 //!
 //! ```text
 //!   ControlChannel --responses--> Client --directory--> Store, Update
@@ -14,39 +14,33 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokio::sync::watch::Sender;
-use tokio::time::Instant;
-use weir_proto::discovery::DeltaDiscoveryResponse;
+use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
 use crate::channel::ControlChannel;
+use crate::follow::{Follower, Subscriber, complain};
 use crate::{Store, Update};
 
 mod apply;
-mod backoff;
 mod client;
 mod local;
-mod metrics;
 mod netns;
 mod node;
-mod status;
-mod stream;
 mod subscription;
 mod version;
 
-use backoff::Backoff;
+pub use crate::follow::{Metrics, Report, Status};
 pub use client::{Client, Outcome};
 pub use local::LocalPods;
-pub use metrics::Metrics;
 pub use netns::{NetnsPattern, PatternError};
-pub use node::NodeInfo;
-pub use status::{Report, Status};
+pub use node::{NodeInfo, Role};
 
 /// What [`run`] needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Who we are.
     pub node: NodeInfo,
-    /// How we know which workloads are ours.
-    pub local: LocalPods,
+    /// How we know which workloads are ours, if we capture any.
+    pub local: Option<LocalPods>,
 }
 
 /// Keeps `store` at what the control plane says and tells `updates` about the workloads of this node, until it is
@@ -59,36 +53,14 @@ pub async fn run(
     status: Arc<Status>,
 ) -> Infallible {
     let client = Client::new(config.node.message());
-    let mut follower = Follower { config, channel, store, updates, status, client, published: false };
-    let mut backoff = Backoff::new();
-    let mut said = String::new();
-    loop {
-        let begun = Instant::now();
-        let ended = follower.stream().await;
-        follower.store.metrics().xds.terminated(ended.reason);
-        if ended.healthy && begun.elapsed() >= backoff::USEFUL {
-            backoff.reset();
-        }
-        let wait = backoff.next(rand::random());
-        let address = follower.channel.address();
-        let problem = ended.problem.unwrap_or_else(|| "the control plane ended the stream".into());
-        // An absence of an hour is one line, not two hundred.
-        if problem == said {
-            tracing::debug!(%address, ?wait, "discovery: {problem}");
-        } else {
-            tracing::warn!(%address, ?wait, "discovery: {problem}; what is known stays in force");
-            said.clone_from(&problem);
-        }
-        follower.status.lost(problem);
-        follower.store.metrics().xds.connected.set(0);
-        tokio::time::sleep(wait).await;
-    }
+    let metrics = store.metrics().streams();
+    let subscriber = Mesh { config, store, updates, status: status.clone(), client, published: false };
+    Follower { channel, status, metrics, subscriber }.run().await
 }
 
-/// Who follows the control plane, and what for.
-struct Follower {
+/// Who learns the mesh, and what for.
+struct Mesh {
     config: Config,
-    channel: ControlChannel,
     store: Store,
     updates: Sender<Update>,
     status: Arc<Status>,
@@ -96,12 +68,13 @@ struct Follower {
     published: bool,
 }
 
-impl Follower {
+impl Subscriber for Mesh {
+    fn open(&mut self) -> Vec<DeltaDiscoveryRequest> {
+        self.client.open()
+    }
+
     /// Applies a response, publishes what came of it, and gives the answer.
-    async fn take(
-        &mut self,
-        response: DeltaDiscoveryResponse,
-    ) -> weir_proto::discovery::DeltaDiscoveryRequest {
+    async fn take(&mut self, response: DeltaDiscoveryResponse) -> Vec<DeltaDiscoveryRequest> {
         let type_url = response.type_url.clone();
         let outcome = self.receive(response).await;
         let metrics = self.store.metrics();
@@ -109,18 +82,22 @@ impl Follower {
             metrics.accept(&outcome.changes);
         } else {
             metrics.accept_partly(&outcome.changes);
-            for refused in outcome.refused.iter().take(SAID) {
-                tracing::error!(%type_url, "refused: {refused}");
-            }
+            complain(&type_url, &outcome.refused);
         }
         tracing::debug!(%type_url, changes = ?outcome.changes, refused = outcome.refused.len(), "response");
-        self.status.learned(&self.client);
+        self.status.learned(self.client.is_ready(), self.client.rejected());
         if self.client.is_complete() && (!outcome.changes.is_empty() || !self.published) {
             self.publish();
         }
-        outcome.answer
+        vec![outcome.answer]
     }
 
+    fn is_answered(&self) -> bool {
+        self.client.is_answered()
+    }
+}
+
+impl Mesh {
     /// A large response takes a while: not on the thread that also renews certificates.
     async fn receive(&mut self, response: DeltaDiscoveryResponse) -> Outcome {
         if response.resources.len() + response.removed_resources.len() <= SMALL {
@@ -147,7 +124,10 @@ impl Follower {
 
     fn publish(&mut self) {
         let directory = Arc::new(self.client.directory().clone());
-        let update = self.config.local.update(directory.clone());
+        let update = match &self.config.local {
+            Some(local) => local.update(directory.clone()),
+            None => Update { directory: directory.clone(), ..Update::default() },
+        };
         self.store.publish(directory);
         let first = !std::mem::replace(&mut self.published, true);
         self.updates.send_if_modified(|current| {
@@ -161,8 +141,6 @@ impl Follower {
 
 /// Responses up to this many names take less than a millisecond.
 const SMALL: usize = 64;
-/// Refusals of one response that are logged one by one; the answer and the config dump have more.
-const SAID: usize = 20;
 
 #[cfg(test)]
 mod tests;

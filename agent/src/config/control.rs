@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use weir_discovery::channel::{ChannelConfig, ControlChannel};
-use weir_discovery::xds::{self, LocalPods, NetnsPattern, NodeInfo};
+use weir_discovery::xds::{self, LocalPods, NetnsPattern, NodeInfo, Role};
 use weir_model::DEFAULT_CLUSTER;
 use weir_process::Reader;
 
@@ -92,6 +92,7 @@ fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {
     let netns: NetnsPattern = reader.or("pod-netns", s.pod_netns.clone(), NETNS);
     xds::Config {
         node: NodeInfo {
+            role: Role::NodeProxy,
             node: node.to_owned(),
             pod: s.pod_name.clone().unwrap_or_else(|| format!("weir-agent-{node}")),
             namespace: text(&s.pod_namespace, NAMESPACE),
@@ -101,7 +102,7 @@ fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {
             network: text(&s.network, ""),
             domain: DOMAIN.to_owned(),
         },
-        local: LocalPods { node: node.to_owned(), cluster, netns },
+        local: Some(LocalPods { node: node.to_owned(), cluster, netns }),
     }
 }
 

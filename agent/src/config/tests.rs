@@ -85,7 +85,8 @@ fn a_control_plane_is_the_source_and_the_ca() {
     let (channel, xds) = *control;
     assert_eq!(channel.address(), "https://c.ns.svc:15012");
     assert_eq!((xds.node.pod.as_str(), xds.node.namespace.as_str()), ("weir-agent-a", "weir-system"));
-    assert_eq!((xds.local.node.as_str(), xds.local.cluster.as_str()), ("a", "Kubernetes"));
+    let local = xds.local.unwrap();
+    assert_eq!((local.node.as_str(), local.cluster.as_str()), ("a", "Kubernetes"));
     let Signer::Control(ca) = config.identity.signer else { panic!("{:?}", config.identity.signer) };
     assert_eq!(ca.channel.address(), "https://c.ns.svc:15012");
     assert_eq!(ca.headers, [("clusterid".to_owned(), "Kubernetes".to_owned())]);

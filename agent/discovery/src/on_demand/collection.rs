@@ -12,6 +12,8 @@ pub(super) struct Collection {
     held: BTreeMap<String, Held>,
     /// The control plane said that there is none.
     absent: BTreeSet<String>,
+    /// The newest version was refused, and why.
+    rejected: BTreeMap<String, String>,
     /// The stream has had a request of this type.
     open: bool,
     answered: bool,
@@ -42,6 +44,7 @@ impl Collection {
         for name in &dropped {
             self.held.remove(name);
             self.absent.remove(name);
+            self.rejected.remove(name);
         }
         self.wanted = names;
         if !self.open {
@@ -65,15 +68,18 @@ impl Collection {
         if !self.wanted.contains(&name) {
             return Ok(false);
         }
-        let body: Bytes = resource.ok_or("it has no body")?.value.into();
-        if let Some(held) = self.held.get_mut(&name)
-            && held.body == body
+        let body: Result<Bytes, _> = resource.map(|any| any.value.into()).ok_or("it has no body".to_owned());
+        if let (Some(held), Ok(body)) = (self.held.get_mut(&name), &body)
+            && held.body == *body
         {
             held.version = version;
+            self.rejected.remove(&name);
             return Ok(false);
         }
-        check(&name, &body)?;
+        let checked = body.and_then(|body| check(&name, &body).map(|()| body));
+        let body = checked.inspect_err(|why| drop(self.rejected.insert(name.clone(), why.clone())))?;
         self.absent.remove(&name);
+        self.rejected.remove(&name);
         self.held.insert(name, Held { version, body });
         Ok(true)
     }
@@ -81,6 +87,7 @@ impl Collection {
     /// Whether it is other than before.
     pub(super) fn remove(&mut self, name: &str) -> bool {
         self.answered = true;
+        self.rejected.remove(name);
         self.wanted.contains(name) && (self.held.remove(name).is_some() | self.absent.insert(name.to_owned()))
     }
 
@@ -90,6 +97,10 @@ impl Collection {
 
     pub(super) fn is_known(&self, name: &str) -> bool {
         self.held.contains_key(name) || self.absent.contains(name)
+    }
+
+    pub(super) fn rejected(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.rejected.iter().map(|(name, why)| (name.as_str(), why.as_str()))
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Resources that were refused and have not become good since, with the reason.
-    pub fn rejected(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn rejected(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         let both = self.addresses.rejected().iter().chain(self.authorizations.rejected());
         both.map(|(name, why)| (&**name, why.as_str()))
     }

@@ -7,9 +7,11 @@ use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use weir_proto::core::Node;
 
-/// Who this agent is, for the control plane.
+/// Who this process is, for the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeInfo {
+    /// What it does.
+    pub role: Role,
     /// The node that it serves.
     pub node: String,
     /// Its own pod.
@@ -28,10 +30,30 @@ pub struct NodeInfo {
     pub domain: String,
 }
 
+/// What a client of the control plane does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Carries the traffic of a node's pods.
+    #[default]
+    NodeProxy,
+    /// Serves the L7 half of services.
+    Waypoint,
+}
+
+impl Role {
+    /// As control planes know it.
+    fn id(self) -> &'static str {
+        match self {
+            Self::NodeProxy => "ztunnel",
+            Self::Waypoint => "waypoint",
+        }
+    }
+}
+
 impl NodeInfo {
     /// The message. Its id has exactly the four parts that control planes insist on.
     pub(crate) fn message(&self) -> Node {
-        let Self { pod, namespace, domain, .. } = self;
+        let Self { role, pod, namespace, domain, .. } = self;
         let ip = self.addresses.first().copied().unwrap_or(UNKNOWN);
         let addresses: Vec<_> = self.addresses.iter().map(IpAddr::to_string).collect();
         let mut metadata = BTreeMap::new();
@@ -50,7 +72,7 @@ impl NodeInfo {
         put("ISTIO_VERSION", SPEAKS_LIKE);
         put("WEIR_VERSION", env!("CARGO_PKG_VERSION"));
         Node {
-            id: format!("ztunnel~{ip}~{pod}.{namespace}~{namespace}.svc.{domain}"),
+            id: format!("{}~{ip}~{pod}.{namespace}~{namespace}.svc.{domain}", role.id()),
             cluster: self.cluster.clone(),
             metadata: Some(Struct { fields: metadata }),
             locality: None,
@@ -69,6 +91,7 @@ mod tests {
 
     fn info() -> NodeInfo {
         NodeInfo {
+            role: Role::NodeProxy,
             node: "n1".into(),
             pod: "weir-agent-x".into(),
             namespace: "weir-system".into(),

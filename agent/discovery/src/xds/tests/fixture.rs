@@ -19,7 +19,7 @@ use weir_proto::security::Authorization;
 use weir_proto::{type_url, workload};
 
 use crate::channel::{ChannelConfig, ChannelError, ControlChannel, Dialed, Dialer};
-use crate::xds::{Config, LocalPods, NodeInfo, Status, run};
+use crate::xds::{Config, LocalPods, NodeInfo, Role, Status, run};
 use crate::{Store, Update};
 
 /// An agent that follows a control plane which the test plays.
@@ -166,6 +166,7 @@ pub(super) fn config_of_n1() -> Config {
     let netns = "/run/netns/{name}".parse().unwrap();
     Config {
         node: NodeInfo {
+            role: Role::NodeProxy,
             node: "n1".into(),
             pod: "agent".into(),
             namespace: "weir-system".into(),
@@ -175,7 +176,7 @@ pub(super) fn config_of_n1() -> Config {
             network: String::new(),
             domain: "cluster.local".into(),
         },
-        local: LocalPods { node: "n1".into(), cluster: "Kubernetes".into(), netns },
+        local: Some(LocalPods { node: "n1".into(), cluster: "Kubernetes".into(), netns }),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::fixture::*;
-use crate::xds::stream::FIRST_ANSWER;
+use crate::follow::FIRST_ANSWER;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_known_survives_and_is_told_to_the_next() {

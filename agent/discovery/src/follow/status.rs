@@ -6,8 +6,6 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
-use super::Client;
-
 /// How it stands with the control plane; shared between who follows it and who is asked.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -54,16 +52,21 @@ impl Status {
         });
     }
 
-    pub(super) fn learned(&self, client: &Client) {
-        if client.is_ready() {
+    /// A response is through. `rejected` is all that is refused now.
+    pub(crate) fn learned<'r>(
+        &self,
+        is_ready: bool,
+        rejected: impl Iterator<Item = (&'r str, &'r str)> + Clone,
+    ) {
+        if is_ready {
             self.ready.store(true, Ordering::Release);
         }
         let known = self.report.load();
-        let same =
-            known.rejected.iter().map(|(name, why)| (name.as_str(), why.as_str())).eq(client.rejected());
-        if !same {
+        let mut old = known.rejected.iter();
+        let is_next = |(name, why)| old.next().is_some_and(|old| old.0 == name && old.1 == why);
+        if !(rejected.clone().all(is_next) && old.next().is_none()) {
             let own = |(name, why): (&str, &str)| (name.to_owned(), why.to_owned());
-            self.change(|report| report.rejected = client.rejected().map(own).collect());
+            self.change(|report| report.rejected = rejected.map(own).collect());
         }
     }
 

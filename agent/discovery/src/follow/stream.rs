@@ -11,8 +11,8 @@ use tonic::{Code, Status};
 use weir_proto::discovery::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
-use super::Follower;
-use super::metrics::Reason;
+use super::metrics::{Open, Reason};
+use super::{Follower, Subscriber};
 
 /// How a stream ended.
 pub(super) struct Ended {
@@ -23,7 +23,7 @@ pub(super) struct Ended {
     pub(super) healthy: bool,
 }
 
-impl Follower {
+impl<S: Subscriber> Follower<S> {
     /// Follows one stream to its end.
     pub(super) async fn stream(&mut self) -> Ended {
         let channel = match self.channel.connect().await {
@@ -37,7 +37,7 @@ impl Follower {
             AggregatedDiscoveryServiceClient::with_interceptor(channel, self.channel.credentials())
                 .max_decoding_message_size(MOST_DECODED);
         let (requests, queue) = mpsc::channel(QUEUE);
-        for request in self.client.open() {
+        for request in self.subscriber.open() {
             // There is room for them.
             let _ = requests.try_send(request);
         }
@@ -46,7 +46,7 @@ impl Follower {
         match timeout_at(deadline, call).await {
             Ok(Ok(response)) => {
                 self.status.connected();
-                self.store.metrics().xds.connected.set(1);
+                let _open = Open::count(&self.metrics);
                 tracing::info!(address = self.channel.address(), "discovery: stream open");
                 self.follow(response.into_inner(), requests, deadline).await
             }
@@ -59,11 +59,12 @@ impl Follower {
         &mut self,
         mut responses: Streaming<DeltaDiscoveryResponse>,
         requests: mpsc::Sender<DeltaDiscoveryRequest>,
-        deadline: Instant,
+        mut deadline: Instant,
     ) -> Ended {
         loop {
             let next = responses.message();
-            let next = match self.client.is_answered() {
+            let was_answered = self.subscriber.is_answered();
+            let next = match was_answered {
                 true => Ok(next.await),
                 false => timeout_at(deadline, next).await,
             };
@@ -73,22 +74,28 @@ impl Follower {
                 Ok(Err(status)) => return self.failed(&status),
                 Err(_) => return silent(),
             };
-            self.store.metrics().xds.message(&response);
-            let answer = self.take(response).await;
-            if answer.response_nonce.is_empty() {
+            self.metrics.message(&response);
+            let sent = self.subscriber.take(response).await;
+            if sent.first().is_none_or(|answer| answer.response_nonce.is_empty()) {
                 return broken("the control plane sent a response without a nonce".into());
             }
-            match timeout(STALLED, requests.send(answer)).await {
-                Ok(Ok(())) => {}
-                // The reason comes with the next message.
-                Ok(Err(_)) => {}
-                Err(_) => return broken(format!("the control plane has read nothing for {STALLED:?}")),
+            // What is asked for anew has its own time.
+            if was_answered {
+                deadline = Instant::now() + FIRST_ANSWER;
+            }
+            for request in sent {
+                match timeout(STALLED, requests.send(request)).await {
+                    Ok(Ok(())) => {}
+                    // The reason comes with the next message.
+                    Ok(Err(_)) => {}
+                    Err(_) => return broken(format!("the control plane has read nothing for {STALLED:?}")),
+                }
             }
         }
     }
 
     fn complete(&self) -> Ended {
-        Ended { reason: Reason::Complete, problem: None, healthy: self.client.is_answered() }
+        Ended { reason: Reason::Complete, problem: None, healthy: self.subscriber.is_answered() }
     }
 
     fn failed(&self, status: &Status) -> Ended {
@@ -98,7 +105,7 @@ impl Follower {
             status.code(),
             Unknown | Cancelled | DeadlineExceeded | Unavailable | Internal | Aborted
         );
-        let healthy = broke && self.client.is_answered();
+        let healthy = broke && self.subscriber.is_answered();
         let reason = if healthy { Reason::Reconnect } else { Reason::Error };
         let mut problem = format!("the control plane says {:?}: {}", status.code(), status.message());
         if let Some(cause) = status.source() {
@@ -135,6 +142,6 @@ const MOST_DECODED: usize = 200 << 20;
 /// Answers under way.
 const QUEUE: usize = 16;
 /// How long a control plane may take for the first response of every type; another may be better off.
-pub(super) const FIRST_ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const FIRST_ANSWER: Duration = Duration::from_secs(60);
 /// How long our answers may lie.
 const STALLED: Duration = Duration::from_secs(30);

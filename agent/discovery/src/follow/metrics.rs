@@ -1,4 +1,4 @@
-//! What the discovery stream counts, by the names that Istio's dashboards know.
+//! What discovery streams count, by the names that Istio's dashboards know.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -7,16 +7,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use prost::Message;
 use weir_proto::discovery::DeltaDiscoveryResponse;
+use weir_proto::type_url;
 
-use super::apply::Kind;
-
-/// Counters of the stream. Clones share the values.
+/// Counters of the streams of a process. Clones share the values.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     terminations: Family<Termination, Counter>,
     messages: Family<Url, Counter>,
     bytes: Family<Url, Counter>,
-    pub(crate) connected: Gauge,
+    connected: Gauge,
 }
 
 /// Why a stream ended.
@@ -53,7 +52,7 @@ impl Metrics {
         registry.register("istio_xds_message_bytes", "Their size on the wire", self.bytes.clone());
         registry.register(
             "weir_discovery_connected",
-            "1 while there is a stream to the control plane",
+            "Streams to the control plane that are open",
             self.connected.clone(),
         );
     }
@@ -64,8 +63,34 @@ impl Metrics {
 
     pub(super) fn message(&self, response: &DeltaDiscoveryResponse) {
         // A type that nobody asked for is the control plane's text: no label of its own.
-        let url = Url { url: Kind::of(&response.type_url).map_or("other", Kind::type_url) };
+        let url = Url { url: TYPES.into_iter().find(|url| *url == response.type_url).unwrap_or("other") };
         self.messages.get_or_create(&url).inc();
         self.bytes.get_or_create(&url).inc_by(response.encoded_len() as u64);
     }
 }
+
+/// A stream, until it is over.
+pub(super) struct Open(Gauge);
+
+impl Open {
+    pub(super) fn count(metrics: &Metrics) -> Self {
+        metrics.connected.inc();
+        Self(metrics.connected.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What is asked for somewhere.
+const TYPES: [&str; 6] = [
+    type_url::ADDRESS,
+    type_url::AUTHORIZATION,
+    type_url::WAYPOINT,
+    type_url::FRONTEND,
+    type_url::BACKEND,
+    type_url::ENDPOINTS,
+];
