@@ -126,3 +126,45 @@ const PER_ADDRESS: usize = 32;
 /// Of a connection, however busy.
 const LIFETIME: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    async fn ask(mut stream: TcpStream) -> String {
+        let mut reply = String::new();
+        // Who is turned away may not even be able to ask.
+        let _ = stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await;
+        let _ = stream.read_to_string(&mut reply).await;
+        reply
+    }
+
+    #[tokio::test]
+    async fn one_address_does_not_keep_the_others_out() {
+        let endpoint = Endpoint::bind("test", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = endpoint.0.local_addr().unwrap();
+        let served =
+            tokio::spawn(endpoint.serve(Arc::new(()), |_, _| async { text(StatusCode::OK, "here") }));
+        let mut silent = Vec::new();
+        for _ in 0..PER_ADDRESS {
+            silent.push(connect("127.0.0.1:0", address).await);
+        }
+        assert_eq!(ask(connect("127.0.0.1:0", address).await).await, "");
+        assert!(ask(connect("127.0.0.2:0", address).await).await.ends_with("here"));
+        drop(silent);
+        while !ask(connect("127.0.0.1:0", address).await).await.ends_with("here") {
+            // That they went is noticed a moment later.
+            tokio::task::yield_now().await;
+        }
+        served.abort();
+    }
+}
