@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
 use weir_discovery::channel::{ChannelConfig, ControlChannel};
-use weir_discovery::xds::{self, LocalPods, NodeInfo};
+use weir_discovery::xds::{self, LocalPods, NodeInfo, Role};
 use weir_discovery::{Store, Update};
 
 use crate::mesh::{ROOT, node_name};
@@ -44,6 +44,7 @@ pub(crate) struct Report {
 /// Runs the discovery until the whole mesh is known.
 pub(crate) async fn run(args: &AgentArgs) -> Result<()> {
     let node = NodeInfo {
+        role: Role::NodeProxy,
         node: node_name(0),
         pod: "weir-agent-0".into(),
         namespace: ROOT.into(),
@@ -68,7 +69,8 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<()> {
     let (updates, _held) = watch::channel(Update::default());
     let before = process::memory("self")?;
     let begun = Instant::now();
-    let follow = xds::run(xds::Config { node, local }, channel, store.clone(), updates, status.clone());
+    let follow =
+        xds::run(xds::Config { node, local: Some(local) }, channel, store.clone(), updates, status.clone());
     let follow = tokio::spawn(follow);
     let mut changes = store.changes();
     while !status.is_ready() {
