@@ -154,6 +154,11 @@ pub struct Peer {
     pub remote_ip_blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "8")]
     pub not_remote_ip_blocks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of the identity: what is before /ns/.
+    #[prost(message, repeated, tag = "9")]
+    pub trust_domains: ::prost::alloc::vec::Vec<StringMatch>,
+    #[prost(message, repeated, tag = "10")]
+    pub not_trust_domains: ::prost::alloc::vec::Vec<StringMatch>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Operation {
@@ -210,7 +215,7 @@ pub struct Condition {
 pub mod condition {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Attribute {
-        /// Lower case name of a request header.
+        /// Lower case name of a request header. `host` is the authority of the request in every version of HTTP.
         #[prost(string, tag = "1")]
         Header(::prost::alloc::string::String),
         #[prost(enumeration = "super::Attribute", tag = "2")]
@@ -258,6 +263,7 @@ pub enum Attribute {
     DestinationIp = 5,
     DestinationPort = 6,
     ConnectionSni = 7,
+    SourceTrustDomain = 8,
 }
 impl Attribute {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -274,6 +280,7 @@ impl Attribute {
             Self::DestinationIp => "DESTINATION_IP",
             Self::DestinationPort => "DESTINATION_PORT",
             Self::ConnectionSni => "CONNECTION_SNI",
+            Self::SourceTrustDomain => "SOURCE_TRUST_DOMAIN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -287,6 +294,7 @@ impl Attribute {
             "DESTINATION_IP" => Some(Self::DestinationIp),
             "DESTINATION_PORT" => Some(Self::DestinationPort),
             "CONNECTION_SNI" => Some(Self::ConnectionSni),
+            "SOURCE_TRUST_DOMAIN" => Some(Self::SourceTrustDomain),
             _ => None,
         }
     }

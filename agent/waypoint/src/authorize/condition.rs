@@ -1,12 +1,14 @@
 //! When: an attribute and its values.
 
 use http::HeaderName;
+use http::header::HOST;
 use weir_proto::l7;
 use weir_proto::l7::condition::Attribute as Form;
 
 use super::blocks::Blocks;
 use super::holds::Wanted;
-use super::peer::{namespace, principal, remote};
+use super::operation::is_host;
+use super::peer::{namespace, principal, remote, trust_domain};
 use super::{Holds, Visit};
 use crate::route::{Reason, Rejection, TextMatch, each, header_value};
 
@@ -24,6 +26,7 @@ enum Attribute {
     RemoteIp,
     SourceNamespace,
     SourcePrincipal,
+    SourceTrustDomain,
     DestinationIp,
     DestinationPort,
     Sni,
@@ -59,6 +62,7 @@ impl Condition {
             Attribute::Header(name) => return self.holds_header(name, visit),
             Attribute::SourceNamespace => return self.texts.holds_text(namespace(visit.identity)),
             Attribute::SourcePrincipal => return self.texts.holds_text(principal(visit.identity)),
+            Attribute::SourceTrustDomain => return self.texts.holds_text(trust_domain(visit.identity)),
             Attribute::DestinationPort => {
                 return self.texts.holds_text(Some(&visit.destination.port().to_string()));
             }
@@ -71,6 +75,11 @@ impl Condition {
     }
 
     fn holds_header(&self, name: &HeaderName, visit: &Visit<'_>) -> Holds {
+        if name == HOST {
+            // HTTP/2 has no such field, and nobody gets past a policy by his version.
+            let is_host = |text: &TextMatch| visit.request.is_some_and(|r| is_host(text, r.authority));
+            return self.texts.holds_of(visit.request.is_some(), is_host);
+        }
         let value = visit.request.and_then(|request| header_value(request.headers, name));
         self.texts
             .holds_of(visit.request.is_some(), |text| value.as_ref().is_some_and(|value| text.matches(value)))
@@ -97,6 +106,7 @@ fn attribute(form: Option<&Form>) -> Result<Attribute, Rejection> {
             Ok(l7::Attribute::RemoteIp) => Attribute::RemoteIp,
             Ok(l7::Attribute::SourceNamespace) => Attribute::SourceNamespace,
             Ok(l7::Attribute::SourcePrincipal) => Attribute::SourcePrincipal,
+            Ok(l7::Attribute::SourceTrustDomain) => Attribute::SourceTrustDomain,
             Ok(l7::Attribute::DestinationIp) => Attribute::DestinationIp,
             Ok(l7::Attribute::DestinationPort) => Attribute::DestinationPort,
             Ok(l7::Attribute::ConnectionSni) => Attribute::Sni,

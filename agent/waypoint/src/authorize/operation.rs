@@ -56,7 +56,7 @@ impl Operation {
 }
 
 /// With the port as the client wrote it, or without: the port in `Host` is nothing but the client's word.
-fn is_host(text: &TextMatch, authority: &str) -> bool {
+pub(super) fn is_host(text: &TextMatch, authority: &str) -> bool {
     text.matches(authority.as_bytes())
         || without_port(authority).is_some_and(|host| text.matches(host.as_bytes()))
 }

@@ -11,6 +11,7 @@ use crate::route::{Rejection, TextMatch, each};
 pub(super) struct Peer {
     principals: Wanted<TextMatch>,
     namespaces: Wanted<TextMatch>,
+    trust_domains: Wanted<TextMatch>,
     source: Wanted<Blocks>,
     remote: Wanted<Blocks>,
 }
@@ -34,6 +35,7 @@ impl Peer {
         Ok(Self {
             principals: texts("principals", &form.principals, &form.not_principals)?,
             namespaces: texts("namespaces", &form.namespaces, &form.not_namespaces)?,
+            trust_domains: texts("trust_domains", &form.trust_domains, &form.not_trust_domains)?,
             source: blocks("ip_blocks", &form.ip_blocks, &form.not_ip_blocks)?,
             remote: blocks("remote_ip_blocks", &form.remote_ip_blocks, &form.not_remote_ip_blocks)?,
         })
@@ -43,6 +45,7 @@ impl Peer {
         Holds::all([
             self.principals.holds_text(principal(visit.identity)),
             self.namespaces.holds_text(namespace(visit.identity)),
+            self.trust_domains.holds_text(trust_domain(visit.identity)),
             self.source.holds(|blocks| blocks.contain(visit.source)),
             self.remote.holds(|blocks| blocks.contain(remote(visit))),
         ])
@@ -58,6 +61,11 @@ pub(super) fn principal(identity: Option<&str>) -> Option<&str> {
 pub(super) fn namespace(identity: Option<&str>) -> Option<&str> {
     let mut parts = principal(identity)?.split('/').skip(1);
     (parts.next() == Some("ns")).then(|| parts.next()).flatten()
+}
+
+/// `cluster.local` of the same.
+pub(super) fn trust_domain(identity: Option<&str>) -> Option<&str> {
+    principal(identity)?.split('/').next()
 }
 
 /// The original client's address. Nobody is trusted to say another than his own in X-Forwarded-For: inside of the mesh

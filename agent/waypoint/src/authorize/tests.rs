@@ -164,6 +164,12 @@ fn words(list: &[&str]) -> Vec<String> {
 #[case::destination_port(when(l7::Condition { attribute: known(l7::Attribute::DestinationPort), values: texts(&["80"]), ..Default::default() }), true)]
 #[case::source_namespace(when(l7::Condition { attribute: known(l7::Attribute::SourceNamespace), values: texts(&["shop"]), ..Default::default() }), true)]
 #[case::source_principal(when(l7::Condition { attribute: known(l7::Attribute::SourcePrincipal), not_values: vec![prefix("cluster.local/")], ..Default::default() }), false)]
+#[case::trust_domain(when(l7::Condition { attribute: known(l7::Attribute::SourceTrustDomain), values: texts(&["cluster.local"]), ..Default::default() }), true)]
+#[case::other_trust_domain(when(l7::Condition { attribute: known(l7::Attribute::SourceTrustDomain), values: texts(&["cluster"]), ..Default::default() }), false)]
+#[case::peer_of_trust_domain(from(l7::Peer { trust_domains: texts(&["cluster.local"]), ..Default::default() }), true)]
+#[case::peer_of_other_trust_domain(from(l7::Peer { not_trust_domains: texts(&["cluster.local"]), ..Default::default() }), false)]
+#[case::host_header(when(l7::Condition { attribute: header("host"), values: texts(&["db.shop"]), ..Default::default() }), true)]
+#[case::host_header_with_port(when(l7::Condition { attribute: header("host"), not_values: texts(&["db.shop:8080"]), ..Default::default() }), false)]
 #[case::no_sni(when(l7::Condition { attribute: known(l7::Attribute::ConnectionSni), values: texts(&["a"]), ..Default::default() }), false)]
 fn a_rule_matches_a_request(#[case] rule: l7::AuthorizationRule, #[case] expected: bool) {
     let allow = compiled(&[policy("p", l7::Action::Allow, vec![rule.clone()])]);
