@@ -5,11 +5,12 @@
     reason = "a failed unwrap in a test is a failed test, which is what it is for"
 )]
 
-#[allow(dead_code, reason = "the next tests use the rest of it")]
 mod world;
 
 mod http1;
 mod http2;
 mod routes;
 mod smuggling;
+mod tcp;
 mod tries;
+mod upgrade;
