@@ -12,7 +12,7 @@ use std::time::Duration;
 use weir_process::{Problems, Reader};
 
 use crate::cli::{RunOptions, Settings};
-pub(crate) use control::{Control, Signer, Source};
+pub(crate) use control::{Signer, Source};
 pub(crate) use prefix::Prefix;
 
 /// The agent's configuration, checked.

@@ -1,14 +1,13 @@
 //! Where the mesh and the certificates come from, brought up: a control plane, or files of this node.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch::Sender;
-use weir_discovery::channel::{ChannelError, ControlChannel};
+use weir_discovery::channel::ControlChannel;
 use weir_discovery::{Store, Update, watch_file, xds};
-use weir_identity::{CertificateAuthority, FileAuthority, RemoteAuthority, RemoteConfig};
+use weir_identity::{CertificateAuthority, FileAuthority};
 
-use crate::config::{Control, Signer, Source};
+use crate::config::{Signer, Source};
 
 /// Who signs for this node's pods.
 pub(crate) async fn authority(signer: &Signer) -> anyhow::Result<Arc<dyn CertificateAuthority>> {
@@ -18,21 +17,8 @@ pub(crate) async fn authority(signer: &Signer) -> anyhow::Result<Arc<dyn Certifi
             let opened = tokio::task::spawn_blocking(move || FileAuthority::open_or_create(dir)).await??;
             Arc::new(opened)
         }
-        Signer::Control(control) => Arc::new(remote(control)?),
+        Signer::Control(ca) => ca.authority()?,
     })
-}
-
-fn remote(control: &Control) -> Result<impl CertificateAuthority + use<>, ChannelError> {
-    let Control { channel, headers, root_cert_file } = control;
-    let credentials = channel.credentials();
-    let config = RemoteConfig {
-        name: channel.address().to_owned(),
-        token: Arc::new(move || credentials.token().map(Some)),
-        headers: headers.clone(),
-        deadline: DEADLINE,
-        roots_file: Some(root_cert_file.clone()),
-    };
-    Ok(RemoteAuthority::new(channel.lazy()?, config))
 }
 
 /// Keeps `store` at what the source says. Ends only with the reason why it cannot go on.
@@ -55,6 +41,3 @@ pub(crate) async fn follow(
         }
     }
 }
-
-/// For one certificate.
-const DEADLINE: Duration = Duration::from_secs(10);

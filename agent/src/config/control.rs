@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use weir_discovery::channel::{ChannelConfig, ControlChannel};
-use weir_discovery::xds::{self, LocalPods, NetnsPattern, NodeInfo, Role};
-use weir_model::DEFAULT_CLUSTER;
+use weir_control::Ca;
+use weir_discovery::channel::ControlChannel;
+use weir_discovery::xds::{self, LocalPods, NetnsPattern, Role};
 use weir_process::Reader;
 
 use crate::cli::Settings;
@@ -24,17 +24,7 @@ pub(crate) enum Signer {
     /// A CA in a directory of this node.
     Dir(PathBuf),
     /// A CA that is asked.
-    Control(Control),
-}
-
-/// A CA that is asked.
-#[derive(Debug, Clone)]
-pub(crate) struct Control {
-    pub(crate) channel: ControlChannel,
-    /// What we say beside the token.
-    pub(crate) headers: Vec<(String, String)>,
-    /// A change of the control plane's roots is a reason to renew.
-    pub(crate) root_cert_file: PathBuf,
+    Control(Ca),
 }
 
 /// Reads what belongs to the control plane.
@@ -48,7 +38,7 @@ pub(super) fn read(reader: &mut Reader, node: &str, s: &Settings) -> (Source, Si
     one_of(reader, ("ca-address", asked), ("ca-dir", dir), "one of them signs the certificates");
 
     let source = match &s.xds_address {
-        Some(address) if xds.1 => match channel(reader, "xds-address", address, s) {
+        Some(address) if xds.1 => match s.control().channel(reader, "xds-address", address) {
             Some(channel) => Source::Control(Box::new((channel, discovery(reader, node, s)))),
             None => Source::File(PathBuf::new()),
         },
@@ -56,25 +46,12 @@ pub(super) fn read(reader: &mut Reader, node: &str, s: &Settings) -> (Source, Si
     };
     let signer = match ca_address {
         Some(address) if asked => {
-            let (headers, root_cert_file) = (headers(s), root_cert_file(s));
-            let channel = channel(reader, "ca-address", address, s);
-            let control = channel.map(|channel| Control { channel, headers, root_cert_file });
-            control.map_or(Signer::Dir(PathBuf::new()), Signer::Control)
+            let ca = s.control().ca(reader, "ca-address", address);
+            ca.map_or(Signer::Dir(PathBuf::new()), Signer::Control)
         }
         _ => Signer::Dir(s.ca_dir.clone().unwrap_or_default().into()),
     };
     (source, signer)
-}
-
-fn channel(reader: &mut Reader, name: &str, address: &str, s: &Settings) -> Option<ControlChannel> {
-    let config = ChannelConfig {
-        address: address.to_owned(),
-        host: s.control_host.clone(),
-        root_cert_file: root_cert_file(s),
-        token_file: s.token_file.clone().unwrap_or_else(|| TOKEN.into()).into(),
-        headers: headers(s),
-    };
-    ControlChannel::new(config).map_err(|error| reader.wrong::<()>(format!("{name}: {error}"))).ok()
 }
 
 /// One of two settings must be given, and not both.
@@ -87,41 +64,28 @@ fn one_of(reader: &mut Reader, (one, first): (&str, bool), (other, second): (&st
 }
 
 fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {
-    let cluster = cluster(s);
-    let text = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
+    let control = s.control();
+    let pod = s.pod_name.clone().unwrap_or_else(|| format!("weir-agent-{node}"));
     let netns: NetnsPattern = reader.or("pod-netns", s.pod_netns.clone(), NETNS);
     xds::Config {
-        node: NodeInfo {
-            role: Role::NodeProxy,
-            node: node.to_owned(),
-            pod: s.pod_name.clone().unwrap_or_else(|| format!("weir-agent-{node}")),
-            namespace: text(&s.pod_namespace, NAMESPACE),
-            service_account: s.service_account.clone(),
-            addresses: reader.list("instance-ip", s.instance_ip.clone()),
-            cluster: cluster.clone(),
-            network: text(&s.network, ""),
-            domain: DOMAIN.to_owned(),
-        },
-        local: Some(LocalPods { node: node.to_owned(), cluster, netns }),
+        node: control.node(reader, Role::NodeProxy, node, pod),
+        local: Some(LocalPods { node: node.to_owned(), cluster: control.cluster(), netns }),
     }
 }
 
-fn headers(s: &Settings) -> Vec<(String, String)> {
-    vec![("clusterid".to_owned(), cluster(s))]
+impl Settings {
+    fn control(&self) -> weir_control::Settings {
+        weir_control::Settings {
+            token_file: self.token_file.clone(),
+            root_cert_file: self.root_cert_file.clone(),
+            control_host: self.control_host.clone(),
+            cluster_id: self.cluster_id.clone(),
+            network: self.network.clone(),
+            pod_namespace: self.pod_namespace.clone(),
+            service_account: self.service_account.clone(),
+            instance_ip: self.instance_ip.clone(),
+        }
+    }
 }
 
-fn cluster(s: &Settings) -> String {
-    s.cluster_id.clone().unwrap_or_else(|| DEFAULT_CLUSTER.to_owned())
-}
-
-fn root_cert_file(s: &Settings) -> PathBuf {
-    s.root_cert_file.clone().unwrap_or_else(|| ROOTS.into()).into()
-}
-
-/// Where Istio's node agents have theirs.
-const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
-const ROOTS: &str = "/var/run/secrets/istio/root-cert.pem";
 const NETNS: &str = "/run/netns/{name}";
-const NAMESPACE: &str = "weir-system";
-/// Only in the name that we give ourselves.
-const DOMAIN: &str = "cluster.local";

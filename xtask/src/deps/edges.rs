@@ -18,14 +18,30 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-datapath", &["weir-model", "weir-ebpf-common"]),
     ("weir-discovery", &["weir-model", "weir-proto"]),
     ("weir-tunnel", &["weir-model", "weir-identity"]),
-    ("weir-waypoint", &["weir-model", "weir-identity", "weir-tunnel", "weir-proto"]),
+    // Also a root: its binary, and `run` of its library, join its own parts with the others. Its other modules know
+    // weir-proto alone.
+    (
+        "weir-waypoint",
+        &[
+            "weir-model",
+            "weir-identity",
+            "weir-tunnel",
+            "weir-proto",
+            "weir-discovery",
+            "weir-process",
+            "weir-control",
+        ],
+    ),
     // What is around the work of a process: settings, logs, signals, endpoints.
     ("weir-process", &[]),
+    // What processes of the data plane have in common towards a control plane; roots use it.
+    ("weir-control", &["weir-discovery", "weir-identity", "weir-model", "weir-process"]),
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
     // Its tests read what it publishes as an agent does.
     ("weir-index", &["weir-resources", "weir-proto", "weir-discovery", "weir-model"]),
-    ("weir-routing", &["weir-resources", "weir-proto"]),
+    // Its tests compile what it makes as a waypoint does.
+    ("weir-routing", &["weir-resources", "weir-proto", "weir-waypoint"]),
     // The harness is the API server of its tests.
     ("weir-sources", &["weir-resources", "weir-harness"]),
     ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model", "weir-process"]),
@@ -45,7 +61,15 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "weir-agent",
-        &["weir-model", "weir-identity", "weir-discovery", "weir-datapath", "weir-tunnel", "weir-process"],
+        &[
+            "weir-model",
+            "weir-identity",
+            "weir-discovery",
+            "weir-datapath",
+            "weir-tunnel",
+            "weir-process",
+            "weir-control",
+        ],
     ),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
+use weir_control::dump::compact;
 use weir_model::{
     Directory, GatewayAddress, GatewayDestination, Health, HealthPolicy, LoadBalancing, NetworkMode, Policy,
     Service, TunnelProtocol, Visibility, Workload,
@@ -100,20 +101,6 @@ fn balancer(balancing: &LoadBalancing) -> Option<Value> {
             },
         })
     })
-}
-
-/// Without the keys that have nothing to say, as Istio's dump leaves them out.
-pub(super) fn compact(mut value: Value) -> Value {
-    if let Value::Object(map) = &mut value {
-        map.retain(|_, v| match v {
-            Value::Null => false,
-            Value::String(text) => !text.is_empty(),
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(items) => !items.is_empty(),
-            _ => true,
-        });
-    }
-    value
 }
 
 #[cfg(test)]
