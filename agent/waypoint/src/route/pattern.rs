@@ -40,9 +40,12 @@ pub(crate) fn translate(text: &str) -> Result<String, Rejection> {
     if text.len() > LONGEST {
         return Err(Reason::Pattern(format!("longer than {LONGEST} bytes")).into());
     }
-    let tree = ast::parse::Parser::new().parse(text);
+    let tree = ast::parse::Parser::new().parse_with_comments(text);
     let tree = tree.map_err(|error| Reason::Pattern(error.to_string()))?;
-    let edits = ast::visit(&tree, Dialect::default()).map_err(|why| Reason::Pattern(why.to_owned()))?;
+    let mut dialect = Dialect::default();
+    // A comment would go on into what is put around the expression.
+    tree.comments.iter().for_each(|comment| dialect.edit(&comment.span, ""));
+    let edits = ast::visit(&tree.ast, dialect).map_err(|why| Reason::Pattern(why.to_owned()))?;
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for (span, replacement) in edits {
         out.push_str(&text[from..span.start]);
@@ -118,8 +121,9 @@ impl Visitor for Dialect {
 
 /// Of the expression's text.
 const LONGEST: usize = 4096;
-/// Of the compiled program, in bytes. Istio's limit on RE2 program sizes lets through a tenth of this.
-const COMPILED_SIZE: usize = 1 << 20;
+/// Of the compiled program, in bytes. The controller takes half of this, for the expression by itself: what it accepts is
+/// not refused here for what is put around it.
+const COMPILED_SIZE: usize = 2 << 20;
 /// Of the cache that matching uses, for each thread.
 const CACHE_SIZE: usize = 1 << 20;
 
@@ -147,6 +151,7 @@ mod tests {
     #[case::case_flag("(?i)/A", "/a", true)]
     #[case::dot_is_a_character("a.b", "aéb", true)]
     #[case::empty("", "", true)]
+    #[case::comment("(?x)a # one\n b # two", "ab", true)]
     #[case::posix("[[:alpha:]]+", "ab", true)]
     fn matches_as_re2(#[case] text: &str, #[case] value: &str, #[case] expected: bool) {
         let regex = pattern(text, Extent::Whole, false).unwrap();

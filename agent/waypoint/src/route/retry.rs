@@ -6,7 +6,6 @@ use http::{HeaderMap, StatusCode};
 use weir_proto::l7::{self, RetryOn};
 
 use super::{
-    backend::status,
     chance::below,
     grpc,
     rejection::{Reason, Rejection, each, limit},
@@ -58,7 +57,7 @@ impl Retry {
             remote_localities: form.remote_localities,
             same_endpoints: form.same_endpoints,
             on,
-            statuses: each("statuses", &form.statuses, |value| status(*value))?,
+            statuses: each("statuses", &form.statuses, |value| any_status(*value))?,
             backoff: limit("backoff", form.backoff.as_ref())?.unwrap_or(BACKOFF),
         })
     }
@@ -144,6 +143,13 @@ impl Causes {
     fn any(self, causes: &[RetryOn]) -> bool {
         causes.iter().any(|cause| self.0 & (1 << (*cause as i32)) != 0)
     }
+}
+
+/// Also one that no try ends with: it does no harm.
+fn any_status(value: u32) -> Result<StatusCode, Rejection> {
+    let status = u16::try_from(value).ok().filter(|status| (100..600).contains(status));
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    status.ok_or(Reason::OutOfRange { value: value.into(), expected: "a status, 100 to 599" }.into())
 }
 
 fn cause_of(value: i32) -> Result<RetryOn, Rejection> {
