@@ -16,6 +16,7 @@ mod upgrade;
 mod upload;
 
 use exchange::exchange;
+pub(crate) use hops::address;
 use relay::ResponseBody;
 pub(crate) use serve::{serve_http1, serve_http2};
 pub(crate) use upload::RequestBody;

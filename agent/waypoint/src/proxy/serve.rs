@@ -9,6 +9,7 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ::http::HeaderValue;
 use bytes::BytesMut;
 use tokio::time::Instant;
 use tracing::debug;
@@ -26,6 +27,8 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) arrival: Arrival,
     pub(crate) ledger: Rc<Ledger>,
+    /// As `x-forwarded-for` says it.
+    pub(crate) address: HeaderValue,
     /// Of HTTP/1, once it is known to be that.
     pub(crate) watch: OnceCell<Watch>,
     busy: Cell<usize>,
@@ -109,6 +112,7 @@ impl Client {
         Rc::new(Self {
             _open: worker.enter(),
             worker: worker.clone(),
+            address: http::address(arrival.client.ip()),
             arrival,
             ledger,
             watch: OnceCell::new(),

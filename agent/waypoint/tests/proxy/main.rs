@@ -7,6 +7,7 @@
 
 mod world;
 
+mod backends;
 mod http1;
 mod http2;
 mod routes;

@@ -276,6 +276,14 @@ impl Servers {
         self.known.0.lock().unwrap().insert((resource.into(), form.subset), Arc::new(cluster));
     }
 
+    /// Other settings for a cluster that is there.
+    pub(crate) fn reconfigure(&self, resource: &str, mut form: l7::Cluster) {
+        form.port = PORT.into();
+        let clusters = self.known.0.lock().unwrap();
+        let cluster = &clusters[&(resource.to_owned(), form.subset.clone())];
+        cluster.reconfigure(&form, &Own::default(), tokio::time::Instant::now().into_std()).unwrap();
+    }
+
     /// A server in memory: each connection is handed to it.
     pub(crate) fn here(&self, address: &str, serve: impl Fn(DuplexStream) + 'static) -> SocketAddr {
         let address = address.parse().unwrap();

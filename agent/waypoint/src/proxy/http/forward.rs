@@ -37,18 +37,18 @@ impl Exchange {
     ) -> Response<ResponseBody> {
         let worker = self.client.worker.clone();
         let Some(backend) = forward.pick(worker.random()) else {
-            return self.without_backend(rule, &parts.headers, forward.no_backend_status);
+            return self.without_backend(rule, None, &parts.headers, forward.no_backend_status);
         };
         let target = match &backend.target {
             Target::Service(target) => target,
             Target::Unavailable { status, reason } => {
                 self.account.reason = Some(reason.to_string());
-                return self.without_backend(rule, &parts.headers, *status);
+                return self.without_backend(rule, Some(backend), &parts.headers, *status);
             }
         };
         self.prepare(&mut parts);
         if rule.change_request(&mut parts, path, backend).is_err() {
-            return self.local(&parts.headers, BAD_REWRITE);
+            return self.local_of_rule(rule, Some(backend), &parts.headers, BAD_REWRITE);
         }
         let upload = (!body.is_end_stream()).then(|| {
             Upload::new(body, worker.config.max_replay, self.account.received.clone(), self.account.is_grpc())
@@ -58,10 +58,11 @@ impl Exchange {
         }
         // A failure on purpose is seen as it was meant, and what changes its protocol can be sent only once.
         let once = faulty || upgrade.is_some();
-        let retry = forward.retry.as_ref().unwrap_or(&self.settings.default_retry);
+        let settings = self.settings.clone();
+        let retry = forward.retry.as_ref().unwrap_or(&settings.default_retry);
         let plan = Plan {
             target,
-            retry: (!once).then(|| retry.clone()),
+            retry: (!once).then_some(retry),
             timeouts: if once { Timeouts::default() } else { forward.timeouts },
             idle: worker.config.stream_idle_time.filter(|_| upgrade.is_none()),
         };
@@ -72,14 +73,14 @@ impl Exchange {
                 }
                 self.respond(replied, rule, backend, upgrade, &parts.headers)
             }
-            Err(local) => self.local_of_rule(rule, backend, &parts.headers, local),
+            Err(local) => self.local_of_rule(rule, Some(backend), &parts.headers, local),
         }
     }
 
     /// What the backend is told of the request's way.
     fn prepare(&mut self, parts: &mut Parts) {
         let worker = &self.client.worker;
-        hops::add_forwarded(&mut parts.headers, self.client.arrival.client.ip(), SCHEME);
+        hops::add_forwarded(&mut parts.headers, &self.client.address, SCHEME);
         if worker.config.make_traceparent {
             ids::traceparent(&mut parts.headers, || (worker.random_wide(), worker.random()));
         }
@@ -102,7 +103,7 @@ impl Exchange {
                 request: Some(parts),
                 tried: if plan.may_return() { &[] } else { &state.tried },
                 is_retry: state.done > 0,
-                remote_localities: plan.retry.as_ref().is_some_and(|retry| retry.remote_localities),
+                remote_localities: plan.retry.is_some_and(|retry| retry.remote_localities),
                 random,
             };
             let outgoing = Outgoing { parts, upload, upgrade, ends, wish };
@@ -147,7 +148,7 @@ impl Exchange {
         upload: Option<&Upload>,
         outcome: TryOutcome<'_>,
     ) -> Again {
-        let Some(retry) = &plan.retry else { return Again::No };
+        let Some(retry) = plan.retry else { return Again::No };
         if upload.is_some_and(|upload| !upload.is_whole()) {
             return Again::No;
         }
@@ -160,23 +161,27 @@ impl Exchange {
         if plan.timeouts.leave_room(start, now, wait) { Again::After(wait) } else { Again::No }
     }
 
-    fn without_backend(self, rule: &Rule, request: &HeaderMap, status: StatusCode) -> Response<ResponseBody> {
-        let _ = rule;
-        self.local(
-            request,
-            Local { status, flags: Flags::NO_CLUSTER, details: "cluster_not_found", message: "" },
-        )
+    fn without_backend(
+        self,
+        rule: &Rule,
+        backend: Option<&Backend>,
+        request: &HeaderMap,
+        status: StatusCode,
+    ) -> Response<ResponseBody> {
+        let flags = Flags::NO_CLUSTER;
+        let local = Local { status, flags, details: "cluster_not_found", message: "" };
+        self.local_of_rule(rule, backend, request, local)
     }
 
     fn local_of_rule(
         self,
         rule: &Rule,
-        backend: &Backend,
+        backend: Option<&Backend>,
         request: &HeaderMap,
         local: Local,
     ) -> Response<ResponseBody> {
         let mut answer = self.local(request, local);
-        rule.change_response(answer.headers_mut(), Some(backend));
+        rule.change_response(answer.headers_mut(), backend);
         answer
     }
 }
@@ -184,7 +189,7 @@ impl Exchange {
 /// How a request may be tried.
 struct Plan<'a> {
     target: &'a BackendRef,
-    retry: Option<Retry>,
+    retry: Option<&'a Retry>,
     timeouts: Timeouts,
     idle: Option<Duration>,
 }
@@ -199,7 +204,7 @@ impl Plan<'_> {
     }
 
     fn may_return(&self) -> bool {
-        self.retry.as_ref().is_none_or(|retry| retry.same_endpoints)
+        self.retry.is_none_or(|retry| retry.same_endpoints)
     }
 }
 

@@ -34,22 +34,26 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     names.filter(|name| !KEPT.contains(name)).collect()
 }
 
-/// Adds who asked, and how, for the backend.
-pub(crate) fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, scheme: &'static str) {
-    use std::fmt::Write as _;
-    let mut list = String::new();
-    for value in headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
-        list.push_str(value);
-        list.push(',');
-    }
-    // Writing to a String does not fail.
-    let _ = write!(list, "{}", client.to_canonical());
-    if let Ok(value) = HeaderValue::try_from(list) {
-        headers.insert(FORWARDED_FOR, value);
+/// Adds who asked, and how, for the backend. `client` is [`address`]'s.
+pub(crate) fn add_forwarded(headers: &mut HeaderMap, client: &HeaderValue, scheme: &'static str) {
+    if headers.contains_key(FORWARDED_FOR) {
+        let before = headers.get_all(FORWARDED_FOR).iter();
+        let list: Vec<&[u8]> = before.chain([client]).map(HeaderValue::as_bytes).collect();
+        if let Ok(value) = HeaderValue::from_bytes(&list.join(&b","[..])) {
+            headers.insert(FORWARDED_FOR, value);
+        }
+    } else {
+        headers.insert(FORWARDED_FOR, client.clone());
     }
     if !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
+}
+
+/// A client's address as it is written; made once for a connection.
+pub(crate) fn address(client: IpAddr) -> HeaderValue {
+    // An address is visible ASCII.
+    HeaderValue::try_from(client.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -105,7 +109,7 @@ mod tests {
         #[case] proto: &str,
     ) {
         let mut headers = map(headers);
-        add_forwarded(&mut headers, client.parse().unwrap(), "http");
+        add_forwarded(&mut headers, &address(client.parse().unwrap()), "http");
         assert_eq!(headers["x-forwarded-for"], expected);
         assert_eq!(headers["x-forwarded-proto"], proto);
         assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
