@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use weir_index::{Changes, Index, StatusUpdate};
-use weir_resources::{Event, Key};
+use weir_resources::{Condition, Event, Key};
 use weir_serve::Store;
 use weir_sources::{StatusPatch, StatusWriter};
 
@@ -129,9 +129,15 @@ impl Statuses {
     }
 }
 
+/// Also those for single parents.
+fn all(update: &StatusUpdate) -> impl Iterator<Item = &Condition> {
+    let of_parents = update.parents.iter().flatten().flat_map(|(_, conditions)| conditions);
+    update.conditions.iter().chain(of_parents)
+}
+
 fn patch(update: StatusUpdate) -> StatusPatch {
-    let StatusUpdate { key, generation, conditions, remove, addresses } = update;
-    StatusPatch { key, generation, conditions, remove, addresses }
+    let StatusUpdate { key, generation, conditions, remove, addresses, parents } = update;
+    StatusPatch { key, generation, conditions, remove, addresses, parents }
 }
 
 impl Board {
@@ -139,11 +145,18 @@ impl Board {
     pub(crate) fn json(&self) -> serde_json::Value {
         let board = self.lock();
         let told = board.iter().map(|(key, update)| {
-            serde_json::json!({
+            let mut shown = serde_json::json!({
                 "object": key.to_string(),
                 "observedGeneration": update.generation,
                 "conditions": update.conditions,
-            })
+            });
+            if let Some(parents) = &update.parents {
+                let parents = parents.iter().map(
+                    |(parent, conditions)| serde_json::json!({"parentRef": parent, "conditions": conditions}),
+                );
+                shown["parents"] = parents.collect();
+            }
+            shown
         });
         told.collect()
     }
@@ -151,12 +164,12 @@ impl Board {
     fn show(&self, updates: Vec<StatusUpdate>) {
         let mut board = self.lock();
         for update in updates {
-            let known = board.get(&update.key).map(|known| &known.conditions);
-            for condition in update.conditions.iter().filter(|c| c.status == "False") {
-                let same = |other: &weir_resources::Condition| {
+            let known = board.get(&update.key);
+            for condition in all(&update).filter(|c| c.status == "False") {
+                let same = |other: &Condition| {
                     (&other.kind, &other.message) == (&condition.kind, &condition.message)
                 };
-                if !known.is_some_and(|known| known.iter().any(same)) {
+                if !known.is_some_and(|known| all(known).any(same)) {
                     let (kind, reason) = (&condition.kind, &condition.reason);
                     tracing::warn!(object = %update.key, %kind, %reason, "{}", condition.message);
                 }

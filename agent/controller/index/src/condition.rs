@@ -65,6 +65,7 @@ impl Wanted {
             conditions: self.conditions,
             remove,
             addresses,
+            parents: None,
         })
     }
 }

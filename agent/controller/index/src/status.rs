@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
 use weir_resources::{Condition, Key};
 
 /// The status that an object should have and has not. Conditions of other types are somebody else's.
@@ -18,4 +19,6 @@ pub struct StatusUpdate {
     pub remove: Vec<String>,
     /// Of a service entry: the addresses allocated, with their host; `None` leaves them as they are.
     pub addresses: Option<Vec<(Arc<str>, IpAddr)>>,
+    /// Of a route: for each parent that is ours, as the route writes it, its conditions. `None` leaves them as they are.
+    pub parents: Option<Vec<(Value, Vec<Condition>)>>,
 }

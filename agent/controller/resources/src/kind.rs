@@ -31,11 +31,21 @@ pub enum Kind {
     AuthorizationPolicy,
     /// `security.istio.io` PeerAuthentication.
     PeerAuthentication,
+    /// `networking.istio.io` VirtualService.
+    VirtualService,
+    /// `networking.istio.io` DestinationRule.
+    DestinationRule,
+    /// `gateway.networking.k8s.io` HTTPRoute.
+    HttpRoute,
+    /// `gateway.networking.k8s.io` GRPCRoute.
+    GrpcRoute,
+    /// `gateway.networking.k8s.io` ReferenceGrant.
+    ReferenceGrant,
 }
 
 impl Kind {
     /// All, in the order in which they are best read: what others refer to first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Namespace,
         Self::Node,
         Self::ConfigMap,
@@ -48,6 +58,11 @@ impl Kind {
         Self::ServiceEntry,
         Self::WorkloadEntry,
         Self::WorkloadGroup,
+        Self::ReferenceGrant,
+        Self::DestinationRule,
+        Self::VirtualService,
+        Self::HttpRoute,
+        Self::GrpcRoute,
         Self::EndpointSlice,
         Self::Pod,
     ];
@@ -69,6 +84,11 @@ impl Kind {
             Self::WorkloadGroup => "WorkloadGroup",
             Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::PeerAuthentication => "PeerAuthentication",
+            Self::VirtualService => "VirtualService",
+            Self::DestinationRule => "DestinationRule",
+            Self::HttpRoute => "HTTPRoute",
+            Self::GrpcRoute => "GRPCRoute",
+            Self::ReferenceGrant => "ReferenceGrant",
         }
     }
 
@@ -89,6 +109,11 @@ impl Kind {
             Self::WorkloadGroup => "workloadgroups",
             Self::AuthorizationPolicy => "authorizationpolicies",
             Self::PeerAuthentication => "peerauthentications",
+            Self::VirtualService => "virtualservices",
+            Self::DestinationRule => "destinationrules",
+            Self::HttpRoute => "httproutes",
+            Self::GrpcRoute => "grpcroutes",
+            Self::ReferenceGrant => "referencegrants",
         }
     }
 
@@ -96,8 +121,14 @@ impl Kind {
     pub fn group(self) -> &'static str {
         match self {
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::GatewayClass | Self::Gateway => "gateway.networking.k8s.io",
-            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup => "networking.istio.io",
+            Self::GatewayClass | Self::Gateway | Self::HttpRoute | Self::GrpcRoute | Self::ReferenceGrant => {
+                "gateway.networking.k8s.io"
+            }
+            Self::ServiceEntry
+            | Self::WorkloadEntry
+            | Self::WorkloadGroup
+            | Self::VirtualService
+            | Self::DestinationRule => "networking.istio.io",
             Self::AuthorizationPolicy | Self::PeerAuthentication => "security.istio.io",
             _ => "",
         }
@@ -107,10 +138,34 @@ impl Kind {
     pub fn versions(self) -> &'static [&'static str] {
         match self {
             Self::GatewayClass | Self::Gateway => &["v1", "v1beta1"],
-            Self::ServiceEntry | Self::WorkloadEntry | Self::WorkloadGroup => &["v1", "v1beta1", "v1alpha3"],
+            Self::ServiceEntry
+            | Self::WorkloadEntry
+            | Self::WorkloadGroup
+            | Self::VirtualService
+            | Self::DestinationRule => &["v1", "v1beta1", "v1alpha3"],
+            Self::HttpRoute => &["v1", "v1beta1", "v1alpha2"],
+            Self::GrpcRoute => &["v1", "v1alpha2"],
+            Self::ReferenceGrant => &["v1", "v1beta1", "v1alpha2"],
             Self::AuthorizationPolicy | Self::PeerAuthentication => &["v1", "v1beta1"],
             _ => &["v1"],
         }
+    }
+
+    /// Whether its spec is kept as it came, to be read part by part by who knows what it means.
+    pub fn is_kept_raw(self) -> bool {
+        matches!(self, Self::AuthorizationPolicy | Self::PeerAuthentication) || self.is_routing()
+    }
+
+    /// Whether it is about requests.
+    pub fn is_routing(self) -> bool {
+        matches!(
+            self,
+            Self::VirtualService
+                | Self::DestinationRule
+                | Self::HttpRoute
+                | Self::GrpcRoute
+                | Self::ReferenceGrant
+        )
     }
 
     /// Whether its objects are in a namespace.

@@ -10,7 +10,8 @@
 //!   YAML files ----JSON----/
 //! ```
 //!
-//! Policies keep their spec as JSON: they are read rule by rule, so that one bad rule does not hide the others.
+//! Policies, and what is about requests, keep their spec as JSON: they are read rule by rule, so that one bad rule does not
+//! hide the others.
 #![forbid(unsafe_code)]
 
 mod endpoint_slice;
@@ -28,6 +29,7 @@ mod parse;
 mod pod;
 mod policy;
 mod problem;
+mod routing;
 mod service;
 mod service_entry;
 mod workload_entry;
@@ -48,6 +50,7 @@ pub use parse::{kind_of, parse};
 pub use pod::{ContainerPort, Phase, Pod};
 pub use policy::Policy;
 pub use problem::{Invalid, Problem};
+pub use routing::{CONTROLLER_NAME, Routing};
 pub use service::{Service, ServicePort, TargetPort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort};
 pub use workload_entry::{WorkloadEntry, WorkloadGroup, WorkloadSpec};

@@ -1,8 +1,8 @@
 //! Any object.
 
 use crate::{
-    ConfigMap, EndpointSlice, Gateway, GatewayClass, Key, Kind, Meta, Namespace, Node, Pod, Policy, Service,
-    ServiceAccount, ServiceEntry, WorkloadEntry, WorkloadGroup,
+    ConfigMap, EndpointSlice, Gateway, GatewayClass, Key, Kind, Meta, Namespace, Node, Pod, Policy, Routing,
+    Service, ServiceAccount, ServiceEntry, WorkloadEntry, WorkloadGroup,
 };
 
 /// An object of one of the kinds.
@@ -23,6 +23,11 @@ pub enum Object {
     WorkloadGroup(WorkloadGroup),
     AuthorizationPolicy(Policy),
     PeerAuthentication(Policy),
+    VirtualService(Routing),
+    DestinationRule(Routing),
+    HttpRoute(Routing),
+    GrpcRoute(Routing),
+    ReferenceGrant(Routing),
 }
 
 impl Object {
@@ -58,6 +63,11 @@ impl Object {
             Self::WorkloadEntry(o) => &mut o.meta,
             Self::WorkloadGroup(o) => &mut o.meta,
             Self::AuthorizationPolicy(o) | Self::PeerAuthentication(o) => &mut o.meta,
+            Self::VirtualService(o)
+            | Self::DestinationRule(o)
+            | Self::HttpRoute(o)
+            | Self::GrpcRoute(o)
+            | Self::ReferenceGrant(o) => &mut o.meta,
         }
     }
 
@@ -77,6 +87,11 @@ impl Object {
             Self::WorkloadGroup(o) => (Kind::WorkloadGroup, &o.meta),
             Self::AuthorizationPolicy(o) => (Kind::AuthorizationPolicy, &o.meta),
             Self::PeerAuthentication(o) => (Kind::PeerAuthentication, &o.meta),
+            Self::VirtualService(o) => (Kind::VirtualService, &o.meta),
+            Self::DestinationRule(o) => (Kind::DestinationRule, &o.meta),
+            Self::HttpRoute(o) => (Kind::HttpRoute, &o.meta),
+            Self::GrpcRoute(o) => (Kind::GrpcRoute, &o.meta),
+            Self::ReferenceGrant(o) => (Kind::ReferenceGrant, &o.meta),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::{Invalid, Key, Kind, Meta, Namespace, Object, Policy, Problem, ServiceAccount, WorkloadGroup};
+use crate::{
+    Invalid, Key, Kind, Meta, Namespace, Object, Policy, Problem, Routing, ServiceAccount, WorkloadGroup,
+};
 
 mod endpoint_slice;
 mod gateway;
@@ -27,13 +29,13 @@ pub fn parse(mut value: Value) -> Result<Object, Invalid> {
         let problem = Problem::new("kind", "is no kind that the mesh reads");
         return Err(Invalid { key: None, meta: Box::default(), problem, spec: None });
     };
-    // Policies are read rule by rule elsewhere, where a null has its own meaning.
-    let is_policy = matches!(kind, Kind::AuthorizationPolicy | Kind::PeerAuthentication);
-    let raw = value.get_mut("spec").filter(|_| is_policy).map(Value::take).unwrap_or_default();
+    // These are read rule by rule elsewhere, where a null has its own meaning.
+    let is_raw = kind.is_kept_raw();
+    let raw = value.get_mut("spec").filter(|_| is_raw).map(Value::take).unwrap_or_default();
     without_nulls(&mut value);
     let (meta, wrong) = meta::read(&value, kind);
     let version = check_version(&value, kind);
-    let spec = (is_policy && version.is_ok() && wrong.is_some()).then(|| Box::new(raw.clone()));
+    let spec = (is_raw && version.is_ok() && wrong.is_some()).then(|| Box::new(raw.clone()));
     let read = version.and(wrong.map_or(Ok(()), Err)).and_then(|()| body(kind, &value, raw, &meta));
     match read {
         Ok(mut object) => {
@@ -79,6 +81,10 @@ fn check_version(value: &Value, kind: Kind) -> Result<(), Problem> {
 
 fn body(kind: Kind, value: &Value, raw: Value, meta: &Meta) -> Result<Object, Problem> {
     let policy = |spec| Policy { meta: Meta::default(), spec };
+    let routing = |spec| {
+        let parents = value.pointer("/status/parents").and_then(Value::as_array);
+        Routing { meta: Meta::default(), spec, parents: parents.cloned().unwrap_or_default() }
+    };
     Ok(match kind {
         Kind::Namespace => Object::Namespace(Namespace::default()),
         Kind::Node => Object::Node(read::<node::Document>(value)?.into()),
@@ -99,6 +105,11 @@ fn body(kind: Kind, value: &Value, raw: Value, meta: &Meta) -> Result<Object, Pr
         }
         Kind::AuthorizationPolicy => Object::AuthorizationPolicy(policy(raw)),
         Kind::PeerAuthentication => Object::PeerAuthentication(policy(raw)),
+        Kind::VirtualService => Object::VirtualService(routing(raw)),
+        Kind::DestinationRule => Object::DestinationRule(routing(raw)),
+        Kind::HttpRoute => Object::HttpRoute(routing(raw)),
+        Kind::GrpcRoute => Object::GrpcRoute(routing(raw)),
+        Kind::ReferenceGrant => Object::ReferenceGrant(routing(raw)),
     })
 }
 

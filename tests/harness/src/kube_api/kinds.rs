@@ -93,6 +93,11 @@ pub(crate) fn mesh() -> Vec<KindDef> {
     vec![
         gateway("GatewayClass", "gatewayclasses").cluster(),
         gateway("Gateway", "gateways"),
+        gateway("HTTPRoute", "httproutes"),
+        KindDef::new("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes").custom(),
+        KindDef::new("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants").custom(),
+        network("VirtualService", "virtualservices"),
+        network("DestinationRule", "destinationrules"),
         network("ServiceEntry", "serviceentries"),
         network("WorkloadEntry", "workloadentries"),
         network("WorkloadGroup", "workloadgroups"),

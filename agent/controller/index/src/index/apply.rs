@@ -32,6 +32,11 @@ impl Index {
             }
             // That they exist is for others: the CA, the configuration.
             Object::ServiceAccount(_) | Object::ConfigMap(_) => {}
+            Object::VirtualService(_)
+            | Object::DestinationRule(_)
+            | Object::HttpRoute(_)
+            | Object::GrpcRoute(_)
+            | Object::ReferenceGrant(_) => {}
         }
     }
 
@@ -78,6 +83,11 @@ impl Index {
                 self.keys_of_policies().cloned().collect()
             }
             Kind::ServiceAccount | Kind::ConfigMap => BTreeSet::new(),
+            Kind::VirtualService
+            | Kind::DestinationRule
+            | Kind::HttpRoute
+            | Kind::GrpcRoute
+            | Kind::ReferenceGrant => BTreeSet::new(),
         };
         keys.extend(world.invalid.keys().cloned());
         keys.retain(|key| key.kind == kind);
@@ -99,6 +109,11 @@ impl Index {
             Kind::WorkloadGroup => self.change_group(namespace, name, None),
             Kind::AuthorizationPolicy | Kind::PeerAuthentication => self.change_policy(key, None),
             Kind::ServiceAccount | Kind::ConfigMap => {}
+            Kind::VirtualService
+            | Kind::DestinationRule
+            | Kind::HttpRoute
+            | Kind::GrpcRoute
+            | Kind::ReferenceGrant => {}
         }
     }
 }

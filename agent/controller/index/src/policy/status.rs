@@ -37,6 +37,7 @@ impl Told {
             conditions,
             remove,
             addresses: None,
+            parents: None,
         })
     }
 }

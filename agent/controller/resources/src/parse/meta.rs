@@ -137,13 +137,19 @@ fn has_conditions(kind: Kind) -> bool {
         | Kind::WorkloadEntry
         | Kind::WorkloadGroup
         | Kind::AuthorizationPolicy
-        | Kind::PeerAuthentication => true,
+        | Kind::PeerAuthentication
+        | Kind::VirtualService
+        | Kind::DestinationRule => true,
         Kind::Namespace
         | Kind::Node
         | Kind::Pod
         | Kind::EndpointSlice
         | Kind::ServiceAccount
-        | Kind::ConfigMap => false,
+        | Kind::ConfigMap
+        // Their conditions are in `status.parents`.
+        | Kind::HttpRoute
+        | Kind::GrpcRoute
+        | Kind::ReferenceGrant => false,
     }
 }
 

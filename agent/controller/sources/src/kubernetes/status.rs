@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::sleep;
 use weir_resources::{Condition, Key};
 
@@ -32,6 +33,8 @@ pub struct StatusPatch {
     pub remove: Vec<String>,
     /// Of a service entry: the addresses allocated, with their host; `None` leaves them as they are.
     pub addresses: Option<Vec<(Arc<str>, IpAddr)>>,
+    /// Of a route: for each parent that is ours, as the route writes it, its conditions. `None` leaves them as they are.
+    pub parents: Option<Vec<(Value, Vec<Condition>)>>,
 }
 
 /// Writes statuses, one after the other. Clones are one.

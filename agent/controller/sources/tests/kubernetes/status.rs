@@ -16,7 +16,14 @@ fn accepted(kind: Kind, name: &str, generation: i64, message: &str) -> StatusPat
         observed_generation: generation,
     };
     let key = Key::new(kind, "shop", name);
-    StatusPatch { key, generation, conditions: vec![condition], remove: Vec::new(), addresses: None }
+    StatusPatch {
+        key,
+        generation,
+        conditions: vec![condition],
+        remove: Vec::new(),
+        addresses: None,
+        parents: None,
+    }
 }
 
 async fn writer(api: &KubeApi) -> StatusWriter {

@@ -89,7 +89,7 @@ fn a_workload_group_has_its_fields() {
 }
 
 #[test]
-fn a_policy_keeps_its_spec_with_all_its_faults() {
+fn policies_and_routes_keep_their_specs_with_all_their_faults() {
     let spec = json!({"rules": [{"from": null}, 7], "action": null, "nonsense": []});
     for kind in [Kind::AuthorizationPolicy, Kind::PeerAuthentication] {
         let (Object::AuthorizationPolicy(policy) | Object::PeerAuthentication(policy)) =
@@ -100,7 +100,26 @@ fn a_policy_keeps_its_spec_with_all_its_faults() {
         assert_eq!(policy.spec, spec);
         assert_eq!(&*policy.meta.name, "a");
     }
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_routing()) {
+        let (Object::VirtualService(routing)
+        | Object::DestinationRule(routing)
+        | Object::HttpRoute(routing)
+        | Object::GrpcRoute(routing)
+        | Object::ReferenceGrant(routing)) = good(object(kind, spec.clone()))
+        else {
+            panic!()
+        };
+        assert_eq!((&routing.spec, &*routing.meta.namespace), (&spec, "shop"));
+    }
     let mut value = object(Kind::AuthorizationPolicy, Value::Null);
     value.as_object_mut().unwrap().remove("spec");
     assert!(matches!(good(value), Object::AuthorizationPolicy(policy) if policy.spec.is_null()));
+}
+
+#[test]
+fn a_route_knows_what_its_parents_tell_it() {
+    let mut value = object(Kind::HttpRoute, json!({"rules": []}));
+    value["status"] = json!({"parents": [{"controllerName": "other", "parentRef": {"name": "web"}}]});
+    let Object::HttpRoute(route) = good(value) else { panic!() };
+    assert_eq!(route.parents, [json!({"controllerName": "other", "parentRef": {"name": "web"}})]);
 }

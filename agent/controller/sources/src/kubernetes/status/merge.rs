@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use weir_resources::Condition;
+use weir_resources::{CONTROLLER_NAME, Condition};
 
 use super::StatusPatch;
 
@@ -14,12 +14,7 @@ pub(super) fn merged(status: &Value, patch: &StatusPatch, now: &str) -> Option<V
     let before: Vec<Value> = status["conditions"].as_array().cloned().unwrap_or_default();
     let mut after = before.clone();
     after.retain(|is| !patch.remove.iter().any(|kind| is["type"] == kind.as_str()));
-    for condition in &patch.conditions {
-        match after.iter_mut().find(|is| is["type"] == condition.kind.as_str()) {
-            Some(is) => update(is, condition, now),
-            None => after.push(created(condition, now)),
-        }
-    }
+    put(&mut after, &patch.conditions, now);
     if after != before {
         fields.insert("conditions".to_owned(), Value::Array(after));
     }
@@ -30,7 +25,41 @@ pub(super) fn merged(status: &Value, patch: &StatusPatch, now: &str) -> Option<V
             fields.insert("addresses".to_owned(), Value::Array(wanted));
         }
     }
+    if let Some(wanted) = &patch.parents {
+        let before: Vec<Value> = status["parents"].as_array().cloned().unwrap_or_default();
+        let after = parents(&before, wanted, now);
+        if after != before {
+            fields.insert("parents".to_owned(), Value::Array(after));
+        }
+    }
     (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+fn put(conditions: &mut Vec<Value>, wanted: &[Condition], now: &str) {
+    for condition in wanted {
+        match conditions.iter_mut().find(|is| is["type"] == condition.kind.as_str()) {
+            Some(is) => update(is, condition, now),
+            None => conditions.push(created(condition, now)),
+        }
+    }
+}
+
+/// Other controllers' entries as they are, then ours: those that are wanted and no others.
+fn parents(before: &[Value], wanted: &[(Value, Vec<Condition>)], now: &str) -> Vec<Value> {
+    let is_ours = |entry: &&Value| entry["controllerName"] == CONTROLLER_NAME;
+    let others = before.iter().filter(|entry| !is_ours(entry)).cloned();
+    let ours = wanted.iter().map(|(parent, conditions)| {
+        let is = before.iter().filter(is_ours).find(|entry| entry["parentRef"] == *parent);
+        let is = is.and_then(|entry| entry["conditions"].as_array()).cloned().unwrap_or_default();
+        let is_wanted = |is: &Value| conditions.iter().any(|wanted| is["type"] == wanted.kind.as_str());
+        let mut all: Vec<Value> = is.into_iter().filter(is_wanted).collect();
+        put(&mut all, conditions, now);
+        json!({"parentRef": parent, "controllerName": CONTROLLER_NAME, "conditions": all})
+    });
+    let wanted: Vec<Value> = others.chain(ours).collect();
+    // The order of the list is nobody's business.
+    let is_same = wanted.len() == before.len() && wanted.iter().all(|entry| before.contains(entry));
+    if is_same { before.to_vec() } else { wanted }
 }
 
 fn update(is: &mut Value, condition: &Condition, now: &str) {
@@ -87,7 +116,7 @@ mod tests {
     fn patch(conditions: Vec<Condition>, remove: &[&str]) -> StatusPatch {
         let key = Key::new(Kind::ServiceEntry, "n", "x");
         let remove = remove.iter().map(|&kind| kind.to_owned()).collect();
-        StatusPatch { key, generation: 1, conditions, remove, addresses: None }
+        StatusPatch { key, generation: 1, conditions, remove, addresses: None, parents: None }
     }
 
     #[test]
@@ -121,6 +150,27 @@ mod tests {
         let status = merged(&Value::Null, &wish, "T").unwrap();
         assert_eq!(status, json!({"addresses": [{"value": "240.240.0.1", "host": "a.example"}]}));
         assert_eq!(merged(&status, &wish, "T"), None);
+    }
+
+    #[test]
+    fn parents_of_others_stay_and_ours_are_those_that_are_wanted() {
+        let other = json!({"controllerName": "other", "parentRef": {"name": "web"}, "conditions": []});
+        let before = json!({"parents": [other]});
+        let wish = |parents: &[(&str, &str)]| {
+            let entry = |(name, status): &(&str, &str)| (json!({"name": name}), vec![accepted(status, 1)]);
+            StatusPatch { parents: Some(parents.iter().map(entry).collect()), ..patch(vec![], &[]) }
+        };
+        let first = merged(&before, &wish(&[("web", "True"), ("db", "False")]), "T1").unwrap();
+        assert_eq!(first["parents"][0], other);
+        assert_eq!(first["parents"][1]["controllerName"], "weir.dev/controller");
+        assert_eq!(first["parents"][1]["parentRef"], json!({"name": "web"}));
+        assert_eq!(first["parents"][1]["conditions"][0]["lastTransitionTime"], "T1");
+        assert_eq!(merged(&first, &wish(&[("db", "False"), ("web", "True")]), "T2"), None);
+        let second = merged(&first, &wish(&[("web", "False")]), "T2").unwrap();
+        assert_eq!(second["parents"].as_array().unwrap().len(), 2);
+        assert_eq!(second["parents"][1]["conditions"][0]["lastTransitionTime"], "T2");
+        assert_eq!(merged(&second, &wish(&[]), "T3").unwrap(), before);
+        assert_eq!(merged(&before, &patch(vec![], &[]), "T3"), None);
     }
 
     #[test]

@@ -112,7 +112,14 @@ mod tests {
 
     fn patch(name: &str, generation: i64) -> StatusPatch {
         let key = Key::new(Kind::Service, "n", name);
-        StatusPatch { key, generation, conditions: Vec::new(), remove: Vec::new(), addresses: None }
+        StatusPatch {
+            key,
+            generation,
+            conditions: Vec::new(),
+            remove: Vec::new(),
+            addresses: None,
+            parents: None,
+        }
     }
 
     #[test]
