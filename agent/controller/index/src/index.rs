@@ -19,6 +19,7 @@ mod services;
 mod slices;
 mod status;
 mod sync;
+mod targets;
 mod vips;
 mod workloads;
 
@@ -91,8 +92,10 @@ impl Index {
     /// Computes what the events since the last commit touched.
     pub fn commit(&mut self) -> Changes {
         for owner in std::mem::take(&mut self.dirty) {
+            self.touch_target_of(&owner);
             self.compute(&owner);
         }
+        self.judge_targets();
         for (name, policy) in self.world.policies.take_changed() {
             self.output.authorization(name, policy);
         }

@@ -21,9 +21,11 @@ mod authorization;
 mod authorizations;
 mod check;
 mod condition;
+mod connection;
 mod consequence;
 mod finding;
 mod head;
+mod l7;
 mod mode;
 mod path;
 mod peer_authentication;
@@ -40,8 +42,11 @@ mod value;
 
 pub(crate) use affected::Affected;
 pub use check::{check, warnings};
+pub(crate) use l7::{Reattached, Standing};
+pub(crate) use target::{Target, TargetKind};
 
 use authorizations::{Authorizations, Record};
+use l7::Attached;
 use peer_authentication::{Level, PeerAuthentication};
 use peers::{Peer, Peers};
 use published::Published;
@@ -51,6 +56,7 @@ use status::Told;
 pub(crate) struct Policies {
     config: Config,
     authorizations: Authorizations,
+    attached: Attached,
     peers: Peers,
     /// Statuses of PeerAuthentications.
     told: BTreeMap<Key, Told>,
@@ -65,6 +71,7 @@ impl Policies {
         Self {
             config: config.clone(),
             authorizations: Authorizations::new(&config.root_namespace),
+            attached: Attached::new(&config.root_namespace),
             peers: Peers::new(&config.root_namespace),
             told: BTreeMap::new(),
             published: Published::default(),
@@ -119,10 +126,47 @@ impl Policies {
         self.published.take_changed()
     }
 
+    /// The policies of a target that its waypoint enforces: those that name it, and those that may have been meant to.
+    #[allow(dead_code, reason = "what waypoints are told is not joined yet")]
+    pub(crate) fn policies_for_target(
+        &self,
+        kind: TargetKind,
+        namespace: &str,
+        name: &str,
+    ) -> Vec<weir_proto::l7::Authorization> {
+        self.attached.of(&Target { kind, namespace: namespace.into(), name: name.into() })
+    }
+
+    /// What has other policies at its waypoint since the last call.
+    #[allow(dead_code, reason = "what waypoints are told is not joined yet")]
+    pub(crate) fn take_reattached(&mut self) -> Reattached {
+        self.attached.take_changed()
+    }
+
+    /// Something that may be a target, or what binds it to a waypoint, changed.
+    pub(crate) fn touch_target(&mut self, kind: TargetKind, namespace: &Arc<str>, name: &Arc<str>) {
+        self.attached.touch(kind, namespace, name);
+    }
+
+    /// Targets of policies of which somebody must say again how they stand.
+    pub(crate) fn take_unjudged(&mut self) -> BTreeSet<Target> {
+        self.attached.take_unjudged()
+    }
+
+    /// How a target stands to waypoints.
+    pub(crate) fn judge(&mut self, target: Target, standing: Standing) {
+        let names = self.attached.judge(target, standing).into_iter();
+        let key = |(namespace, name)| Key { kind: Kind::AuthorizationPolicy, namespace, name };
+        self.touched.extend(names.map(key));
+    }
+
     /// The status of a policy, if the object has another.
     pub(crate) fn status_of(&self, key: &Key) -> Option<StatusUpdate> {
         if let Some(record) = self.authorizations.get(key) {
-            return record.told.update(key, status::of_authorization(&record.converted));
+            return record.told.update(
+                key,
+                status::of_authorization(&record.converted, |target| self.attached.standing(target)),
+            );
         }
         let told = self.told.get(key)?;
         let peer = self.peers.get(&key.namespace, &key.name)?;
@@ -140,6 +184,8 @@ impl Policies {
 
     fn authorization(&mut self, key: &Key, now: Option<(authorization::Converted, Told)>) -> Affected {
         let sent = now.as_ref().and_then(|(converted, _)| converted.sent.clone());
+        let at_waypoints = now.as_ref().and_then(|(converted, _)| converted.at_waypoints.as_ref());
+        self.attached.replace(&(key.namespace.clone(), key.name.clone()), at_waypoints);
         let now = now.map(|(converted, told)| Record::new(key, converted, told));
         self.touched.insert(key.clone());
         let (wire_key, affected) = self.authorizations.replace(key, now);

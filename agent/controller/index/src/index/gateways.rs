@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weir_resources::{Gateway, GatewayClass, Labels};
 
 use super::{Index, Owner};
+use crate::policy::TargetKind;
 use crate::publish::GATEWAY_NAME;
 use crate::store::Asker;
 use crate::waypoint::Traffic;
@@ -23,6 +24,7 @@ impl Index {
         let workloads = serves(old) || serves(new.as_ref());
         self.world.gateways.set(namespace, name, new);
         self.touch_askers(namespace, name, workloads);
+        self.world.policies.touch_target(TargetKind::Gateway, namespace, name);
         self.tell_gateway(namespace, name);
     }
 

@@ -1,15 +1,17 @@
 //! An AuthorizationPolicy, converted.
 
 use serde_json::{Map, Value};
-use weir_proto::security::{Action, Authorization, Rule, Scope};
+use weir_proto::security::{Action, Authorization, Match, Rule, Scope};
 use weir_resources::{Invalid, Labels, Policy};
 
-use super::consequence::Consequence;
+use super::consequence::{Consequence, Effect};
 use super::finding::{Findings, Severity};
 use super::head::{Head, Intent};
+use super::l7::{self, AtWaypoints};
 use super::path::Path;
 use super::read::{self, Unknown, quoted};
 use super::rule::Parts;
+use super::target::Home;
 use crate::Config;
 
 /// What becomes of an AuthorizationPolicy.
@@ -17,6 +19,8 @@ use crate::Config;
 pub(super) struct Converted {
     /// What the node proxies get.
     pub(super) sent: Option<Authorization>,
+    /// What the waypoints get.
+    pub(super) at_waypoints: Option<AtWaypoints>,
     /// Whom it selects; `None` if it is for its namespace or for the mesh.
     pub(super) selector: Option<Labels>,
     /// Who enforces it.
@@ -51,10 +55,22 @@ pub(super) fn convert(policy: &Policy, config: &Config) -> Converted {
         Ok(spec) => (spec, true),
         Err(_) => (&empty, false),
     };
-    let mut head = Head::read(spec, &root, &mut findings);
+    let namespace = &policy.meta.namespace;
+    let home = Home { namespace, is_root: *namespace == config.root_namespace };
+    let mut head = Head::read(spec, home, &root, &mut findings);
     head.broken |= !readable;
+    if !readable {
+        // It may have named targets.
+        head.targets = Err(Unknown);
+    }
+    if head.sees_requests() {
+        let parts = head.rules(spec, &root, policy, &mut findings);
+        return l7::finish(&head, parts, policy, findings);
+    }
     let parts = head.rules(spec, &root, policy, &mut findings);
-    head.finish(parts, policy, config, findings)
+    // Of a policy that may have been for waypoints, they must know too.
+    let at_waypoints = (head.targeted() || head.targets.is_err()).then(|| l7::refused(&head, policy));
+    Converted { at_waypoints, ..head.finish(parts, policy, config, findings) }
 }
 
 /// What stands for a policy that could not be read. If its spec is known, that is in force; else it may have been to deny.
@@ -68,7 +84,8 @@ pub(super) fn unreadable(invalid: &Invalid, config: &Config) -> Converted {
         return converted;
     };
     let mut converted = convert(&Policy { meta, spec: *spec }, config);
-    if converted.sent.is_some() && !converted.findings.refuse() {
+    let is_sent = converted.sent.is_some() || converted.at_waypoints.is_some();
+    if is_sent && !converted.findings.refuse() {
         converted.meanwhile = "its spec is enforced as it is written".to_owned();
     }
     converted.findings.put_first(Severity::Invalid, problem);
@@ -78,14 +95,15 @@ pub(super) fn unreadable(invalid: &Invalid, config: &Config) -> Converted {
 impl Head {
     fn finish(
         self,
-        rules: Result<Vec<Parts>, Unknown>,
+        rules: Result<Vec<Parts<Match>>, Unknown>,
         policy: &Policy,
         config: &Config,
         mut findings: Findings,
     ) -> Converted {
         let (place, meanwhile) = self.place(policy, config, &mut findings);
         let in_part = matches!(self.intent, Intent::Allow | Intent::Deny);
-        let mut converted = Converted { sent: None, selector: None, place, findings, meanwhile, in_part };
+        let mut converted =
+            Converted { sent: None, at_waypoints: None, selector: None, place, findings, meanwhile, in_part };
         if place != Place::Nodes {
             return converted;
         }
@@ -93,20 +111,24 @@ impl Head {
             || self.intent == Intent::Unknown
             || rules.is_err()
             || self.selector.is_err()
-            || self.targeted;
+            || self.targeted();
         let (action, rules) = match (refused, self.intent) {
             (true, _) => self.refusal(),
             (false, Intent::Allow) => {
                 let rules = rules.into_iter().flatten();
-                (Action::Allow, rules.filter_map(Parts::allow).collect())
+                (Action::Allow, rules.filter_map(Parts::sure).map(Parts::rule).collect())
             }
-            (false, _) => (Action::Deny, rules.into_iter().flatten().map(Parts::deny).collect()),
+            (false, _) => {
+                let rules = rules.into_iter().flatten();
+                (Action::Deny, rules.map(Parts::known).map(Parts::rule).collect())
+            }
         };
+        let effect = if action == Action::Allow { Effect::Allows } else { Effect::Denies };
         let consequence = Consequence::of(&converted.findings, refused, self.intent, rules.is_empty());
-        converted.meanwhile = consequence.words(action).to_owned();
+        converted.meanwhile = consequence.words(effect).to_owned();
         let is_root = policy.meta.namespace == config.root_namespace;
-        if let (Ok(selector), false) = (self.selector, self.targeted) {
-            converted.selector = selector;
+        if let (Ok(selector), false) = (&self.selector, self.targeted()) {
+            converted.selector = selector.clone();
         }
         let scope = match converted.selector {
             Some(_) => Scope::WorkloadSelector,
@@ -127,11 +149,6 @@ impl Head {
 
     /// Who enforces it, and what holds if that is nobody.
     fn place(&self, policy: &Policy, config: &Config, findings: &mut Findings) -> (Place, String) {
-        if self.sees_requests() {
-            let message = "waypoints are not served yet, and who asks for one is refused";
-            findings.add(Severity::Notice, "spec.targetRefs", message);
-            return (Place::Waypoint, "no node proxy enforces it".to_owned());
-        }
         match self.intent {
             Intent::Audit => {
                 let message = "AUDIT is nothing that a node proxy can do";
@@ -144,10 +161,7 @@ impl Head {
             }
             Intent::Allow | Intent::Deny | Intent::Unknown => {}
         }
-        if let Err(text) = dry_run(policy) {
-            let message = format!("{} is neither true nor false, so the policy is enforced", quoted(text));
-            findings.add(Severity::Notice, DRY_RUN_FIELD, message);
-        }
+        check_dry_run(policy, findings);
         if is_dry_run(policy) && !config.dry_run {
             let message =
                 "policies of a dry run are not sent: node proxies of other makes would enforce them";
@@ -157,14 +171,20 @@ impl Head {
         (Place::Nodes, String::new())
     }
 
-    /// What is in force for a policy that is not understood: nobody comes in. What was surely to allow allows nothing, and
-    /// leaves other policies that allow as they are; anything else may have been to deny.
+    /// What is in force for a policy that is not understood: nobody comes in.
     fn refusal(&self) -> (Action, Vec<Rule>) {
-        let allows = self.intent == Intent::Allow && (self.explicit || !self.broken);
-        match allows {
+        match self.allows() {
             true => (Action::Allow, Vec::new()),
             false => (Action::Deny, vec![Rule::default()]),
         }
+    }
+}
+
+/// Says it if the annotation is neither true nor false.
+pub(super) fn check_dry_run(policy: &Policy, findings: &mut Findings) {
+    if let Err(text) = dry_run(policy) {
+        let message = format!("{} is neither true nor false, so the policy is enforced", quoted(text));
+        findings.add(Severity::Notice, DRY_RUN_FIELD, message);
     }
 }
 
@@ -178,7 +198,8 @@ fn dry_run(policy: &Policy) -> Result<bool, &str> {
     }
 }
 
-fn is_dry_run(policy: &Policy) -> bool {
+/// Whether it is only to be rehearsed.
+pub(super) fn is_dry_run(policy: &Policy) -> bool {
     dry_run(policy).unwrap_or(false)
 }
 

@@ -1,7 +1,5 @@
 //! What is in force while something in an AuthorizationPolicy is wrong.
 
-use weir_proto::security::Action;
-
 use super::finding::Findings;
 use super::head::Intent;
 
@@ -19,6 +17,14 @@ pub(super) enum Consequence {
     RuleByRule,
 }
 
+/// What a policy does.
+#[derive(Clone, Copy)]
+pub(super) enum Effect {
+    Allows,
+    Denies,
+    Audits,
+}
+
 impl Consequence {
     /// Of what was noticed, and whether the policy was refused for it.
     pub(super) fn of(findings: &Findings, refused: bool, intent: Intent, no_rules: bool) -> Self {
@@ -32,18 +38,22 @@ impl Consequence {
     }
 
     /// The words that end a status.
-    pub(super) fn words(&self, action: Action) -> &'static str {
-        match (self, action) {
+    pub(super) fn words(&self, effect: Effect) -> &'static str {
+        match (self, effect) {
             (Self::None, _) => "",
-            (Self::Refused, Action::Allow) => {
+            (Self::Refused, Effect::Allows) => {
                 "it allows nothing, and is for all that it may have been meant for"
             }
-            (Self::Refused, Action::Deny) => "everything is denied, to all that it may have been meant for",
+            (Self::Refused, Effect::Denies) => "everything is denied, to all that it may have been meant for",
+            (Self::Refused, Effect::Audits) => "everything is audited",
             (Self::NobodyAsked, _) => "what its rules match is denied, and all that they may match",
             (Self::NeverMatches, _) => "it denies nothing",
-            (Self::RuleByRule, Action::Allow) => "the rules with these fields allow nothing",
-            (Self::RuleByRule, Action::Deny) => {
+            (Self::RuleByRule, Effect::Allows) => "the rules with these fields allow nothing",
+            (Self::RuleByRule, Effect::Denies) => {
                 "these fields are taken to match, so more may be denied than is written"
+            }
+            (Self::RuleByRule, Effect::Audits) => {
+                "these fields are taken to match, so more may be audited than is written"
             }
         }
     }

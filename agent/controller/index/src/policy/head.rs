@@ -7,7 +7,8 @@ use super::finding::{Findings, Severity};
 use super::path::Path;
 use super::read::{self, Unknown, quoted};
 use super::rule::Parts;
-use super::term::Reader;
+use super::target::{Home, Targets};
+use super::term::{Asks, Reader};
 use super::{selector, target};
 
 /// All of a policy but its rules.
@@ -17,13 +18,19 @@ pub(super) struct Head {
     pub(super) explicit: bool,
     /// Absent: all of the namespace.
     pub(super) selector: Result<Option<Labels>, Unknown>,
-    pub(super) targeted: bool,
+    /// Unknown: there is no telling whether it names any.
+    pub(super) targets: Result<Targets, Unknown>,
     /// Something is there that may change what all of it means.
     pub(super) broken: bool,
 }
 
 impl Head {
-    pub(super) fn read(spec: &Map<String, Value>, root: &Path<'_>, findings: &mut Findings) -> Self {
+    pub(super) fn read(
+        spec: &Map<String, Value>,
+        home: Home<'_>,
+        root: &Path<'_>,
+        findings: &mut Findings,
+    ) -> Self {
         let mut broken = false;
         for name in spec.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
             read::unknown_field(&root.field(name), findings);
@@ -33,17 +40,16 @@ impl Head {
         let intent = spec.get("action").map(|action| Intent::read(action, &at, findings));
         let at = root.field("selector");
         let selector = spec.get("selector").map(|value| selector::read(value, &at, findings)).transpose();
-        let targeted = target::read(spec, root, findings);
-        broken |= targeted.is_err();
-        let targeted = targeted == Ok(true);
-        if targeted && !matches!(selector, Ok(None)) {
+        let targets = target::read(spec, home, root, findings);
+        broken |= targets.is_err();
+        if targets.as_ref().is_ok_and(Targets::any) && !matches!(selector, Ok(None)) {
             findings.add(Severity::Invalid, at, "is beside targetRefs; one of them must go");
         }
         let mut head = Self {
             intent: intent.unwrap_or(Intent::Allow),
             explicit: intent.is_some(),
             selector,
-            targeted,
+            targets,
             broken,
         };
         head.provider(spec.get("provider"), &root.field("provider"), findings);
@@ -68,13 +74,13 @@ impl Head {
     }
 
     /// The rules, read; unknown if there is no telling how many there are.
-    pub(super) fn rules(
+    pub(super) fn rules<A: Asks>(
         &self,
         spec: &Map<String, Value>,
         root: &Path<'_>,
         policy: &Policy,
         findings: &mut Findings,
-    ) -> Result<Vec<Parts>, Unknown> {
+    ) -> Result<Vec<Parts<A>>, Unknown> {
         let at = root.field("rules");
         let rules = match spec.get("rules") {
             Some(rules) => read::list(rules, &at, findings)?,
@@ -87,13 +93,24 @@ impl Head {
                 "is empty, so the policy never matches; one rule that is empty (`rules: [{}]`) always does",
             );
         }
-        let mut reader =
-            Reader { namespace: &policy.meta.namespace, sees_requests: self.sees_requests(), findings };
+        let mut reader = Reader { namespace: &policy.meta.namespace, findings };
         Ok(rules.iter().enumerate().map(|(i, rule)| Parts::read(&mut reader, rule, &at.index(i))).collect())
     }
 
+    /// Whether it names what it is for.
+    pub(super) fn targeted(&self) -> bool {
+        self.targets.as_ref().is_ok_and(Targets::any)
+    }
+
+    /// Whether it is for waypoints, and nothing else.
     pub(super) fn sees_requests(&self) -> bool {
-        self.targeted && matches!(self.selector, Ok(None))
+        self.targeted() && matches!(self.selector, Ok(None))
+    }
+
+    /// Whether it is surely meant to allow. Refused, such a policy allows nothing, and leaves other policies that allow as
+    /// they are; anything else may have been to deny.
+    pub(super) fn allows(&self) -> bool {
+        self.intent == Intent::Allow && (self.explicit || !self.broken)
     }
 }
 

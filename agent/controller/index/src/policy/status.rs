@@ -4,8 +4,10 @@ use weir_resources::{Condition, Key, Meta};
 
 use super::authorization::{Converted, Place};
 use super::finding::{Findings, Severity};
+use super::l7::{self, Standing};
 use super::peer_authentication::Level;
 use super::peers::Peer;
+use super::target::Target;
 use crate::StatusUpdate;
 
 /// What an object's status says now.
@@ -67,22 +69,18 @@ impl Said {
 }
 
 /// The conditions of an AuthorizationPolicy.
-pub(super) fn of_authorization(policy: &Converted) -> Vec<Said> {
+pub(super) fn of_authorization(policy: &Converted, standing: impl Fn(&Target) -> Standing) -> Vec<Said> {
     let words = words(&policy.findings, &policy.meanwhile);
     let accepted = accepted(&policy.findings, &words);
     let sent = policy.sent.is_some();
     match policy.place {
         Place::Waypoint => {
-            let reason = if policy.findings.refuse() { "Invalid" } else { "UnsupportedValue" };
+            let Some(at) = &policy.at_waypoints else { return vec![accepted] };
+            let said = |kind, (yes, reason, message)| Said { kind, yes, reason, message };
             vec![
                 accepted,
-                Said::new(
-                    "Programmed",
-                    false,
-                    "Pending",
-                    "waits for a waypoint; node proxies do not enforce it",
-                ),
-                Said::new("WaypointAccepted", false, reason, words),
+                said("Programmed", l7::status::programmed(at, &standing)),
+                said("WaypointAccepted", l7::status::accepted(at, &policy.findings, &words, &standing)),
             ]
         }
         Place::Nodes | Place::Nobody => {

@@ -1,18 +1,58 @@
 //! The smallest part of a rule: a source, an operation, or a condition.
 
 use serde_json::{Map, Value};
-use weir_proto::security::{Match, StringMatch};
+use weir_proto::security::StringMatch;
 
 use super::finding::{Findings, Severity};
 use super::path::Path;
 use super::read::{self, Unknown};
 use super::value;
 
-/// What a part of a rule asks of a connection.
+/// What can be asked for, which is more of requests than of connections.
+pub(super) trait Asks: Default {
+    /// A field of a `source`.
+    fn source(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        value: &Value,
+        at: &Path<'_>,
+    ) -> Result<(), Unknown>;
+
+    /// A field of an `operation`.
+    fn operation(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        value: &Value,
+        at: &Path<'_>,
+    ) -> Result<(), Unknown>;
+
+    /// The `key` of a condition, after its values.
+    fn key(&mut self, reader: &mut Reader<'_>, key: &str, at: &Path<'_>) -> Result<(), Unknown>;
+
+    /// `values` or `notValues` of a condition. Whether the key is one at all is asked once, not for each list.
+    fn values(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        not: bool,
+        value: &Value,
+        at: &Path<'_>,
+    ) -> Result<(), Unknown>;
+
+    /// Nothing about who the peer is.
+    fn forget_peers(&mut self);
+
+    /// Whether nothing is asked.
+    fn is_empty(&self) -> bool;
+}
+
+/// What a part of a rule asks.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Term {
+pub(super) struct Term<A> {
     /// What is understood of it. All fields must hold.
-    pub(super) asks: Match,
+    pub(super) asks: A,
     /// It asks for more, and nobody here can tell what or whether.
     pub(super) unknown: bool,
 }
@@ -21,78 +61,47 @@ pub(super) struct Term {
 pub(super) struct Reader<'r> {
     /// Namespace of the policy.
     pub(super) namespace: &'r str,
-    /// The policy is for a waypoint, which sees requests.
-    pub(super) sees_requests: bool,
     pub(super) findings: &'r mut Findings,
 }
 
 impl Reader<'_> {
     /// An entry of `from`.
-    pub(super) fn from(&mut self, entry: &Value, path: &Path<'_>) -> Term {
-        self.wrapped(entry, path, "source", Self::source)
+    pub(super) fn from<A: Asks>(&mut self, entry: &Value, path: &Path<'_>) -> Term<A> {
+        self.wrapped(entry, path, "source", |reader, fields, path| {
+            let mut term = reader.fields(fields, path, A::source);
+            reader.refuse_two_ways_to_name_a_peer(fields, &mut term, path);
+            term
+        })
     }
 
     /// An entry of `to`.
-    pub(super) fn to(&mut self, entry: &Value, path: &Path<'_>) -> Term {
-        self.wrapped(entry, path, "operation", Self::operation)
+    pub(super) fn to<A: Asks>(&mut self, entry: &Value, path: &Path<'_>) -> Term<A> {
+        self.wrapped(entry, path, "operation", |reader, fields, path| {
+            reader.fields(fields, path, A::operation)
+        })
     }
 
-    fn source(&mut self, fields: &Map<String, Value>, path: &Path<'_>) -> Term {
+    fn fields<A: Asks>(
+        &mut self,
+        fields: &Map<String, Value>,
+        path: &Path<'_>,
+        read: fn(&mut A, &mut Self, &str, &Value, &Path<'_>) -> Result<(), Unknown>,
+    ) -> Term<A> {
         let mut term = Term::default();
-        let asks = &mut term.asks;
-        let namespace = self.namespace;
-        let account = |text: &str| value::account(text, namespace);
         for (name, value) in fields {
-            let at = path.field(name);
-            let read = match name.as_str() {
-                "principals" => self.principals(value, &at).map(|v| asks.principals = v),
-                "notPrincipals" => self.principals(value, &at).map(|v| asks.not_principals = v),
-                "namespaces" => self.patterns(value, &at).map(|v| asks.namespaces = v),
-                "notNamespaces" => self.patterns(value, &at).map(|v| asks.not_namespaces = v),
-                "serviceAccounts" => self.texts(value, &at, account).map(|v| asks.service_accounts = v),
-                "notServiceAccounts" => {
-                    self.texts(value, &at, account).map(|v| asks.not_service_accounts = v)
-                }
-                "ipBlocks" => self.texts(value, &at, value::range).map(|v| asks.source_ips = v),
-                "notIpBlocks" => self.texts(value, &at, value::range).map(|v| asks.not_source_ips = v),
-                "requestPrincipals" | "notRequestPrincipals" | "remoteIpBlocks" | "notRemoteIpBlocks" => {
-                    self.for_waypoints(value, &at, NEEDS_WAYPOINT)
-                }
-                "trustDomains" | "notTrustDomains" => self.for_waypoints(value, &at, NOT_COMPARED),
-                _ => Err(read::unknown_field(&at, self.findings)),
-            };
-            term.unknown |= read.is_err();
-        }
-        self.refuse_two_ways_to_name_a_peer(fields, &mut term, path);
-        term
-    }
-
-    fn operation(&mut self, fields: &Map<String, Value>, path: &Path<'_>) -> Term {
-        let mut term = Term::default();
-        let asks = &mut term.asks;
-        for (name, value) in fields {
-            let at = path.field(name);
-            let read = match name.as_str() {
-                "ports" => self.texts(value, &at, value::port).map(|v| asks.destination_ports = v),
-                "notPorts" => self.texts(value, &at, value::port).map(|v| asks.not_destination_ports = v),
-                "hosts" | "notHosts" | "methods" | "notMethods" | "paths" | "notPaths" => {
-                    self.for_waypoints(value, &at, NEEDS_WAYPOINT)
-                }
-                _ => Err(read::unknown_field(&at, self.findings)),
-            };
-            term.unknown |= read.is_err();
+            term.unknown |= read(&mut term.asks, self, name, value, &path.field(name)).is_err();
         }
         term
     }
 
     /// `{ <name>: { .. } }`: that and nothing else.
-    fn wrapped(
+    fn wrapped<A: Asks>(
         &mut self,
         entry: &Value,
         path: &Path<'_>,
         name: &str,
-        read: fn(&mut Self, &Map<String, Value>, &Path<'_>) -> Term,
-    ) -> Term {
+        read: fn(&mut Self, &Map<String, Value>, &Path<'_>) -> Term<A>,
+    ) -> Term<A> {
         let Ok(outer) = read::object(entry, path, self.findings) else { return Term::unknown() };
         let mut others = false;
         for other in outer.keys().filter(|other| *other != name) {
@@ -116,10 +125,10 @@ impl Reader<'_> {
     }
 
     /// Istio has the one or the other. Both together may have been meant as "or", and be read as "and".
-    fn refuse_two_ways_to_name_a_peer(
+    fn refuse_two_ways_to_name_a_peer<A: Asks>(
         &mut self,
         fields: &Map<String, Value>,
-        term: &mut Term,
+        term: &mut Term<A>,
         path: &Path<'_>,
     ) {
         let said = |names: &[&str]| names.iter().any(|name| is_said(fields, name));
@@ -128,23 +137,22 @@ impl Reader<'_> {
             return;
         }
         self.invalid(path, "has service accounts beside principals or namespaces, which cannot be");
-        let asks = &mut term.asks;
-        asks.service_accounts.clear();
-        asks.not_service_accounts.clear();
-        asks.principals.clear();
-        asks.not_principals.clear();
-        asks.namespaces.clear();
-        asks.not_namespaces.clear();
+        term.asks.forget_peers();
         term.unknown = true;
     }
 
-    fn for_waypoints(&mut self, value: &Value, at: &Path<'_>, why: &str) -> Result<(), Unknown> {
-        let values = read::texts(value, at, self.findings, |_| Ok(()))?;
-        if values.is_empty() || self.sees_requests {
+    /// A list that says nothing that could be enforced, whatever it says; empty, it says nothing at all.
+    pub(super) fn unsupported(&mut self, value: &Value, at: &Path<'_>, why: &str) -> Result<(), Unknown> {
+        if self.any_texts(value, at)? == 0 {
             return Ok(());
         }
         self.findings.add(Severity::Unsupported, at, why);
         Err(Unknown)
+    }
+
+    /// How many there are of a list of texts that mean nothing here.
+    pub(super) fn any_texts(&mut self, value: &Value, at: &Path<'_>) -> Result<usize, Unknown> {
+        read::texts(value, at, self.findings, |_| Ok(())).map(|texts| texts.len())
     }
 
     /// Patterns of peers' identities.
@@ -187,9 +195,9 @@ impl Reader<'_> {
     }
 }
 
-impl Term {
+impl<A: Asks> Term<A> {
     pub(super) fn unknown() -> Self {
-        Self { asks: Match::default(), unknown: true }
+        Self { asks: A::default(), unknown: true }
     }
 }
 
@@ -197,9 +205,3 @@ impl Term {
 pub(super) fn is_said(fields: &Map<String, Value>, name: &str) -> bool {
     fields.get(name).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
 }
-
-pub(super) const NEEDS_WAYPOINT: &str =
-    "is about requests; node proxies see connections, so it needs a policy of a waypoint (targetRefs)";
-
-pub(super) const NOT_COMPARED: &str =
-    "is nothing that a policy can tell a node proxy; it needs a policy of a waypoint (targetRefs)";

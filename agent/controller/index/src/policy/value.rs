@@ -32,12 +32,22 @@ pub(super) fn principal(text: &str) -> Result<StringMatch, String> {
 }
 
 /// An address or a range of addresses.
+pub(super) fn range(text: &str) -> Result<Address, String> {
+    let net = net(text)?;
+    let address = match net.network() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    Ok(Address { address, length: net.prefix_len().into() })
+}
+
+/// A [`range`].
 ///
 /// IPv4 written as IPv6 (`::ffff:10.0.0.1`) is IPv4: that is how connections are compared, and as a range of IPv6 it would
 /// never match.
-pub(super) fn range(text: &str) -> Result<Address, String> {
+pub(super) fn net(text: &str) -> Result<IpNet, String> {
     let net = parse_range(text).ok_or_else(|| format!("{} is not an address or a CIDR", quoted(text)))?;
-    let net = match net {
+    Ok(match net {
         IpNet::V6(v6) => match v6.addr().to_ipv4_mapped() {
             None => net,
             Some(v4) => match v6.prefix_len().checked_sub(96) {
@@ -46,12 +56,7 @@ pub(super) fn range(text: &str) -> Result<Address, String> {
             },
         },
         IpNet::V4(_) => net,
-    };
-    let address = match net.network() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    Ok(Address { address, length: net.prefix_len().into() })
+    })
 }
 
 fn parse_range(text: &str) -> Option<IpNet> {

@@ -126,11 +126,15 @@ const RULE: &str = r#""rules": [{"to": [{"operation": {"ports": ["80"]}}]}]"#;
     "spec.selector spec.action"
 )]
 // Targets.
-#[case::target(r#"{"targetRef": {"kind": "Gateway", "name": "x", "group": "g"}, RULE}"#, "not sent", "")]
+#[case::target(
+    r#"{"targetRef": {"kind": "Gateway", "name": "x", "group": "g"}, RULE}"#,
+    "not sent",
+    "spec.targetRef.group"
+)]
 #[case::targets(r#"{"targetRefs": [{"kind": "Service", "name": "x", "group": ""}], RULE}"#, "not sent", "")]
 #[case::targets_deny_requests(
     r#"{"action": "DENY", "targetRefs": [{"kind": "Service", "name": "x"}], "rules": [{"to": [{"operation":
-    {"methods": ["GET"], "paths": ["/a"]}}], "from": [{"source": {"requestPrincipals": ["*"]}}],
+    {"methods": ["GET"], "paths": ["/a"]}}], "from": [{"source": {"remoteIpBlocks": ["10.0.0.0/8"]}}],
     "when": [{"key": "request.headers[a]", "values": ["b"]}]}]}"#,
     "not sent",
     ""
@@ -146,7 +150,7 @@ const RULE: &str = r#""rules": [{"to": [{"operation": {"ports": ["80"]}}]}]"#;
     "spec.targetRefs[0].name"
 )]
 #[case::both_targets(
-    r#"{"targetRef": {"kind": "A", "name": "x"}, "targetRefs": [{"kind": "A", "name": "x"}], RULE}"#,
+    r#"{"targetRef": {"kind": "Service", "name": "x"}, "targetRefs": [{"kind": "Service", "name": "x"}], RULE}"#,
     "not sent",
     "spec.targetRefs"
 )]
@@ -158,12 +162,12 @@ const RULE: &str = r#""rules": [{"to": [{"operation": {"ports": ["80"]}}]}]"#;
     "spec.targetRef"
 )]
 #[case::selector_and_targets(
-    r#"{"selector": {"matchLabels": {"a": "b"}}, "targetRefs": [{"kind": "A", "name": "x"}], RULE}"#,
+    r#"{"selector": {"matchLabels": {"a": "b"}}, "targetRefs": [{"kind": "Service", "name": "x"}], RULE}"#,
     "ALLOW to shop: never",
     "spec.selector"
 )]
 #[case::deny_selector_and_target(
-    r#"{"action": "DENY", "selector": {}, "targetRef": {"kind": "A", "name": "x"}, RULE}"#,
+    r#"{"action": "DENY", "selector": {}, "targetRef": {"kind": "Service", "name": "x"}, RULE}"#,
     "DENY to shop: always",
     "spec.selector"
 )]

@@ -67,8 +67,8 @@ use crate::{Config, StatusUpdate};
 )]
 #[case::targets(
     r#"{"targetRefs": [{"kind": "Service", "name": "x"}]}"#,
-    "Accepted=True/Accepted Programmed=False/Pending WaypointAccepted=False/UnsupportedValue",
-    "spec.targetRefs: waypoints are not served yet"
+    "Accepted=True/Accepted Programmed=False/Pending WaypointAccepted=False/TargetNotFound",
+    "it is enforced as it is written"
 )]
 #[case::bad_targets(
     r#"{"targetRefs": [{"kind": "Service", "name": "x"}], "rules": 1}"#,
