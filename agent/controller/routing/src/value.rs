@@ -8,14 +8,16 @@ mod number;
 mod pattern;
 mod regex;
 mod subnet;
+mod target;
 
 pub(crate) use base64::Bytes;
 pub(crate) use duration::{GatewayDuration, IstioDuration};
-pub(crate) use header::{HeaderName, HeaderValue, envoy_operator};
+pub(crate) use header::{HeaderName, HeaderValue, Token, envoy_operator, is_fixed};
 pub(crate) use host::{covers, is_host, specificity};
 pub(crate) use number::{Percent, Port, per_million};
 pub(crate) use pattern::StringMatch;
 pub(crate) use regex::{Regex, groups};
 pub(crate) use subnet::Subnet;
+pub(crate) use target::{authority, path};
 
 use crate::problem::quoted;

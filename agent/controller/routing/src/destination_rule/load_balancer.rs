@@ -8,7 +8,8 @@ use super::level::At;
 use super::locality::locality;
 use super::spec::{ConsistentHash, Cookie, LoadBalancer, Simple, Warmup};
 use crate::part::Place;
-use crate::problem::{Effect, Problems, Reason};
+use crate::problem::{Effect, Problems, Reason, quoted};
+use crate::value::{HeaderValue, Token};
 
 pub(super) fn load_balancer(
     context: &Context<'_>,
@@ -73,10 +74,12 @@ fn consistent_hash(given: &ConsistentHash) -> Result<l7::ConsistentHash, (&'stat
         return Err(("", "more than one thing to hash is named".to_owned()));
     };
     let key = key.ok_or(("", "says nothing that could be hashed".to_owned()))?;
-    if let Key::Cookie(cookie) = &key
-        && cookie.name.is_empty()
-    {
-        return Err((".httpCookie.name", "is missing".to_owned()));
+    match &key {
+        Key::Cookie(cookie) => check_cookie(cookie)?,
+        Key::Header(name) if name.starts_with(':') => {
+            return Err((".httpHeaderName", format!("{} is no header", quoted(name))));
+        }
+        _ => {}
     }
     let table = match (&given.ring_hash, &given.maglev, given.minimum_ring_size) {
         (Some(_), Some(_), _) => {
@@ -107,6 +110,20 @@ fn prime(entries: u64) -> Result<u64, (&'static str, String)> {
     let composite =
         entries == 1 || (2..).take_while(|d| d * d <= entries).any(|d| entries != 0 && divides(&d));
     if composite { wrong(format!("{entries} is no prime")) } else { Ok(entries) }
+}
+
+/// It is written into a header.
+fn check_cookie(cookie: &l7::Cookie) -> Result<(), (&'static str, String)> {
+    if cookie.name.is_empty() {
+        return Err((".httpCookie.name", "is missing".to_owned()));
+    }
+    Token::try_from(cookie.name.clone()).map_err(|message| (".httpCookie.name", message))?;
+    let value = |text: &String| match HeaderValue::try_from(text.clone()) {
+        Ok(value) if !value.0.contains(';') => Ok(()),
+        _ => Err(format!("{} cannot be a part of a cookie", quoted(text))),
+    };
+    value(&cookie.path).map_err(|message| (".httpCookie.path", message))?;
+    cookie.attributes.iter().try_for_each(value).map_err(|message| (".httpCookie.attributes", message))
 }
 
 fn cookie(given: &Cookie) -> l7::Cookie {

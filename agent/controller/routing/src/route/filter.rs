@@ -6,6 +6,7 @@ use super::spec::{BackendRef, CorsFilter, Filter, Fraction, MirrorFilter};
 use super::{Context, headers, redirect};
 use crate::part::{Part, Place, Reported};
 use crate::problem::{Effect, Problems, Reason, quoted};
+use crate::value::Token;
 
 /// What the filters of one list do together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,12 +77,16 @@ impl List<'_> {
             "RequestHeaderModifier" => {
                 let given =
                     filter.request_header_modifier.as_ref().ok_or(missing(".requestHeaderModifier"))?;
-                once(&mut self.filters.request, headers::operations(given))
+                let operations = headers::operations(given, true)
+                    .map_err(|message| (".requestHeaderModifier", Reason::UnsupportedValue, message))?;
+                once(&mut self.filters.request, operations)
             }
             "ResponseHeaderModifier" => {
                 let given =
                     filter.response_header_modifier.as_ref().ok_or(missing(".responseHeaderModifier"))?;
-                once(&mut self.filters.response, headers::operations(given))
+                let operations = headers::operations(given, false)
+                    .map_err(|message| (".responseHeaderModifier", Reason::UnsupportedValue, message))?;
+                once(&mut self.filters.response, operations)
             }
             "RequestMirror" => {
                 let given = filter.request_mirror.as_ref().ok_or(missing(".requestMirror"))?;
@@ -181,10 +186,12 @@ fn share(given: &MirrorFilter) -> Result<u32, String> {
 }
 
 fn cors(given: &CorsFilter) -> Result<l7::Cors, Wrong> {
+    let names = |names: &[Token]| -> Vec<String> { names.iter().map(|name| name.0.clone()).collect() };
+    let (methods, headers) = (names(&given.allow_methods), names(&given.allow_headers));
     for (part, list) in [
         (".cors.allowOrigins", &given.allow_origins),
-        (".cors.allowMethods", &given.allow_methods),
-        (".cors.allowHeaders", &given.allow_headers),
+        (".cors.allowMethods", &methods),
+        (".cors.allowHeaders", &headers),
     ] {
         if list.len() > 1 && list.iter().any(|value| value == "*") {
             return Err((part, Reason::UnsupportedValue, "* stands alone".to_owned()));
@@ -194,9 +201,9 @@ fn cors(given: &CorsFilter) -> Result<l7::Cors, Wrong> {
     let max_age = given.max_age.filter(|seconds| *seconds > 0).unwrap_or(5);
     Ok(l7::Cors {
         allow_origins: given.allow_origins.iter().map(|origin| self::origin(origin)).collect(),
-        allow_methods: given.allow_methods.clone(),
-        allow_headers: given.allow_headers.clone(),
-        expose_headers: given.expose_headers.clone(),
+        allow_methods: methods,
+        allow_headers: headers,
+        expose_headers: names(&given.expose_headers),
         max_age: Some(prost_types::Duration { seconds: max_age.into(), nanos: 0 }),
         allow_credentials: given.allow_credentials,
         refuse_unmatched_preflights: true,

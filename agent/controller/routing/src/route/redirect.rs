@@ -6,7 +6,7 @@ use super::Context;
 use super::filter::Wrong;
 use super::spec::{PathModifier, RedirectFilter, RewriteFilter};
 use crate::problem::{Reason, quoted};
-use crate::value::is_host;
+use crate::value::{authority, is_host, path};
 
 pub(super) fn redirect(
     context: &Context<'_>,
@@ -61,7 +61,9 @@ pub(super) fn rewrite(given: &RewriteFilter, prefixes: bool) -> Result<l7::Rewri
 fn host(given: Option<&str>) -> Result<String, String> {
     match given {
         None => Ok(String::new()),
-        Some(host) if is_host(host) && !host.starts_with('*') => Ok(host.to_owned()),
+        Some(host) if is_host(host) && !host.starts_with('*') && authority(host).is_ok() => {
+            Ok(host.to_owned())
+        }
         Some(host) => Err(format!("{} is not a host", quoted(host))),
     }
 }
@@ -74,11 +76,13 @@ enum Change {
 fn modifier(given: Option<&PathModifier>, prefixes: bool) -> Result<Option<Change>, String> {
     let Some(given) = given else { return Ok(None) };
     match (given.kind.as_str(), &given.replace_full_path, &given.replace_prefix_match) {
-        ("ReplaceFullPath", Some(path), None) => Ok(Some(Change::Full(path.clone()))),
+        ("ReplaceFullPath", Some(full), None) => path(full).map(|()| Some(Change::Full(full.clone()))),
         ("ReplacePrefixMatch", None, Some(_)) if !prefixes => {
             Err("ReplacePrefixMatch needs a rule that matches by PathPrefix only".to_owned())
         }
-        ("ReplacePrefixMatch", None, Some(prefix)) => Ok(Some(Change::Prefix(prefix.clone()))),
+        ("ReplacePrefixMatch", None, Some(prefix)) => {
+            path(prefix).map(|()| Some(Change::Prefix(prefix.clone())))
+        }
         ("ReplaceFullPath", ..) => {
             Err("replaceFullPath, and nothing else, belongs to ReplaceFullPath".to_owned())
         }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::part::{Part, Unknown};
-use crate::value::{GatewayDuration, HeaderName, HeaderValue, Port};
+use crate::value::{GatewayDuration, HeaderName, HeaderValue, Port, Token};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", bound = "R: serde::de::DeserializeOwned")]
@@ -190,9 +190,9 @@ pub(super) struct PathModifier {
 pub(super) struct CorsFilter {
     pub(super) allow_origins: Vec<String>,
     pub(super) allow_credentials: bool,
-    pub(super) allow_methods: Vec<String>,
-    pub(super) allow_headers: Vec<String>,
-    pub(super) expose_headers: Vec<String>,
+    pub(super) allow_methods: Vec<Token>,
+    pub(super) allow_headers: Vec<Token>,
+    pub(super) expose_headers: Vec<Token>,
     pub(super) max_age: Option<u32>,
 }
 

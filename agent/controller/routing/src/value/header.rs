@@ -21,7 +21,28 @@ impl TryFrom<String> for HeaderName {
     }
 }
 
-/// Without line breaks and other control characters.
+/// A name of a method or of a header, or `*`, in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Token(pub(crate) String);
+
+impl TryFrom<String> for Token {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match !text.is_empty() && text.len() <= 256 && text.bytes().all(is_token) {
+            true => Ok(Self(text)),
+            false => Err(format!("{} is not a name of HTTP", quoted(&text))),
+        }
+    }
+}
+
+/// Whether nobody may change a header: it is of one connection (RFC 9110, 7.6.1), or says where a message ends.
+pub(crate) fn is_fixed(HeaderName(name): &HeaderName) -> bool {
+    FIXED.contains(&name.as_str())
+}
+
+/// Visible ASCII, blanks and tabs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct HeaderValue(pub(crate) String);
@@ -30,9 +51,9 @@ impl TryFrom<String> for HeaderValue {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.bytes().any(|b| b < b' ' && b != b'\t' || b == 0x7f) {
-            true => Err(format!("{} has control characters", quoted(&text))),
-            false => Ok(Self(text)),
+        match text.bytes().all(|b| b == b'\t' || b == b' ' || b.is_ascii_graphic()) {
+            true => Ok(Self(text)),
+            false => Err(format!("{} has characters that headers do not have", quoted(&text))),
         }
     }
 }
@@ -57,6 +78,18 @@ pub(crate) fn envoy_operator(value: &str) -> Option<&str> {
 fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
+
+const FIXED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use weir_proto::l7::{self, string_match::Kind};
 use super::spec::{CorsPolicy, UnmatchedPreflights};
 use crate::part::{Part, Place};
 use crate::problem::{Effect, Problems};
-use crate::value::StringMatch;
+use crate::value::{StringMatch, Token};
 
 pub(super) fn cors(policy: &Part<CorsPolicy>, field: &str, problems: &mut Problems) -> Option<l7::Cors> {
     let policy = policy.get(&Place { field, effect: Effect::Ignored }, problems)?;
@@ -23,13 +23,17 @@ pub(super) fn cors(policy: &Part<CorsPolicy>, field: &str, problems: &mut Proble
     }
     Some(l7::Cors {
         allow_origins: origins.iter().map(origin).collect(),
-        allow_methods: policy.allow_methods.clone(),
-        allow_headers: policy.allow_headers.clone(),
-        expose_headers: policy.expose_headers.clone(),
+        allow_methods: names(&policy.allow_methods),
+        allow_headers: names(&policy.allow_headers),
+        expose_headers: names(&policy.expose_headers),
         max_age: policy.max_age.map(|age| age.wire()),
         allow_credentials: policy.allow_credentials,
         refuse_unmatched_preflights: policy.unmatched_preflights == UnmatchedPreflights::Ignore,
     })
+}
+
+fn names(names: &[Token]) -> Vec<String> {
+    names.iter().map(|name| name.0.clone()).collect()
 }
 
 fn origin(origin: &StringMatch) -> l7::StringMatch {

@@ -8,7 +8,7 @@ use super::destination::NO_BACKEND;
 use super::spec::{HeaderOperations, Headers, OldHeaders};
 use crate::part::{Part, Place, Reported};
 use crate::problem::{Effect, Problems, Reason, quoted};
-use crate::value::{HeaderName, HeaderValue, envoy_operator};
+use crate::value::{HeaderName, HeaderValue, authority, envoy_operator, is_fixed};
 
 /// Of a request and of its response.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -65,34 +65,66 @@ fn one(
     problems: &mut Problems,
 ) -> l7::HeaderOperations {
     let mut headers = |from: &BTreeMap<HeaderName, HeaderValue>, verb: &str| {
+        // The authority can be set, and in requests only.
+        let sets = is_request && verb == "set";
+        let twice = from.keys().filter(|name| is_authority(name)).count() > 1;
         let good = from.iter().filter(|(name, value)| {
             let field = format!("{field}.{verb}[{}]", name.0);
-            is_ours(name, is_request, &field, problems) && is_plain(value, &field, problems)
+            let may = is_changeable(name) || sets && is_authority(name) && !(twice && name.0 == "host");
+            told(may, name, &field, problems) && is_plain(value, &field, problems)
         });
-        good.map(|(name, value)| l7::Header { name: name.0.clone(), value: value.0.clone() }).collect()
+        let header = |(name, value): (&HeaderName, &HeaderValue)| l7::Header {
+            name: name.0.clone(),
+            value: value.0.clone(),
+        };
+        let headers: Vec<l7::Header> = good.map(header).collect();
+        headers
     };
-    let (set, add) = (headers(&operations.set, "set"), headers(&operations.add, "add"));
+    let (mut set, add) = (headers(&operations.set, "set"), headers(&operations.add, "add"));
+    set.retain(|header| {
+        let wrong = if is_authority_name(&header.name) { authority(&header.value).err() } else { None };
+        if let Some(message) = &wrong {
+            problems.add(
+                format!("{field}.set[{}]", header.name),
+                Reason::Invalid,
+                Effect::Ignored,
+                message.clone(),
+            );
+        }
+        wrong.is_none()
+    });
     let mut remove = Vec::new();
     for (i, name) in operations.remove.iter().enumerate() {
         let field = format!("{field}.remove[{i}]");
-        if matches!(name.0.as_str(), "host" | ":authority") && is_request {
+        if is_request && is_authority(name) {
             let message = "a request without a host is no request";
             problems.add(field, Reason::Invalid, Effect::Ignored, message);
-        } else if is_ours(name, is_request, &field, problems) {
+        } else if told(is_changeable(name), name, &field, problems) {
             remove.push(name.0.clone());
         }
     }
     l7::HeaderOperations { set, add, remove }
 }
 
-/// Of the pseudo headers only the authority may be changed, and only in requests.
-fn is_ours(name: &HeaderName, is_request: bool, field: &str, problems: &mut Problems) -> bool {
-    let good = !name.0.starts_with(':') || is_request && name.0 == ":authority";
-    if !good {
+fn is_authority(name: &HeaderName) -> bool {
+    is_authority_name(&name.0)
+}
+
+fn is_authority_name(name: &str) -> bool {
+    matches!(name, "host" | ":authority")
+}
+
+fn is_changeable(name: &HeaderName) -> bool {
+    !name.0.starts_with(':') && name.0 != "host" && !is_fixed(name)
+}
+
+/// Says so if it may not be changed.
+fn told(may: bool, name: &HeaderName, field: &str, problems: &mut Problems) -> bool {
+    if !may {
         let message = format!("{} is no header that can be changed", quoted(&name.0));
         problems.add(field, Reason::UnsupportedValue, Effect::Ignored, message);
     }
-    good
+    may
 }
 
 fn is_plain(value: &HeaderValue, field: &str, problems: &mut Problems) -> bool {

@@ -3,8 +3,8 @@
 use weir_proto::l7::{self, redirect, rewrite};
 
 use super::spec::{DerivePort, DirectResponse, Redirect, Rewrite};
-use crate::problem::{Effect, Problems, Reason};
-use crate::value::groups;
+use crate::problem::{Effect, Problems, Reason, quoted};
+use crate::value::{authority, groups, path};
 
 /// A `Location`, or why it cannot be made.
 pub(super) fn redirect(given: &Redirect) -> Result<l7::Redirect, (&'static str, String)> {
@@ -17,6 +17,14 @@ pub(super) fn redirect(given: &Redirect) -> Result<l7::Redirect, (&'static str, 
     }
     if !given.uri.is_empty() && !given.prefix_rewrite.is_empty() {
         return Err((".prefixRewrite", "uri and prefixRewrite exclude each other".to_owned()));
+    }
+    if !matches!(given.scheme.as_str(), "" | "http" | "https") {
+        return Err((".scheme", format!("{} is neither http nor https", quoted(&given.scheme))));
+    }
+    path(&given.uri).map_err(|message| (".uri", message))?;
+    path(&given.prefix_rewrite).map_err(|message| (".prefixRewrite", message))?;
+    if !given.authority.is_empty() {
+        authority(&given.authority).map_err(|message| (".authority", message))?;
     }
     let (host, in_authority) = split(&given.authority);
     let port = match (given.port, given.derive_port) {
@@ -44,8 +52,8 @@ fn derived(port: l7::DerivedPort) -> redirect::Port {
 fn split(authority: &str) -> (&str, Option<u16>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+            Ok(0) | Err(_) => (host, None),
             Ok(port) => (host, Some(port)),
-            Err(_) => (authority, None),
         },
         _ => (authority, None),
     }
@@ -62,6 +70,9 @@ pub(super) fn direct_response(given: &DirectResponse) -> Result<l7::DirectRespon
         (None, Some(bytes)) => bytes.0.clone(),
         (None, None) => Vec::new(),
     };
+    if matches!(given.status, 204 | 304) && !body.is_empty() {
+        return Err((".body", format!("responses of status {} have none", given.status)));
+    }
     match body.len() {
         length if length > LARGEST_BODY => {
             Err((".body", format!("has {length} bytes; {LARGEST_BODY} are allowed")))
@@ -83,6 +94,8 @@ pub(super) fn rewrite(
         }
         (_, Some(regex)) => {
             let most = groups(&regex.pattern);
+            let pieces = regex.rewrite.replace('\\', "");
+            path(&pieces).map_err(|message| (".uriRegexRewrite.rewrite", message))?;
             if let Some(group) = references(&regex.rewrite)?.into_iter().find(|group| *group > most) {
                 let message = format!("\\{group} is named, and the expression has {most} groups");
                 return Err((".uriRegexRewrite.rewrite", message));
@@ -90,8 +103,14 @@ pub(super) fn rewrite(
             let (pattern, substitution) = (regex.pattern.0.clone(), regex.rewrite.clone());
             Some(rewrite::Path::Regex(l7::RegexRewrite { pattern, substitution }))
         }
-        (uri, None) => Some(rewrite::Path::Prefix(uri.to_owned())),
+        (uri, None) => {
+            self::path(uri).map_err(|message| (".uri", message))?;
+            Some(rewrite::Path::Prefix(uri.to_owned()))
+        }
     };
+    if !given.authority.is_empty() {
+        authority(&given.authority).map_err(|message| (".authority", message))?;
+    }
     if path.is_none() && given.authority.is_empty() {
         problems.add(field, Reason::Invalid, Effect::Ignored, "says neither a uri nor an authority");
     }

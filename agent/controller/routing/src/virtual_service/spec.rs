@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::part::{Part, Unknown};
 use crate::value::{
-    Bytes, HeaderName, HeaderValue, IstioDuration, Percent, Port, Regex, StringMatch, Subnet,
+    Bytes, HeaderName, HeaderValue, IstioDuration, Percent, Port, Regex, StringMatch, Subnet, Token,
 };
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -275,11 +275,11 @@ pub(super) struct CorsPolicy {
     #[serde(alias = "allow_origins")]
     pub(super) allow_origins: Vec<StringMatch>,
     #[serde(alias = "allow_methods")]
-    pub(super) allow_methods: Vec<String>,
+    pub(super) allow_methods: Vec<Token>,
     #[serde(alias = "allow_headers")]
-    pub(super) allow_headers: Vec<String>,
+    pub(super) allow_headers: Vec<Token>,
     #[serde(alias = "expose_headers")]
-    pub(super) expose_headers: Vec<String>,
+    pub(super) expose_headers: Vec<Token>,
     #[serde(alias = "max_age")]
     pub(super) max_age: Option<IstioDuration>,
     #[serde(alias = "allow_credentials")]

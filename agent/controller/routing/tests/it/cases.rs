@@ -32,6 +32,7 @@ pub(crate) fn world(objects: &str) -> World {
 
 /// The rules that a service has for all clients at a port.
 pub(crate) fn rules(world: &World, host: &str, port: u32) -> Vec<l7::Rule> {
+    assert_eq!(world.check(), Ok(()));
     let frontend = world.frontend(world.find(host)).form;
     let port = frontend.ports.into_iter().find(|one| one.port == port).unwrap();
     port.http.into_iter().find(|set| set.source_namespace.is_empty()).map(|set| set.rules).unwrap_or_default()

@@ -12,6 +12,7 @@ use crate::world::World;
 #[rstest]
 fn golden(#[files("tests/golden/**/*.yaml")] input: PathBuf) {
     let world = World::new(&fs::read_to_string(&input).unwrap());
+    assert_eq!(world.check(), Ok(()));
     check(&input.with_extension("txt"), &describe(&world));
 }
 

@@ -83,6 +83,7 @@ proptest! {
     fn nothing_panics(objects in objects()) {
         let world = world(objects);
         describe(&world);
+        prop_assert_eq!(world.check(), Ok(()));
         for route in &world.routes {
             for parent in route.status(&[], &world, &world.mesh) {
                 prop_assert!(parent.conditions.iter().all(|condition| condition.message.len() < 32768));
@@ -114,7 +115,17 @@ fn key(object: &Value) -> String {
     format!("{} {} {}", object["kind"], object["metadata"]["namespace"], object["metadata"]["name"])
 }
 
-const WORDS: [&str; 30] = [
+const WORDS: [&str; 40] = [
+    "host",
+    ":authority",
+    "connection",
+    "https",
+    "ISTIO_MUTUAL",
+    "a;b",
+    "b c",
+    "[::1]:80",
+    "/%zz",
+    "ReplaceFullPath",
     "web",
     "web.default.svc.cluster.local",
     "*",

@@ -88,6 +88,19 @@ impl World {
         frontend(service, WAYPOINT, &objects, self, &self.mesh)
     }
 
+    /// Whether a waypoint takes all of it: it would refuse a service as a whole for one field.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for service in &self.services {
+            weir_waypoint::route::Frontend::compile(&self.frontend(service).form)
+                .map_err(|why| why.to_string())?;
+            for cluster in self.backend(service).form.clusters {
+                let (own, now) = (weir_waypoint::balance::Own::default(), std::time::Instant::now());
+                weir_waypoint::balance::Cluster::new(&cluster, &own, now).map_err(|why| why.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn backend(&self, service: &Service) -> weir_routing::Destinations {
         backend(service, WAYPOINT, &self.destination_rules, self, &self.mesh)
     }

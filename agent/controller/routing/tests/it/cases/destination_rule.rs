@@ -23,6 +23,7 @@ fn of(policy: &str) -> World {
 
 fn cluster(policy: &str, port: u32) -> l7::Cluster {
     let world = of(policy);
+    assert_eq!(world.check(), Ok(()));
     let clusters = world.backend(&world.services[0]).form.clusters;
     clusters.into_iter().find(|cluster| cluster.port == port).unwrap()
 }
@@ -389,6 +390,18 @@ fn clusters_are_refused(#[case] policy: &str, #[case] expected: &str) {
 #[case::port_tunnel(
     "{portLevelSettings: [{port: {number: 80}, tunnel: {}}]}",
     "portLevelSettings[0].tunnel: is not a field that is known here (ignored)"
+)]
+#[case::cookie_name(
+    "{loadBalancer: {consistentHash: {httpCookie: {name: 'a b'}}}}",
+    "loadBalancer.consistentHash.httpCookie.name: \"a b\" is not a name of HTTP (ignored)"
+)]
+#[case::cookie_path(
+    "{loadBalancer: {consistentHash: {httpCookie: {name: a, path: '/;b'}}}}",
+    "loadBalancer.consistentHash.httpCookie.path: \"/;b\" cannot be a part of a cookie (ignored)"
+)]
+#[case::pseudo_header(
+    "{loadBalancer: {consistentHash: {httpHeaderName: ':path'}}}",
+    "loadBalancer.consistentHash.httpHeaderName: \":path\" is no header (ignored)"
 )]
 fn the_rest_holds(#[case] policy: &str, #[case] expected: &str) {
     assert_eq!(problems_of(policy), format!("spec.trafficPolicy.{expected}"));

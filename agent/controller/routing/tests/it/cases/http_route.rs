@@ -332,6 +332,21 @@ fn forwards(#[case] parts: &str, #[case] expected: &str) {
     "UnsupportedValue"
 )]
 #[case::unknown_field("delay: 5s", "delay: is not a field that is known here", "UnsupportedValue")]
+#[case::header_fixed(
+    "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Upgrade]}}]",
+    "filters[0].responseHeaderModifier: \"upgrade\" is no header that can be changed so",
+    "UnsupportedValue"
+)]
+#[case::header_host(
+    "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: Host, value: a}]}}]",
+    "filters[0].requestHeaderModifier: \"host\" is no header that can be changed so",
+    "UnsupportedValue"
+)]
+#[case::rewrite_path(
+    "filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: 'a b'}}}]",
+    "filters[0].urlRewrite.path: \"a b\" is not a path",
+    "UnsupportedValue"
+)]
 fn rule_fails(#[case] parts: &str, #[case] expected: &str, #[case] reason: &str) {
     let world = of_rule(&format!("{{{parts}, {BACKEND}}}"));
     assert_eq!(action(&rules(&world, HOST, 80)[0]), "{action: DirectResponse({status: 500})}");

@@ -72,6 +72,31 @@ fn problems_of(rule: &str) -> String {
     "{redirect: {derivePort: GUESS}}",
     "spec.http[0].redirect.derivePort: unknown variant `GUESS`, expected `FROM_PROTOCOL_DEFAULT` or `FROM_REQUEST_PORT`"
 )]
+#[case::redirect_scheme(
+    "{redirect: {scheme: ftp}}",
+    "spec.http[0].redirect.scheme: \"ftp\" is neither http nor https"
+)]
+#[case::redirect_path("{redirect: {uri: 'a b'}}", "spec.http[0].redirect.uri: \"a b\" is not a path")]
+#[case::redirect_host(
+    "{redirect: {authority: 'a b'}}",
+    "spec.http[0].redirect.authority: \"a b\" is not a host"
+)]
+#[case::rewrite_path(
+    "{route: [{destination: {host: web}}], rewrite: {uri: 'a#b'}}",
+    "spec.http[0].rewrite.uri: \"a#b\" is not a path"
+)]
+#[case::rewrite_host(
+    "{route: [{destination: {host: web}}], rewrite: {authority: a@b}}",
+    "spec.http[0].rewrite.authority: \"a@b\" is not a host"
+)]
+#[case::rewrite_to_blanks(
+    "{route: [{destination: {host: web}}], rewrite: {uriRegexRewrite: {match: a, rewrite: 'b c'}}}",
+    "spec.http[0].rewrite.uriRegexRewrite.rewrite: \"b c\" is not a path"
+)]
+#[case::direct_without_body(
+    "{directResponse: {status: 204, body: {string: a}}}",
+    "spec.http[0].directResponse.body: responses of status 204 have none"
+)]
 #[case::direct_status(
     "{directResponse: {status: 99}}",
     "spec.http[0].directResponse.status: 99 is not a status; expected 200 to 599"
@@ -106,7 +131,7 @@ fn problems_of(rule: &str) -> String {
 )]
 #[case::header_value(
     "{route: [{destination: {host: web}}], headers: {request: {set: {a: \"b\\nc\"}}}}",
-    "spec.http[0].headers.request.set.a: \"b\\nc\" has control characters"
+    "spec.http[0].headers.request.set.a: \"b\\nc\" has characters that headers do not have"
 )]
 #[case::header_direction(
     "{route: [{destination: {host: web}}], headers: {reqeust: {}}}",
@@ -300,6 +325,30 @@ fn rule_is_left_out(#[case] blocks: &str, #[case] expected: &str) {
 #[case::case_of_regex(
     "match: [{uri: {regex: a}, ignoreUriCase: true}]",
     "match[0].ignoreUriCase: says nothing about a regex; write (?i) into it"
+)]
+#[case::add_host(
+    "headers: {request: {add: {Host: a}}}",
+    "headers.request.add[host]: \"host\" is no header that can be changed (ignored)"
+)]
+#[case::host_of_response(
+    "headers: {response: {set: {Host: a}}}",
+    "headers.response.set[host]: \"host\" is no header that can be changed (ignored)"
+)]
+#[case::host_twice(
+    "headers: {request: {set: {Host: a, ':authority': b}}}",
+    "headers.request.set[host]: \"host\" is no header that can be changed (ignored)"
+)]
+#[case::no_host(
+    "headers: {request: {set: {Host: a b}}}",
+    "headers.request.set[host]: \"a b\" is not a host (ignored)"
+)]
+#[case::connection(
+    "headers: {response: {remove: [Connection]}}",
+    "headers.response.remove[0]: \"connection\" is no header that can be changed (ignored)"
+)]
+#[case::cors_method(
+    "corsPolicy: {allowOrigins: [{exact: a}], allowMethods: ['a b']}",
+    "corsPolicy.allowMethods[0]: \"a b\" is not a name of HTTP (ignored)"
 )]
 fn rule_holds(#[case] rule: &str, #[case] expected: &str) {
     let rule = format!("{{{WEB}, {rule}}}");
