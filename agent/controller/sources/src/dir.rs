@@ -16,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 use tracing::warn;
 use weir_resources::Event;
 
+mod claims;
 mod complete;
 mod derive;
 mod file;
@@ -24,6 +25,7 @@ mod memory;
 mod report;
 mod scan;
 mod text;
+mod told;
 mod tree;
 mod walk;
 mod watch;

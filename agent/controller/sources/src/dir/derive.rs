@@ -1,86 +1,129 @@
 //! What Kubernetes, or the agent of a node, would have written, as far as it needs several objects to know.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use weir_resources::{Key, Labels, Meta, Namespace, Object, Pod, ServiceAccount};
+use weir_resources::{Key, Kind, Labels, Meta, Namespace, Object, Pod, ServiceAccount};
 
+use super::claims::Claims;
 use super::file::Entry;
 
-/// Adds namespaces and service accounts that are only spoken of, and says which pods are in the mesh.
-pub(super) fn derive(all: &mut BTreeMap<Key, Entry>) {
-    namespaces(all);
-    service_accounts(all);
-    enrolment(all);
+/// Namespaces and service accounts that are only spoken of, and which pods are in the mesh.
+#[derive(Debug, Default)]
+pub(super) struct Derived {
+    /// Service accounts, and how many objects run as each.
+    accounts: HashMap<Key, usize>,
 }
 
-fn namespaces(all: &mut BTreeMap<Key, Entry>) {
-    let spoken_of: BTreeSet<Arc<str>> =
-        all.keys().map(|key| key.namespace.clone()).filter(|n| !n.is_empty()).collect();
-    for name in spoken_of {
-        let labels = [("kubernetes.io/metadata.name", Arc::clone(&name))].into_iter().collect();
-        let meta = Meta { name, labels, ..Meta::default() };
-        add(all, Object::Namespace(Namespace { meta }));
-    }
-}
-
-fn service_accounts(all: &mut BTreeMap<Key, Entry>) {
-    let of = |entry: &Entry| match entry {
-        Entry::Object(object) => match &**object {
-            Object::Pod(pod) => Some((pod.meta.namespace.clone(), pod.service_account.clone())),
-            Object::WorkloadEntry(entry) => {
-                Some((entry.meta.namespace.clone(), entry.spec.service_account.clone()))
+impl Derived {
+    /// Adds to those of which a file says something else all that follows from them. `told` is what was told of an
+    /// object after this was last asked.
+    pub(super) fn follow<'a>(
+        &mut self,
+        touched: &mut BTreeSet<Key>,
+        claims: &Claims,
+        told: impl Fn(&Key) -> Option<&'a Entry>,
+    ) {
+        let spoken_of: BTreeSet<&Arc<str>> = touched.iter().map(|key| &key.namespace).collect();
+        let spoken_of = spoken_of.into_iter().filter(|name| !name.is_empty());
+        let spoken_of: Vec<Key> = spoken_of.map(namespace).collect();
+        touched.extend(spoken_of);
+        let joined_or_left: Vec<Arc<str>> = touched
+            .iter()
+            .filter(|key| key.kind == Kind::Namespace)
+            .filter(|key| told(key).is_some_and(is_ambient) != claims.in_force(key).is_some_and(is_ambient))
+            .map(|key| Arc::clone(&key.name))
+            .collect();
+        touched.extend(joined_or_left.iter().flat_map(|name| claims.of(Kind::Pod, name)).cloned());
+        let mut accounts = Vec::new();
+        for key in &*touched {
+            let (before, now) = (told(key).and_then(account), claims.in_force(key).and_then(account));
+            if before != now {
+                before.iter().for_each(|account| self.leave(account));
+                now.iter().for_each(|account| *self.accounts.entry(account.clone()).or_default() += 1);
+                accounts.extend(before.into_iter().chain(now));
             }
-            _ => None,
-        },
-        Entry::Invalid(_) => None,
-    };
-    let spoken_of: BTreeSet<(Arc<str>, Arc<str>)> = all.values().filter_map(of).collect();
-    for (namespace, name) in spoken_of {
-        add(
-            all,
-            Object::ServiceAccount(ServiceAccount { meta: Meta { namespace, name, ..Meta::default() } }),
-        );
+        }
+        touched.extend(accounts);
+    }
+
+    fn leave(&mut self, account: &Key) {
+        if let Some(count) = self.accounts.get_mut(account) {
+            *count -= 1;
+            if *count == 0 {
+                self.accounts.remove(account);
+            }
+        }
+    }
+
+    /// What is to be told of an object. What a file says is not made up, also not if it cannot be read.
+    pub(super) fn entry(&self, key: &Key, claims: &Claims) -> Option<Entry> {
+        let Some(entry) = claims.in_force(key) else { return self.made(key, claims) };
+        let Some(Object::Pod(pod)) = object(entry) else { return Some(entry.clone()) };
+        let is_ambient = || claims.in_force(&namespace(&key.namespace)).is_some_and(is_ambient);
+        Some(if is_enrolled(pod, is_ambient) { enrolled(pod) } else { entry.clone() })
+    }
+
+    fn made(&self, key: &Key, claims: &Claims) -> Option<Entry> {
+        let (namespace, name) = (Arc::clone(&key.namespace), Arc::clone(&key.name));
+        let object = match key.kind {
+            Kind::Namespace if claims.speak_of(&key.name) => {
+                let labels = [("kubernetes.io/metadata.name", Arc::clone(&name))].into_iter().collect();
+                Object::Namespace(Namespace { meta: Meta { name, labels, ..Meta::default() } })
+            }
+            Kind::ServiceAccount if self.accounts.contains_key(key) => {
+                Object::ServiceAccount(ServiceAccount { meta: Meta { namespace, name, ..Meta::default() } })
+            }
+            _ => return None,
+        };
+        Some(Entry::Object(Arc::new(object)))
     }
 }
 
-/// Does not touch what a file says, also not if it cannot be read.
-fn add(all: &mut BTreeMap<Key, Entry>, object: Object) {
-    all.entry(object.key()).or_insert_with(|| Entry::Object(Arc::new(object)));
+fn object(entry: &Entry) -> Option<&Object> {
+    match entry {
+        Entry::Object(object) => Some(object),
+        Entry::Invalid(_) => None,
+    }
+}
+
+fn namespace(name: &Arc<str>) -> Key {
+    Key { kind: Kind::Namespace, namespace: Arc::default(), name: Arc::clone(name) }
+}
+
+/// As whom it runs.
+fn account(entry: &Entry) -> Option<Key> {
+    let (namespace, name) = match object(entry)? {
+        Object::Pod(pod) => (&pod.meta.namespace, &pod.service_account),
+        Object::WorkloadEntry(entry) => (&entry.meta.namespace, &entry.spec.service_account),
+        _ => return None,
+    };
+    Some(Key { kind: Kind::ServiceAccount, namespace: Arc::clone(namespace), name: Arc::clone(name) })
+}
+
+fn is_ambient(entry: &Entry) -> bool {
+    matches!(object(entry), Some(Object::Namespace(Namespace { meta })) if meta.labels.get(MODE) == Some("ambient"))
+}
+
+fn is_enrolled(pod: &Pod, is_namespace_ambient: impl FnOnce() -> bool) -> bool {
+    let meta = &pod.meta;
+    let is_asked = || match meta.labels.get(MODE) {
+        Some("ambient") => true,
+        Some("none") => false,
+        _ => is_namespace_ambient(),
+    };
+    !pod.host_network
+        && meta.annotations.get("sidecar.istio.io/status").is_none()
+        && meta.annotations.get(REDIRECTION).is_none()
+        && is_asked()
 }
 
 /// In a cluster the agent of the node says so when it has taken the pod.
-fn enrolment(all: &mut BTreeMap<Key, Entry>) {
-    let ambient: HashSet<Arc<str>> = all.values().filter_map(ambient_namespace).collect();
-    for entry in all.values_mut() {
-        let Entry::Object(object) = entry else { continue };
-        let Object::Pod(pod) = &**object else { continue };
-        if is_enrolled(pod, &ambient) {
-            let mut pod = pod.clone();
-            let others = pod.meta.annotations.iter().chain([(REDIRECTION, "enabled")]);
-            pod.meta.annotations = others.collect::<Labels>();
-            *entry = Entry::Object(Arc::new(Object::Pod(pod)));
-        }
-    }
-}
-
-fn ambient_namespace(entry: &Entry) -> Option<Arc<str>> {
-    let Entry::Object(object) = entry else { return None };
-    let Object::Namespace(Namespace { meta }) = &**object else { return None };
-    (meta.labels.get(MODE) == Some("ambient")).then(|| meta.name.clone())
-}
-
-fn is_enrolled(pod: &Pod, ambient: &HashSet<Arc<str>>) -> bool {
-    let meta = &pod.meta;
-    let asked = match meta.labels.get(MODE) {
-        Some("ambient") => true,
-        Some("none") => false,
-        _ => ambient.contains(&meta.namespace),
-    };
-    asked
-        && !pod.host_network
-        && meta.annotations.get("sidecar.istio.io/status").is_none()
-        && meta.annotations.get(REDIRECTION).is_none()
+fn enrolled(pod: &Pod) -> Entry {
+    let mut pod = pod.clone();
+    let annotations = pod.meta.annotations.iter().chain([(REDIRECTION, "enabled")]);
+    pod.meta.annotations = annotations.collect::<Labels>();
+    Entry::Object(Arc::new(Object::Pod(pod)))
 }
 
 const MODE: &str = "istio.io/dataplane-mode";

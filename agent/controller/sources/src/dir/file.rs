@@ -32,18 +32,22 @@ pub(super) enum Entry {
 impl File {
     /// What a file said in an earlier life of this process, which nobody needs to be told.
     pub(super) fn remembered(path: &Path, text: String) -> Self {
-        let (file, _) = Self::read(path, &Ok(text), Self::default());
+        let file = Self::read(path, &Ok(text), &Self::default()).map(|(file, _)| file).unwrap_or_default();
         // No version: what it says now is read, and what is wrong with it is said.
         Self { version: 0, ..file }
     }
 
-    /// The next version of a file. What is said about it is said once per version.
-    pub(super) fn read(path: &Path, content: &Result<String, String>, before: Self) -> (Self, Vec<Report>) {
+    /// The next version of a file, and what is to be said about it; `None` if it is the same.
+    pub(super) fn read(
+        path: &Path,
+        content: &Result<String, String>,
+        before: &Self,
+    ) -> Option<(Self, Vec<Report>)> {
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
         let version = hasher.finish();
         if version == before.version {
-            return (before, Vec::new());
+            return None;
         }
         let mut reader = Reader { path, text: content.as_deref().unwrap_or_default(), ..Reader::default() };
         match content {
@@ -58,11 +62,12 @@ impl File {
         }
         if reader.is_broken {
             // Nobody knows what the broken document is, so nothing that is missing is taken for gone.
-            let missing = before.entries.into_iter().filter(|(key, _)| !reader.seen.contains(key));
-            reader.entries.extend(missing);
+            let missing = before.entries.iter().filter(|(key, _)| !reader.seen.contains(key));
+            reader.entries.extend(missing.cloned());
         }
         reader.note_others();
-        (Self { version, is_whole: !reader.is_broken, entries: reader.entries }, reader.reports)
+        let file = Self { version, is_whole: !reader.is_broken, entries: reader.entries };
+        Some((file, reader.reports))
     }
 }
 
