@@ -1,5 +1,8 @@
 //! Which endpoint a request goes to, and what came of it: the balance's decisions with what the proxy needs around them.
 
+mod none;
+mod opening;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,14 +13,16 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 
 use super::clusters::Terms;
-use super::connect::{ConnectError, Target, introduce};
+use super::connect::{ConnectError, Target};
 use super::pool::{Key, Lease, LeaseError, Open, Version};
-use super::report::{Flags, Party};
+use super::report::Party;
 use super::serve::Client;
 use super::wire::Stream;
 use super::worker::Worker;
-use crate::balance::{Address, Cluster, Endpoint, Outcome, PickContext, PickError, Picked, Purpose};
+use crate::balance::{Address, Cluster, Endpoint, Outcome, PickContext, Picked, Purpose};
 use crate::route::{BackendRef, RequestHead, grpc};
+pub(crate) use none::NoChoice;
+use opening::Opening;
 
 /// Where backends are found, as they are now.
 pub trait Backends: Send + Sync {
@@ -52,17 +57,6 @@ pub(crate) struct Choice {
     /// Whether the response is gRPC's, whose result comes at its end.
     awaits_grpc: bool,
     told: bool,
-}
-
-/// Why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoChoice {
-    /// The route names what is not known.
-    Unknown,
-    /// The controller says that nothing may be sent.
-    Refused,
-    NoEndpoints,
-    Overflow,
 }
 
 /// Chooses an endpoint.
@@ -208,65 +202,6 @@ impl Choice {
     fn tell(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.told, true) {
             self.picked.done(now(), outcome);
-        }
-    }
-}
-
-/// A connection that is about to be made.
-struct Opening {
-    target: Target,
-    client: SocketAddr,
-    destination: SocketAddr,
-}
-
-impl Opening {
-    async fn open(self, worker: &Worker) -> Result<Stream, ConnectError> {
-        let version = self.target.cluster.proxy_protocol;
-        let mut stream = worker.connector.connect(self.target).await?;
-        if version > 0 {
-            introduce(&mut stream, version, self.client, self.destination).await?;
-        }
-        Ok(stream)
-    }
-}
-
-impl From<PickError> for NoChoice {
-    fn from(error: PickError) -> Self {
-        match error {
-            PickError::NoEndpoints | PickError::NoHealthy | PickError::NoOriginalDestination => {
-                Self::NoEndpoints
-            }
-            PickError::Overflow(_) => Self::Overflow,
-        }
-    }
-}
-
-impl NoChoice {
-    pub(crate) fn flags(self) -> Flags {
-        match self {
-            Self::Unknown | Self::Refused => Flags::NO_CLUSTER,
-            Self::NoEndpoints => Flags::NO_HEALTHY_UPSTREAM,
-            Self::Overflow => Flags::UPSTREAM_OVERFLOW,
-        }
-    }
-
-    pub(crate) fn details(self) -> &'static str {
-        match self {
-            Self::Unknown => "cluster_not_found",
-            Self::Refused => "cluster_refused",
-            Self::NoEndpoints => "no_healthy_upstream",
-            Self::Overflow => "upstream_reset_before_response_started{overflow}",
-        }
-    }
-
-    pub(crate) fn message(self) -> &'static str {
-        match self {
-            Self::Unknown => "",
-            Self::Refused => "the configuration of the service does not let anything be sent to it",
-            Self::NoEndpoints => "no healthy upstream",
-            Self::Overflow => {
-                "upstream connect error or disconnect/reset before headers. reset reason: overflow"
-            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Connections whose requests nobody reads: TCP, and TLS that is passed through.
 
+mod between;
 mod carry;
 mod copy;
 mod hello;
+mod undecided;
 
 pub(crate) use carry::{Carried, carry};
 pub(crate) use copy::copy;

@@ -1,7 +1,11 @@
 //! Requests.
 
 mod attempt;
+mod body;
 mod check;
+mod drive;
+mod echo;
+mod ended;
 mod exchange;
 mod failure;
 mod forward;
@@ -15,11 +19,11 @@ mod serve;
 mod upgrade;
 mod upload;
 
+pub(crate) use body::RequestBody;
 use exchange::exchange;
 pub(crate) use hops::address;
 use relay::ResponseBody;
 pub(crate) use serve::{serve_http1, serve_http2};
-pub(crate) use upload::RequestBody;
 
 /// Spawns on this thread: nothing here is sent to another.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 //! in two ways. All of it is pure, but for [`gate`] and [`peek`], which are thin coats around a socket.
 
 mod detect;
+mod farewell;
 mod framing;
 mod gate;
 mod hello;

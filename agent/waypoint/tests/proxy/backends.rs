@@ -173,7 +173,8 @@ fn introductions() {
         let address = world.servers.here("10.2.0.1:80", move |mut stream: DuplexStream| {
             let (said, serve) = (said.clone(), serve.clone());
             spawn_local(async move {
-                said.borrow_mut().push(read_until(&mut stream, "\r\n").await);
+                let line = read_until(&mut stream, "\r\n").await;
+                said.borrow_mut().push(line);
                 serve(stream);
             });
         });
@@ -256,6 +257,52 @@ fn a_refused_stream() {
             let response = client.send_request(request).await.unwrap();
             assert_eq!(response.status(), 200);
             assert!(body_of(response).await.ends_with("sent twice"));
+        }
+    });
+}
+
+/// A server of HTTP/2 that goes away after each answer: nobody notices.
+#[test]
+fn a_server_that_says_goodbye() {
+    run(async {
+        let world = World::new(Setting { form: frontend(Protocol::Http, Vec::new()), ..Setting::default() });
+        let goodbye = |stream: DuplexStream| {
+            let (asked, go) = tokio::sync::watch::channel(false);
+            let service = hyper::service::service_fn(move |request| {
+                asked.send_replace(true);
+                async { Ok::<_, std::convert::Infallible>(echo(request).await) }
+            });
+            let stream = hyper_util::rt::TokioIo::new(stream);
+            spawn_local(async move {
+                let mut builder = hyper::server::conn::http2::Builder::new(crate::world::Local);
+                let mut server =
+                    std::pin::pin!(builder.max_concurrent_streams(10).serve_connection(stream, service));
+                let mut go = go;
+                tokio::select! {
+                    _ = &mut server => return,
+                    _ = go.wait_for(|go| *go) => server.as_mut().graceful_shutdown(),
+                }
+                let _ = server.await;
+            });
+        };
+        let address = world.servers.here("10.2.0.1:80", goodbye);
+        world.servers.cluster("shop/reviews", UpstreamProtocol::UpstreamHttp2, &[address]);
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            clients.push(world.http1().await);
+        }
+        for _ in 0..5 {
+            let asked = clients.iter_mut().map(|client| {
+                let mut request = get("/");
+                *request.method_mut() = http::Method::POST;
+                *request.body_mut() = text("once");
+                client.send_request(request)
+            });
+            for response in futures_util::future::join_all(asked).await {
+                let response = response.unwrap();
+                assert_eq!(response.status(), 200, "{:?}", world.lines());
+                assert!(body_of(response).await.ends_with("once"));
+            }
         }
     });
 }

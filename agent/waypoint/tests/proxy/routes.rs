@@ -6,8 +6,7 @@ use tokio::time::Instant;
 use weir_proto::l7::{self, rule::Action};
 
 use crate::world::{
-    AnyBody, Setting, World, body_of, echo, forward, frontend, get, http1_server, nothing, rule, run,
-    run_paused,
+    AnyBody, Setting, World, body_of, echo, forward, frontend, get, http1_server, rule, run, run_paused,
 };
 
 fn world(rule: l7::Rule) -> World {
@@ -220,16 +219,16 @@ fn no_way(#[case] path: &str, #[case] grpc: bool, #[case] status: u16, #[case] s
     });
 }
 
-/// A request with a body whose answer does not wait for it.
-#[test]
-fn a_body_that_nobody_wants() {
+/// A request with a body whose answer does not wait for it: no 100, and no reset that takes the answer away.
+#[rstest]
+#[case::asks("expect: 100-continue\r\n", 0)]
+#[case::sends("", 500_000)]
+fn a_body_that_nobody_wants(#[case] header: &str, #[case] sent: usize) {
     run(async {
-        let direct = l7::DirectResponse { status: 403, body: Vec::new() };
+        let direct = l7::DirectResponse { status: 403, body: b"no".to_vec() };
         let world = world(rule(Action::DirectResponse(direct)));
-        let answer = world
-            .raw("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\nexpect: 100-continue\r\n\r\n")
-            .await;
-        assert!(answer.starts_with("HTTP/1.1 403 "), "no 100: {answer}");
-        let _ = nothing();
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n{header}\r\n");
+        let answer = world.raw(head + &"x".repeat(sent)).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.ends_with("no"), "{answer}");
     });
 }

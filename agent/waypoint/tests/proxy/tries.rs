@@ -343,6 +343,23 @@ fn slow_clients(#[case] sent: &str, #[case] after: u64, #[case] answer: &str) {
     });
 }
 
+#[test]
+fn quiet_clients_of_http2() {
+    run_paused(async {
+        let direct = l7::DirectResponse { status: 204, body: Vec::new() };
+        let world = World::new(Setting::rule(rule(Action::DirectResponse(direct))));
+        let mut client = world.http2().await;
+        let mut request = get("/");
+        *request.uri_mut() = "http://reviews/".parse().unwrap();
+        assert_eq!(client.send_request(request).await.unwrap().status(), 204);
+        let start = Instant::now();
+        while world.worker.open() > 0 {
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!((3600..3602).contains(&start.elapsed().as_secs()));
+    });
+}
+
 /// The body of a slow client does not stand in memory, and neither does that of a slow server's answer.
 #[test]
 fn bodies_wait_for_whoever_is_slow() {

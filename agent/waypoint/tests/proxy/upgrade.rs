@@ -102,6 +102,29 @@ fn connect() {
     });
 }
 
+/// What follows a CONNECT that is refused is for nobody.
+#[test]
+fn connect_is_refused() {
+    run(async {
+        let world = world("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+        let ask = "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\n\r\n";
+        let text = world.raw(ask).await;
+        assert!(text.starts_with("HTTP/1.1 403 ") && text.ends_with("no"), "{text} {:?}", world.lines());
+        assert!(text.contains("connection: close\r\n"), "{text}");
+    });
+}
+
+/// The same if the answer is ours.
+#[test]
+fn connect_to_nobody() {
+    run(async {
+        let world = World::new(Setting { form: frontend(Protocol::Http, Vec::new()), ..Setting::default() });
+        let ask = "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\n\r\n";
+        let text = world.raw(ask).await;
+        assert!(text.starts_with("HTTP/1.1 503 ") && text.ends_with("\r\n\r\n"), "{text}");
+    });
+}
+
 /// A backend that is forced to HTTP/2 cannot carry it, and the client hears so.
 #[test]
 fn to_http2() {

@@ -1,19 +1,17 @@
 //! One connection that is copied, from the decision where it goes to its line in the log.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt as _;
-use tracing::debug;
 
-use super::copy::{Ended, copy};
+use super::between::{between, count_failed};
 use super::refuse;
+use super::undecided::{undecided, wait_for_client};
 use crate::proxy::arrival::Settings;
 use crate::proxy::choice::{Choice, Wish, choose};
-use crate::proxy::report::{Account, Flags, PairLabels, TcpSeries};
-use crate::proxy::serve::{Client, decided, known};
-use crate::proxy::wire::{Peeked, Prefixed, Stream, Verdict, peek};
+use crate::proxy::report::{Account, Flags};
+use crate::proxy::serve::Client;
+use crate::proxy::wire::{Prefixed, Stream};
 use crate::route::{Backend, ConnectionRouted, Target};
 
 /// What is known of a connection that is to be copied.
@@ -131,116 +129,5 @@ async fn connect(client: &Rc<Client>, backend: &Backend, account: &mut Account) 
     None
 }
 
-/// Both ends are there and the client has said nothing: whoever speaks first decides.
-async fn undecided(
-    client: Rc<Client>,
-    mut stream: Stream,
-    mut server: Stream,
-    choice: Choice,
-    mut account: Account,
-) {
-    let (mut from_client, mut from_server) = (BytesMut::new(), BytesMut::new());
-    let first = tokio::select! {
-        biased;
-        read = server.read_buf(&mut from_server) => read.map(|_| false),
-        read = stream.read_buf(&mut from_client) => read.map(|read| read > 0),
-        () = tokio::time::sleep(client.worker.config.tcp_idle_time) => Ok(false),
-    };
-    if !matches!(first, Ok(true)) {
-        // An end or a failure is met again by the copying, which knows what to do about it.
-        let server = Prefixed::put_back(from_server, server);
-        return between(&client, stream, server, choice, account).await;
-    }
-    let limit = client.worker.config.detection_time;
-    let Ok(Peeked { bytes, verdict }) = peek(&mut stream, from_client, LONGEST_PEEK, limit, decided).await
-    else {
-        return between(&client, stream, server, choice, account).await;
-    };
-    match verdict {
-        Verdict::Known(guess) if guess != crate::proxy::wire::Guess::Other => {
-            // The server has heard nothing, and the client nothing of it.
-            account.unsaid();
-            drop((server, choice));
-            Box::pin(known(client, stream, bytes, guess)).await;
-        }
-        _ => between(&client, Prefixed::put_back(bytes, stream), server, choice, account).await,
-    }
-}
-
-/// The client may not reach the server as it is; what it says may change that.
-async fn wait_for_client(client: Rc<Client>, mut stream: Stream) {
-    let patience = client.worker.config.tcp_idle_time;
-    match peek(&mut stream, BytesMut::new(), LONGEST_PEEK, patience, decided).await {
-        Ok(Peeked { bytes, verdict: Verdict::Known(guess) }) => {
-            Box::pin(known(client, stream, bytes, guess)).await;
-        }
-        _ => refuse(stream),
-    }
-}
-
-async fn between(client: &Rc<Client>, stream: Stream, server: Stream, choice: Choice, mut account: Account) {
-    let config = &client.worker.config;
-    let series = client.worker.metrics.connections(&labels(client, &account, Flags::default()));
-    series.opened.inc();
-    let received = account.received.clone();
-    let mut reported = Reported { series: &series, received: 0, sent: 0 };
-    let idle = choice.idle_time().unwrap_or(config.tcp_idle_time);
-    let sent = &account.sent;
-    let copied = copy(stream, server, &received, sent, idle, |_| reported.to(received.bytes(), sent.bytes()));
-    let ended = match choice.longest_life() {
-        Some(life) => tokio::time::timeout(life, copied).await.ok(),
-        None => Some(copied.await),
-    };
-    reported.to(account.received.bytes(), account.sent.bytes());
-    let (flags, details) = match &ended {
-        Some(Ended::Closed) => (Flags::default(), ""),
-        Some(Ended::Broken { by_client: true, .. }) => (Flags::DOWNSTREAM_DISCONNECT, "downstream_reset"),
-        Some(Ended::Broken { by_client: false, .. }) => {
-            (Flags::UPSTREAM_CONNECTION_TERMINATION, "upstream_reset")
-        }
-        Some(Ended::Idle) => (Flags::STREAM_IDLE_TIMEOUT, "idle_timeout"),
-        None => (Flags::DURATION_TIMEOUT, "max_connection_duration"),
-    };
-    if let Some(Ended::Broken { error, .. }) = &ended {
-        account.reason = Some(error.to_string());
-        debug!(%error, "a connection broke");
-    }
-    account.flags |= flags;
-    account.details = details;
-    client.worker.metrics.connections(&labels(client, &account, account.flags)).closed.inc();
-}
-
-/// Keeps the counters of a connection that is open up to date, which may be for days.
-struct Reported<'a> {
-    series: &'a TcpSeries,
-    received: u64,
-    sent: u64,
-}
-
-impl Reported<'_> {
-    fn to(&mut self, received: u64, sent: u64) {
-        self.series.received.inc_by(received - std::mem::replace(&mut self.received, received));
-        self.series.sent.inc_by(sent - std::mem::replace(&mut self.sent, sent));
-    }
-}
-
-fn count_failed(client: &Client, account: &Account) {
-    let series = client.worker.metrics.connections(&labels(client, account, account.flags));
-    series.opened.inc();
-    series.closed.inc();
-}
-
-fn labels(client: &Client, account: &Account, flags: Flags) -> PairLabels {
-    PairLabels {
-        source: client.arrival.source.party.clone(),
-        destination: Arc::clone(&account.destination),
-        service: client.arrival.service.name.clone(),
-        protocol: "tcp",
-        mutual_tls: client.arrival.source.identity.is_some(),
-        flags,
-    }
-}
-
 /// Endpoints that are tried for a connection.
 const ATTEMPTS: usize = 3;
-const LONGEST_PEEK: usize = 16 * 1024;

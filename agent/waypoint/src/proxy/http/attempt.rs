@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::{Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::exchange::Local;
+use super::body::RequestBody;
+use super::ended::{Ended, Late};
 use super::failure::{self, Failure, Kind};
 use super::relay::Ends;
 use super::upgrade::Upgrade;
-use super::upload::{RequestBody, Upload};
+use super::upload::Upload;
 use crate::balance::Endpoint;
 use crate::proxy::choice::{Choice, NoChoice, Wish, choose};
 use crate::proxy::connect::ConnectError;
 use crate::proxy::pool::{Lease, LeaseError, Version};
-use crate::proxy::report::{Account, Flags};
+use crate::proxy::report::Account;
 use crate::proxy::serve::Client;
-use crate::route::{BackendRef, TryOutcome};
+use crate::route::BackendRef;
 
 /// What is sent.
 #[derive(Clone, Copy)]
@@ -38,33 +39,6 @@ pub(super) struct Replied {
     pub(super) lease: Lease,
     pub(super) choice: Choice,
     pub(super) ends: Ends,
-}
-
-/// It has not.
-#[derive(Debug)]
-pub(super) enum Ended {
-    NoChoice(NoChoice),
-    NotConnected {
-        late: bool,
-        reason: String,
-    },
-    Failed {
-        failure: Failure,
-        sent: bool,
-    },
-    Late(Late),
-    /// The client's body broke off: nobody is to blame but the client.
-    Client,
-    /// An upgrade to what the backend's protocol cannot carry.
-    NoUpgrade,
-}
-
-/// Which limit was over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Late {
-    Request,
-    Try,
-    Idle,
 }
 
 /// Sends a request to one endpoint of the backend.
@@ -134,6 +108,8 @@ async fn send(
                 if !again {
                     return Err(Ended::Failed { failure, sent: !unsent.untouched });
                 }
+                // Whatever is wrong with it, nobody else should find out.
+                lease.retire();
                 spoiled = true;
             }
         }
@@ -220,67 +196,3 @@ impl Replied {
         }
     }
 }
-
-impl Ended {
-    /// For the decision to try again; `None` if there is nothing to decide.
-    pub(super) fn outcome(&self) -> Option<TryOutcome<'static>> {
-        Some(match self {
-            Self::NoChoice(_) => TryOutcome::Overflow,
-            Self::NotConnected { .. } => TryOutcome::ConnectFailure,
-            Self::Failed { failure: Failure { kind: Kind::Refused, .. }, .. } => TryOutcome::RefusedStream,
-            Self::Failed { sent, .. } => TryOutcome::Reset { request_sent: *sent },
-            Self::Late(Late::Try) => TryOutcome::TimedOut,
-            Self::Late(Late::Request | Late::Idle) | Self::Client | Self::NoUpgrade => return None,
-        })
-    }
-
-    /// The answer, if this is the last word.
-    pub(super) fn local(&self) -> Local {
-        let local = |status, flags, details, message| Local { status, flags, details, message };
-        match self {
-            Self::NoChoice(none) => local(UNAVAILABLE, none.flags(), none.details(), none.message()),
-            Self::NotConnected { late: true, .. } => local(
-                UNAVAILABLE,
-                Flags::UPSTREAM_CONNECT_FAILURE,
-                "upstream_reset_before_response_started{connection_timeout}",
-                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-            ),
-            Self::NotConnected { late: false, .. } => local(
-                UNAVAILABLE,
-                Flags::UPSTREAM_CONNECT_FAILURE,
-                "upstream_reset_before_response_started{remote_connection_failure}",
-                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
-            ),
-            Self::Failed { failure, .. } => {
-                local(failure.status(), failure.flags, failure.details, failure.message())
-            }
-            Self::Late(Late::Request) => {
-                local(TIMEOUT, Flags::UPSTREAM_TIMEOUT, "response_timeout", "upstream request timeout")
-            }
-            Self::Late(Late::Try) => local(
-                TIMEOUT,
-                Flags::UPSTREAM_TIMEOUT,
-                "upstream_per_try_timeout",
-                "upstream request timeout",
-            ),
-            Self::Late(Late::Idle) => {
-                local(TIMEOUT, Flags::STREAM_IDLE_TIMEOUT, "stream_idle_timeout", "stream timeout")
-            }
-            Self::Client => local(
-                StatusCode::BAD_REQUEST,
-                Flags::DOWNSTREAM_DISCONNECT,
-                "downstream_remote_disconnect",
-                "",
-            ),
-            Self::NoUpgrade => local(
-                StatusCode::NOT_IMPLEMENTED,
-                Flags::NONE,
-                "upgrade_failed",
-                "the backend speaks HTTP/2, which carries no upgrade",
-            ),
-        }
-    }
-}
-
-const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-const TIMEOUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;

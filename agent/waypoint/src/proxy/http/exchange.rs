@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::relay::ResponseBody;
@@ -29,11 +29,21 @@ pub(crate) async fn exchange(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let account = Account::open(&client.ledger, &parts, grpc::is_grpc(&parts.headers));
     let settings = client.settings();
     let exchange = Exchange { busy: client.begin(), client, settings, account, grant: None };
-    Ok(exchange.answer(parts, body).await)
+    let tunnel = parts.method == Method::CONNECT && parts.version < Version::HTTP_2;
+    let upgrade = Upgrade::take(&mut parts);
+    let mut answer = exchange.answer(parts, body, upgrade.clone()).await;
+    if tunnel && !answer.status().is_success() {
+        // What follows may be meant for the other end of the tunnel, and the gate does not look at it.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(upgrade) = upgrade.filter(|upgrade| !upgrade.is_granted(answer.status())) {
+        upgrade.refused();
+    }
+    Ok(answer)
 }
 
 /// A request that is being answered.
@@ -61,7 +71,12 @@ struct Found {
 }
 
 impl Exchange {
-    async fn answer(mut self, mut parts: Parts, body: Incoming) -> Response<ResponseBody> {
+    async fn answer(
+        mut self,
+        mut parts: Parts,
+        body: Incoming,
+        upgrade: Option<Upgrade>,
+    ) -> Response<ResponseBody> {
         let config = &self.client.worker.config;
         if let Err(refused) = check::check(&mut parts, config.max_target) {
             return self.refuse(&parts, refused.status, refused.details);
@@ -69,7 +84,6 @@ impl Exchange {
         if normalize(&mut parts, self.settings.normalization).is_err() {
             return self.refuse(&parts, StatusCode::BAD_REQUEST, "path_normalization_failed");
         }
-        let upgrade = Upgrade::take(&mut parts);
         hops::remove(&mut parts.headers);
         ids::request_id(&mut parts.headers, || self.client.worker.random_wide());
         let settings = self.settings.clone();
@@ -160,7 +174,7 @@ impl Exchange {
         self.account.flags |= Flags::DOWNSTREAM_PROTOCOL_ERROR;
         let local = Local { status, flags: Flags::default(), details, message: "" };
         let mut answer = self.local(&parts.headers, local);
-        if parts.version < http::Version::HTTP_2 {
+        if parts.version < Version::HTTP_2 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         answer

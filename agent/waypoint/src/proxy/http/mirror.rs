@@ -8,7 +8,8 @@ use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use super::attempt::request;
-use super::upload::{RequestBody, Upload};
+use super::body::RequestBody;
+use super::upload::Upload;
 use crate::proxy::choice::{Wish, choose};
 use crate::proxy::pool::LeaseError;
 use crate::proxy::serve::Client;

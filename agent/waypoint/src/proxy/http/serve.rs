@@ -1,18 +1,17 @@
-//! hyper's two servers, with time limits of our own: hyper's limit for a head counts the pause before it.
+//! hyper's two servers.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::debug;
 
+use super::drive::{End, drive};
 use super::{LocalSpawn, ResponseBody, exchange};
 use crate::proxy::report::{Account, Flags};
 use crate::proxy::serve::Client;
@@ -78,80 +77,6 @@ fn exchange_boxed(client: &Rc<Client>, request: Request<Incoming>) -> Pin<Box<An
 }
 
 type Answer = dyn Future<Output = Result<Response<ResponseBody>, Infallible>>;
-
-enum End {
-    Closed(hyper::Result<()>),
-    /// The client began a head and did not end it in time.
-    SlowHead,
-}
-
-/// Polls a connection until it ends; ends it gracefully when the worker drains or the client asks nothing for too long.
-async fn drive(
-    client: &Client,
-    watch: Option<&Watch>,
-    mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<hyper::Result<()>>,
-) -> End {
-    let mut draining = client.worker.draining();
-    let mut drained = pin!(draining.wait_for(|draining| *draining));
-    let mut timer = pin!(sleep_until(Instant::now() + client.worker.config.idle_time));
-    let mut clock = Clock { client, watch, head_began: None };
-    let mut ending = false;
-    std::future::poll_fn(|cx| {
-        loop {
-            ending = ending || drained.as_mut().poll(cx).is_ready();
-            if let Poll::Ready(ended) = poll(cx, ending) {
-                return Poll::Ready(End::Closed(ended));
-            }
-            match clock.look(timer.as_mut(), cx) {
-                Look::Wait => return Poll::Pending,
-                Look::SlowHead => return Poll::Ready(End::SlowHead),
-                Look::Idle if ending => return Poll::Pending,
-                Look::Idle => ending = true,
-            }
-        }
-    })
-    .await
-}
-
-/// The two limits of a connection that nobody answers at this moment, with one timer that moves only when it must.
-struct Clock<'a> {
-    client: &'a Client,
-    watch: Option<&'a Watch>,
-    head_began: Option<Instant>,
-}
-
-enum Look {
-    Wait,
-    SlowHead,
-    Idle,
-}
-
-impl Clock<'_> {
-    fn look(&mut self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Look {
-        let config = &self.client.worker.config;
-        let in_head = self.watch.is_some_and(Watch::in_head);
-        self.head_began = in_head.then(|| self.head_began.unwrap_or_else(Instant::now));
-        let idle = self.client.idle_since();
-        loop {
-            let (end, look) = match (self.head_began, idle) {
-                (Some(began), _) => (began + config.head_time, Look::SlowHead),
-                (None, Some(since)) => (since + config.idle_time, Look::Idle),
-                (None, None) => return Look::Wait,
-            };
-            // An end that is later than the timer is looked at when the timer is there.
-            if end < timer.deadline() {
-                timer.as_mut().reset(end);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Look::Wait;
-            }
-            if end <= Instant::now() {
-                return look;
-            }
-            timer.as_mut().reset(end);
-        }
-    }
-}
 
 /// Says what was wrong with a client whose connection ended without a request to say it of.
 fn finished(client: &Client, watch: Option<&Watch>, ended: hyper::Result<()>) {

@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tracing::debug;
 
 use super::check::wanted_upgrade;
@@ -12,6 +13,7 @@ use crate::proxy::report::Account;
 use crate::proxy::wire::{Gate, Io, Prefixed, Stream};
 
 /// A change of protocol that the client asks for.
+#[derive(Clone)]
 pub(crate) struct Upgrade {
     /// `None` for CONNECT.
     protocol: Option<HeaderValue>,
@@ -47,6 +49,17 @@ impl Upgrade {
             Some(_) => status == StatusCode::SWITCHING_PROTOCOLS,
             None => status.is_success(),
         }
+    }
+
+    /// It is not to be. Should hyper hand out the connection all the same (it does if the answer ends it), it is closed as
+    /// any other.
+    pub(crate) fn refused(self) {
+        tokio::task::spawn_local(async move {
+            if let Ok(upgraded) = self.client.await {
+                // Whether the client still listens is no matter.
+                let _ = open::<Gate>(upgraded).shutdown().await;
+            }
+        });
     }
 
     /// Carries bytes both ways until both ends are done; `held` is what the request holds as long.

@@ -2,26 +2,18 @@
 //! hear it too, kept up to a bound.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming};
 
+use super::body::UploadError;
+use super::echo::{Echo, EchoQueue};
 use super::messages::Messages;
 use crate::proxy::report::Meter;
-
-/// What is sent to a backend as the request's body.
-pub(crate) enum RequestBody {
-    Empty,
-    /// One try's reading of the client's body.
-    Try(Reading),
-    /// What a mirror hears of it.
-    Mirror(Echo),
-}
 
 /// The client's body, which the tries of a request read one after the other.
 #[derive(Clone)]
@@ -47,17 +39,6 @@ pub(crate) struct Reading {
     source: Rc<RefCell<Source>>,
     next: usize,
     trailers_given: bool,
-}
-
-/// A body could not be read to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UploadError {
-    #[error("the client's body broke off")]
-    Client(#[source] hyper::Error),
-    #[error("the body was read already and is too large to be kept")]
-    Gone,
-    #[error("the mirror is slower than the backend by more than is kept for it")]
-    Slow,
 }
 
 impl Upload {
@@ -102,7 +83,7 @@ impl Upload {
     /// Hears what is read from now on.
     pub(crate) fn echo(&self) -> Echo {
         let mut source = self.0.borrow_mut();
-        let queue = Rc::new(RefCell::new(EchoQueue { limit: source.limit.max(1), ..EchoQueue::default() }));
+        let queue = Rc::new(RefCell::new(EchoQueue::new(source.limit.max(1))));
         source.echoes.push(Rc::downgrade(&queue));
         Echo(queue)
     }
@@ -183,7 +164,7 @@ impl Drop for Source {
 }
 
 impl Reading {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let mut source = self.source.borrow_mut();
         if let Some(kept) = &source.kept {
             if let Some(data) = kept.get(self.next) {
@@ -210,88 +191,9 @@ impl Reading {
         Poll::Ready(frame)
     }
 
-    fn is_end(&self) -> bool {
+    pub(super) fn is_end(&self) -> bool {
         let source = self.source.borrow();
         let all = source.kept.as_ref().map_or(self.next > 0, |kept| self.next == kept.len());
         source.ended && all && (self.trailers_given || source.trailers.is_none())
-    }
-}
-
-/// A mirror's copy of the body.
-pub(crate) struct Echo(Rc<RefCell<EchoQueue>>);
-
-#[derive(Default)]
-struct EchoQueue {
-    frames: VecDeque<Result<Frame<Bytes>, UploadError>>,
-    bytes: usize,
-    limit: usize,
-    ended: bool,
-    waker: Option<Waker>,
-}
-
-impl EchoQueue {
-    fn push(&mut self, frame: Result<Frame<Bytes>, UploadError>) {
-        self.bytes += frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
-        if self.bytes > self.limit {
-            self.frames.clear();
-            self.frames.push_back(Err(UploadError::Slow));
-        } else {
-            self.frames.push_back(frame);
-        }
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        match self.frames.pop_front() {
-            Some(frame) => {
-                self.bytes -= frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
-                Poll::Ready(Some(frame))
-            }
-            None if self.ended => Poll::Ready(None),
-            None => {
-                self.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = UploadError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Try(reading) => reading.poll(cx),
-            Self::Mirror(echo) => echo.0.borrow_mut().poll(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Try(reading) => reading.is_end(),
-            Self::Mirror(echo) => {
-                let queue = echo.0.borrow();
-                queue.ended && queue.frames.is_empty()
-            }
-        }
-    }
-
-    /// The length is the client's header, which goes along; a body without one is chunked.
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            _ => SizeHint::default(),
-        }
     }
 }

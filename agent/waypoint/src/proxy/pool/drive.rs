@@ -18,6 +18,7 @@ pub(super) struct Usage {
     opened: Instant,
     busy: Cell<u32>,
     served: Cell<u32>,
+    retired: Cell<bool>,
     idle_since: Cell<Instant>,
     /// Streams that the endpoint allows.
     allowed: Cell<u32>,
@@ -27,8 +28,8 @@ impl Usage {
     pub(super) fn new(limits: Limits) -> Rc<Self> {
         let now = Instant::now();
         let allowed = Cell::new(FIRST_STREAMS);
-        let (busy, served) = Default::default();
-        Rc::new(Self { limits, opened: now, busy, served, idle_since: Cell::new(now), allowed })
+        let (busy, served, retired) = Default::default();
+        Rc::new(Self { limits, opened: now, busy, served, retired, idle_since: Cell::new(now), allowed })
     }
 
     pub(super) fn served(&self) -> u32 {
@@ -54,9 +55,14 @@ impl Usage {
         self.busy.get() < own.min(self.allowed.get())
     }
 
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+    }
+
     /// It has served as much, or as long, as a connection may.
     pub(super) fn is_old(&self) -> bool {
-        self.limits.requests.is_some_and(|most| self.served.get() >= most)
+        self.retired.get()
+            || self.limits.requests.is_some_and(|most| self.served.get() >= most)
             || self.limits.age.is_some_and(|age| self.opened.elapsed() >= age)
     }
 

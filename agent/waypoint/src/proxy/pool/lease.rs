@@ -72,6 +72,11 @@ impl Lease {
         })
     }
 
+    /// No other request goes by this connection.
+    pub(crate) fn retire(&self) {
+        self.usage.retire();
+    }
+
     /// The response is over; the connection can serve another.
     pub(crate) fn finish(mut self) {
         let Some(Sender::Http1(mut connection)) = self.sender.take() else { return };

@@ -1,17 +1,18 @@
 //! What is known of one request, written down as it is learnt and settled once, when the account is dropped: however
 //! the request ends, it is counted and logged.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::labels::{PairLabels, RequestLabels};
 use super::log::{AccessLog, Field, write_line};
+use super::meter::Meter;
+use super::seen::{FORWARDED_FOR, Seen};
 use super::{Flags, Metrics, Party, SeriesCache, ServiceName};
 use crate::balance::Address;
 use crate::proxy::choice::Choice;
@@ -59,50 +60,6 @@ enum Kind {
     Request,
     Connection,
     Unsaid,
-}
-
-/// Bytes, gRPC messages, and when something moved last.
-#[derive(Default)]
-pub(crate) struct Meter {
-    bytes: Cell<u64>,
-    messages: Cell<u64>,
-    moved: Cell<Option<Instant>>,
-}
-
-impl Meter {
-    pub(crate) fn add(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get() + bytes as u64);
-    }
-
-    pub(crate) fn add_messages(&self, messages: u64) {
-        self.messages.set(self.messages.get() + messages);
-    }
-
-    /// Remembers that something moved now.
-    pub(crate) fn touch(&self) {
-        self.moved.set(Some(Instant::now()));
-    }
-
-    pub(crate) fn moved(&self) -> Option<Instant> {
-        self.moved.get()
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-}
-
-/// What the log says of a request as it came; kept only if there is a log.
-#[derive(Clone)]
-pub(crate) struct Seen {
-    at: SystemTime,
-    method: http::Method,
-    path: String,
-    version: Version,
-    forwarded_for: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
-    request_id: Option<HeaderValue>,
-    authority: String,
 }
 
 impl Account {
@@ -207,7 +164,7 @@ impl Account {
 
     fn count(&self, took: std::time::Duration) {
         let bytes = [self.received.bytes(), self.sent.bytes()];
-        let messages = [self.received.messages.get(), self.sent.messages.get()];
+        let messages = [self.received.messages(), self.sent.messages()];
         let ledger = &self.ledger;
         ledger.series.with(self.labels(), &ledger.metrics, |series| series.count(took, bytes, messages));
     }
@@ -272,33 +229,6 @@ impl Drop for Account {
     }
 }
 
-impl Seen {
-    fn of(request: &http::request::Parts) -> Self {
-        let header = |name: HeaderName| request.headers.get(name).cloned();
-        Self {
-            at: SystemTime::now(),
-            method: request.method.clone(),
-            path: request.uri.path_and_query().map_or_else(|| request.uri.to_string(), |p| p.to_string()),
-            version: request.version,
-            forwarded_for: header(FORWARDED_FOR),
-            user_agent: header(header::USER_AGENT),
-            request_id: header(HeaderName::from_static("x-request-id")),
-            authority: request
-                .uri
-                .authority()
-                .map(|a| a.to_string())
-                .or_else(|| host(request))
-                .unwrap_or_default(),
-        }
-    }
-}
-
-fn host(request: &http::request::Parts) -> Option<String> {
-    request.headers.get(header::HOST)?.to_str().ok().map(str::to_owned)
-}
-
 fn head_size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

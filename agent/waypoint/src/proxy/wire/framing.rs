@@ -65,6 +65,11 @@ const LONGEST_BODY: u64 = i64::MAX as u64;
 const LONGEST_LINE: usize = 256 * 1024;
 
 impl Framing {
+    /// All that has begun has ended.
+    pub(super) fn is_between(&self) -> bool {
+        self.place == Place::Between && self.begun.is_empty()
+    }
+
     /// A head has begun and has not ended.
     pub(super) fn in_head(&self) -> bool {
         match self.place {

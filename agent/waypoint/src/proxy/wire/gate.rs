@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::farewell::Farewell;
 use super::framing::{Ambiguity, Framing};
 use super::io::{Io, Stream, read_new, write_through};
 
@@ -21,6 +22,9 @@ pub(crate) struct Gate {
     /// What hyper is told in the place of what was refused.
     poison: Option<&'static [u8]>,
     watch: Watch,
+    /// The client has said that this is all.
+    ended: bool,
+    farewell: Farewell,
 }
 
 /// What the one who serves the connection and its [`Gate`] tell each other. (hyper wants a stream that can be sent
@@ -79,7 +83,17 @@ const REASONS: [Ambiguity; 8] = [
 impl Gate {
     pub(crate) fn new(inner: Stream) -> (Self, Watch) {
         let watch = Watch::default();
-        (Self { inner, framing: Framing::default(), poison: None, watch: watch.clone() }, watch)
+        (
+            Self {
+                inner,
+                framing: Framing::default(),
+                poison: None,
+                watch: watch.clone(),
+                ended: false,
+                farewell: Farewell::default(),
+            },
+            watch,
+        )
     }
 
     fn look(&mut self, buf: &mut ReadBuf<'_>, from: usize) {
@@ -109,12 +123,22 @@ impl AsyncRead for Gate {
             *poison = later;
             return Poll::Ready(Ok(()));
         }
-        read_new(&mut this.inner, cx, buf).map_ok(|from| this.look(buf, from))
+        read_new(&mut this.inner, cx, buf).map_ok(|from| {
+            this.ended = buf.filled().len() == from;
+            this.look(buf, from);
+        })
     }
 }
 
 impl AsyncWrite for Gate {
     write_through!();
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let unfinished = this.poison.is_some() || !this.framing.is_between();
+        let waits = unfinished && !this.ended && !this.watch.0.abort.load(Ordering::Relaxed);
+        this.farewell.poll(&mut this.inner, cx, waits)
+    }
 }
 
 impl Io for Gate {

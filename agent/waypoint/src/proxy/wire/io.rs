@@ -58,13 +58,19 @@ macro_rules! write_through {
         fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
             Pin::new(&mut self.get_mut().inner).poll_flush(cx)
         }
+    };
+}
+pub(super) use write_through;
 
+/// The end is passed on as it is.
+macro_rules! shut_through {
+    () => {
         fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
             Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
         }
     };
 }
-pub(super) use write_through;
+pub(super) use shut_through;
 
 /// Reads into `buf` and says which part is new.
 pub(super) fn read_new<T: AsyncRead + Unpin>(

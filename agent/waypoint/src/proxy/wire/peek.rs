@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::io::{Io, Stream, write_through};
+use super::io::{Io, Stream, shut_through, write_through};
 
 /// A stream whose first bytes have been read already.
 pub(crate) struct Prefixed {
@@ -99,6 +99,7 @@ impl AsyncRead for Prefixed {
 
 impl AsyncWrite for Prefixed {
     write_through!();
+    shut_through!();
 }
 
 impl Io for Prefixed {

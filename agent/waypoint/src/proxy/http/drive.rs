@@ -1,0 +1,85 @@
+//! Keeps a client's connection going, within its limits of time. hyper's own limit for a head counts the pause before it,
+//! so it is not used.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::proxy::serve::Client;
+use crate::proxy::wire::Watch;
+
+/// How a connection ended.
+pub(super) enum End {
+    Closed(hyper::Result<()>),
+    /// The client began a head and did not end it in time.
+    SlowHead,
+}
+
+/// Polls a connection until it ends; ends it gracefully when the worker drains or the client asks nothing for too long.
+pub(super) async fn drive(
+    client: &Client,
+    watch: Option<&Watch>,
+    mut poll: impl FnMut(&mut Context<'_>, bool) -> Poll<hyper::Result<()>>,
+) -> End {
+    let mut draining = client.worker.draining();
+    let mut drained = pin!(draining.wait_for(|draining| *draining));
+    let mut timer = pin!(sleep_until(Instant::now() + client.worker.config.idle_time));
+    let mut clock = Clock { client, watch, head_began: None };
+    let mut ending = false;
+    std::future::poll_fn(|cx| {
+        loop {
+            ending = ending || drained.as_mut().poll(cx).is_ready();
+            if let Poll::Ready(ended) = poll(cx, ending) {
+                return Poll::Ready(End::Closed(ended));
+            }
+            match clock.look(timer.as_mut(), cx) {
+                Look::Wait => return Poll::Pending,
+                Look::SlowHead => return Poll::Ready(End::SlowHead),
+                Look::Idle if ending => return Poll::Pending,
+                Look::Idle => ending = true,
+            }
+        }
+    })
+    .await
+}
+
+/// The two limits of a connection that nobody answers at this moment, with one timer that moves only when it must.
+struct Clock<'a> {
+    client: &'a Client,
+    watch: Option<&'a Watch>,
+    head_began: Option<Instant>,
+}
+
+enum Look {
+    Wait,
+    SlowHead,
+    Idle,
+}
+
+impl Clock<'_> {
+    fn look(&mut self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Look {
+        let config = &self.client.worker.config;
+        let in_head = self.watch.is_some_and(Watch::in_head);
+        self.head_began = in_head.then(|| self.head_began.unwrap_or_else(Instant::now));
+        let idle = self.client.idle_since();
+        loop {
+            let (end, look) = match (self.head_began, idle) {
+                (Some(began), _) => (began + config.head_time, Look::SlowHead),
+                (None, Some(since)) => (since + config.idle_time, Look::Idle),
+                (None, None) => return Look::Wait,
+            };
+            // An end that is later than the timer is looked at when the timer is there.
+            if end < timer.deadline() {
+                timer.as_mut().reset(end);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Look::Wait;
+            }
+            if end <= Instant::now() {
+                return look;
+            }
+            timer.as_mut().reset(end);
+        }
+    }
+}
