@@ -75,7 +75,8 @@ pub mod string_match {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HeaderMatch {
-    /// Lower case. Several fields of one name count as one value, joined by commas.
+    /// Lower case. Several fields of one name count as one value, joined by commas. `host` is the authority of the request in
+    /// every version of HTTP.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
