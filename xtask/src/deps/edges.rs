@@ -38,8 +38,11 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ("weir-control", &["weir-discovery", "weir-identity", "weir-model", "weir-process"]),
     // The controller's parts: what is read, what is made of it, where it is read from, how it is served.
     ("weir-resources", &[]),
-    // Its tests read what it publishes as an agent does.
-    ("weir-index", &["weir-resources", "weir-proto", "weir-discovery", "weir-model"]),
+    // Its tests read what it publishes as an agent does, and judge by policies as a waypoint does.
+    (
+        "weir-index",
+        &["weir-resources", "weir-routing", "weir-proto", "weir-discovery", "weir-model", "weir-waypoint"],
+    ),
     // Its tests compile what it makes as a waypoint does.
     ("weir-routing", &["weir-resources", "weir-proto", "weir-waypoint"]),
     // The harness is the API server of its tests.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weir_resources::{Event, Key};
 
+use crate::l7::L7;
 use crate::output::Output;
 use crate::world::World;
 use crate::{Changes, Config, Snapshot, StatusUpdate};
@@ -12,6 +13,7 @@ use crate::{Changes, Config, Snapshot, StatusUpdate};
 mod apply;
 mod compute;
 mod gateways;
+mod l7;
 mod namespaces;
 mod owner;
 mod policies;
@@ -41,6 +43,7 @@ pub struct Index {
     /// Those of them that are news.
     news: BTreeSet<Key>,
     policies: BTreeSet<Key>,
+    l7: L7,
     published: Snapshot,
 }
 
@@ -58,6 +61,7 @@ impl Index {
             statuses: BTreeMap::new(),
             news: BTreeSet::new(),
             policies: BTreeSet::new(),
+            l7: L7::default(),
         }
     }
 
@@ -91,17 +95,21 @@ impl Index {
 
     /// Computes what the events since the last commit touched.
     pub fn commit(&mut self) -> Changes {
-        for owner in std::mem::take(&mut self.dirty) {
-            self.touch_target_of(&owner);
-            self.compute(&owner);
+        let dirty = std::mem::take(&mut self.dirty);
+        for owner in &dirty {
+            self.touch_target_of(owner);
+            self.compute(owner);
         }
         self.judge_targets();
         for (name, policy) in self.world.policies.take_changed() {
             self.output.authorization(name, policy);
         }
         let (addresses, authorizations) = self.output.take_changes();
+        self.tell_l7(&dirty, &addresses);
+        self.compute_l7();
+        let layer7 = self.output.take_layer7();
         self.published = self.output.snapshot().clone();
-        Changes { addresses, authorizations, statuses: self.take_statuses(), ..Changes::default() }
+        Changes { addresses, authorizations, layer7, statuses: self.take_statuses() }
     }
 
     /// The resources as of the last commit.

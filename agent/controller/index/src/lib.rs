@@ -10,12 +10,14 @@
 //!                              v                          v
 //!                          Address "uid"      Address "namespace/hostname"
 //!   [ AuthorizationPolicy | PeerAuthentication ] --> Authorization "namespace/name", named by the workloads it selects
+//!   [ VirtualService | DestinationRule | HTTPRoute | GRPCRoute ] --> what the waypoints of a namespace are told (l7)
 //! ```
 #![forbid(unsafe_code)]
 
 mod condition;
 mod config;
 mod index;
+mod l7;
 mod layer7;
 mod output;
 mod policy;

@@ -1,7 +1,6 @@
 //! The resources as they are now, and which of them changed since the last commit.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +9,8 @@ use weir_proto::security::Authorization;
 use weir_proto::workload as proto;
 use xxhash_rust::xxh64::xxh64;
 
+use crate::layer7::{Layer7, PerKind};
+use crate::publish::ip;
 use crate::snapshot::{Account, PodIdentity};
 use crate::{Change, Resource, ResourceKind, Snapshot};
 
@@ -20,6 +21,7 @@ pub(crate) struct Output {
     /// What was published of the resources that were touched.
     addresses: Before,
     authorizations: Before,
+    layer7: PerKind<Before>,
 }
 
 type Before = BTreeMap<Arc<str>, Option<Arc<Resource>>>;
@@ -84,6 +86,23 @@ impl Output {
         self.authorizations.entry(name).or_insert(old);
     }
 
+    /// Sets or removes what waypoints are told.
+    pub(crate) fn layer7<M: Message>(&mut self, kind: Layer7, name: Arc<str>, new: Option<&M>) {
+        let old = self.snapshot.layer7[kind].get(&name).cloned();
+        let new = new.map(|message| {
+            let links = Links { aliases: Box::default(), node: Arc::default(), services: Box::default() };
+            Arc::new(links.resource(name.clone(), ResourceKind::Layer7(kind), message.encode_to_vec()))
+        });
+        if old == new {
+            return;
+        }
+        match new {
+            Some(new) => self.snapshot.layer7[kind].insert(name.clone(), new),
+            None => self.snapshot.layer7[kind].remove(&name),
+        };
+        self.layer7[kind].entry(name).or_insert(old);
+    }
+
     /// Says who a pod is; `None`: there is no such pod.
     pub(crate) fn pod(&mut self, uid: &str, pod: Option<PodIdentity>) {
         match pod {
@@ -119,6 +138,16 @@ impl Output {
             changes(std::mem::take(&mut self.addresses), |name| self.snapshot.addresses.get(name));
         let policies = std::mem::take(&mut self.authorizations);
         (addresses, changes(policies, |name| self.snapshot.authorizations.get(name)))
+    }
+
+    /// What changed since the last call of what waypoints are told.
+    pub(crate) fn take_layer7(&mut self) -> PerKind<Vec<Change>> {
+        let mut taken = PerKind::default();
+        for kind in Layer7::ALL {
+            let before = std::mem::take(&mut self.layer7[kind]);
+            taken[kind] = changes(before, |name| self.snapshot.layer7[kind].get(name));
+        }
+        taken
     }
 
     fn address(&mut self, name: Arc<str>, kind: ResourceKind, body: proto::Address, links: Links) {
@@ -170,9 +199,4 @@ fn changes<'a>(before: Before, now: impl Fn(&str) -> Option<&'a Arc<Resource>>) 
 
 fn is_linked_alike(a: &Resource, b: &Resource) -> bool {
     a.aliases == b.aliases && a.node == b.node && a.services == b.services
-}
-
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -127,7 +127,6 @@ impl Policies {
     }
 
     /// The policies of a target that its waypoint enforces: those that name it, and those that may have been meant to.
-    #[allow(dead_code, reason = "what waypoints are told is not joined yet")]
     pub(crate) fn policies_for_target(
         &self,
         kind: TargetKind,
@@ -138,7 +137,6 @@ impl Policies {
     }
 
     /// What has other policies at its waypoint since the last call.
-    #[allow(dead_code, reason = "what waypoints are told is not joined yet")]
     pub(crate) fn take_reattached(&mut self) -> Reattached {
         self.attached.take_changed()
     }

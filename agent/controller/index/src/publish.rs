@@ -44,6 +44,12 @@ pub(crate) fn bytes(ip: IpAddr) -> Vec<u8> {
     }
 }
 
+/// An address of 4 or 16 bytes.
+pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
 /// Where a node is.
 pub(crate) fn locality(node: &Node) -> Locality {
     let label = |name| node.meta.labels.get(name).unwrap_or_default().to_owned();

@@ -7,6 +7,7 @@ use crate::{Changes, Config, Index};
 mod duplicates;
 mod endpoint_slices;
 mod incremental;
+mod l7;
 mod pods;
 mod policies;
 mod policy_cases;

@@ -3,6 +3,9 @@
 //! Fails closed: who asks for a waypoint that is not there gets its address all the same, so that node proxies refuse
 //! the traffic instead of sending it past the policy that the waypoint would enforce.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use weir_proto::workload as proto;
 use weir_resources::{Gateway, Listener, Meta};
 
@@ -12,7 +15,7 @@ mod canary;
 mod labels;
 mod standing;
 
-use labels::{Ask, asked};
+use labels::{Ask, asked, asked_canary};
 use standing::Standing;
 
 pub(crate) use labels::{gateways, is_alike};
@@ -89,6 +92,30 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The waypoints that have to serve an object, whether they are ready or not: one that starts is ready when it knows
+    /// what it serves.
+    pub(crate) fn servers(&self, subject: &Subject<'_>) -> BTreeSet<(Arc<str>, Arc<str>)> {
+        let meta = subject.meta;
+        if meta.labels.get(MANAGED).is_some_and(|by| EXEMPT.contains(&by)) {
+            return BTreeSet::new();
+        }
+        let namespace = self.namespaces.get(&meta.namespace);
+        let canary = asked_canary(meta, namespace).map(|(ask, _)| ask);
+        let asks = asked(meta, namespace).into_iter().chain(canary);
+        let serves = |ask: &Ask| {
+            let gateway = self.gateways.get(&ask.namespace, &ask.name);
+            gateway.is_some_and(|gateway| self.is_waypoint(gateway))
+                && !matches!(self.standing(ask, subject), Standing::Unsuited)
+                && self.is_open_to(ask, subject)
+        };
+        asks.filter(serves).map(|ask| (ask.namespace, ask.name)).collect()
+    }
+
+    /// Whether it is one of ours.
+    pub(crate) fn is_waypoint(&self, gateway: &Gateway) -> bool {
+        self.is_waypoint_class(&gateway.class)
     }
 
     /// Whether the gateway is for such traffic.

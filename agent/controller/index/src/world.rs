@@ -11,6 +11,7 @@ use weir_resources::{
 
 use crate::Config;
 use crate::index::Owner;
+use crate::l7::Routings;
 use crate::policy::Policies;
 use crate::store::{Askers, Claims, Item, Labelled, Selectors, Table};
 use crate::vips::Vips;
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) askers: Askers,
     pub(crate) vips: Vips,
     pub(crate) policies: Policies,
+    pub(crate) routings: Routings,
     /// Objects that are there and cannot be read.
     pub(crate) invalid: BTreeMap<weir_resources::Key, (Meta, Problem)>,
 }
@@ -54,6 +56,7 @@ impl World {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             policies: Policies::new(&config),
+            routings: Routings::new(&config),
             config,
             namespaces: HashMap::new(),
             nodes: HashMap::new(),

@@ -46,7 +46,7 @@ pub use meta::{Condition, Labels, Meta};
 pub use namespace::{ConfigMap, Namespace, ServiceAccount};
 pub use node::Node;
 pub use object::Object;
-pub use parse::{kind_of, parse};
+pub use parse::{conditions, kind_of, parse};
 pub use pod::{ContainerPort, Phase, Pod};
 pub use policy::Policy;
 pub use problem::{Invalid, Problem};

@@ -17,6 +17,7 @@ mod service;
 mod service_entry;
 mod workload_entry;
 
+pub use meta::conditions;
 use read::read;
 
 /// Reads an object. Fields that the mesh does not know are passed over, but for Istio's kinds, whose specs are written by

@@ -12,7 +12,8 @@ impl Index {
         if !self.world.invalid.is_empty() {
             self.world.invalid.remove(&object.key());
         }
-        let (namespace, name) = (object.meta().namespace.clone(), object.meta().name.clone());
+        let key = object.key();
+        let (namespace, name) = (key.namespace.clone(), key.name.clone());
         match object {
             Object::Namespace(o) => self.change_namespace(&name, Some(o.meta)),
             Object::Node(o) => self.change_node(&name, Some(&o)),
@@ -32,11 +33,11 @@ impl Index {
             }
             // That they exist is for others: the CA, the configuration.
             Object::ServiceAccount(_) | Object::ConfigMap(_) => {}
-            Object::VirtualService(_)
-            | Object::DestinationRule(_)
-            | Object::HttpRoute(_)
-            | Object::GrpcRoute(_)
-            | Object::ReferenceGrant(_) => {}
+            Object::VirtualService(o)
+            | Object::DestinationRule(o)
+            | Object::HttpRoute(o)
+            | Object::GrpcRoute(o)
+            | Object::ReferenceGrant(o) => self.change_routing(&key, Some(o)),
         }
     }
 
@@ -87,7 +88,7 @@ impl Index {
             | Kind::DestinationRule
             | Kind::HttpRoute
             | Kind::GrpcRoute
-            | Kind::ReferenceGrant => BTreeSet::new(),
+            | Kind::ReferenceGrant => world.routings.keys(kind),
         };
         keys.extend(world.invalid.keys().cloned());
         keys.retain(|key| key.kind == kind);
@@ -113,7 +114,7 @@ impl Index {
             | Kind::DestinationRule
             | Kind::HttpRoute
             | Kind::GrpcRoute
-            | Kind::ReferenceGrant => {}
+            | Kind::ReferenceGrant => self.change_routing(key, None),
         }
     }
 }

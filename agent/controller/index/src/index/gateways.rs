@@ -24,6 +24,7 @@ impl Index {
         let workloads = serves(old) || serves(new.as_ref());
         self.world.gateways.set(namespace, name, new);
         self.touch_askers(namespace, name, workloads);
+        self.touch_waypoint(namespace, name);
         self.world.policies.touch_target(TargetKind::Gateway, namespace, name);
         self.tell_gateway(namespace, name);
     }

@@ -54,7 +54,8 @@ impl World {
         found.unwrap_or_default()
     }
 
-    fn is_waypoint_class(&self, class: &str) -> bool {
+    /// Whether gateways of this class are waypoints of ours.
+    pub(crate) fn is_waypoint_class(&self, class: &str) -> bool {
         class == "weir-waypoint" || self.config.adopt_istio_classes && class == "istio-waypoint"
     }
 }

@@ -78,6 +78,18 @@ impl Claims {
         winners.filter(|claim| !claim.private).min() == Some(claim)
     }
 
+    /// The service that a host name means in a namespace: its own, else Kubernetes', else the oldest that everybody sees.
+    pub(crate) fn seen_from(&self, host: &str, namespace: &str) -> Option<Arc<str>> {
+        let own = format!("{namespace}/{host}");
+        if let Some((own, _)) = self.names.get_key_value(&*own) {
+            return Some(own.clone());
+        }
+        let names = self.hosts.get(host)?.iter();
+        let winners = names.filter_map(|name| Some((self.names.get(name)?.first()?, name)));
+        let (_, name) = winners.filter(|(claim, _)| !claim.private).min()?;
+        Some(name.clone())
+    }
+
     fn rivals(&self, name: &str, owner: &Owner) -> Vec<Owner> {
         let names = host(name).and_then(|host| self.hosts.get(host)).into_iter().flatten();
         let claims = names.filter_map(|name| self.names.get(name)).flatten();

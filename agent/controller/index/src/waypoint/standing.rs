@@ -46,6 +46,13 @@ impl World {
         }
     }
 
+    /// Whether a gateway that is there takes traffic of the object.
+    pub(super) fn is_open_to(&self, ask: &Ask, subject: &Subject<'_>) -> bool {
+        let stranger = subject.private && ask.namespace != subject.meta.namespace;
+        let gateway = self.gateways.get(&ask.namespace, &ask.name);
+        !stranger && gateway.is_some_and(|gateway| self.admits(gateway, &subject.meta.namespace))
+    }
+
     /// The gateway's address; `None` until its status has one.
     fn address(&self, gateway: &Gateway) -> Option<proto::GatewayAddress> {
         let hostname = gateway.addresses.iter().find_map(|address| match address {

@@ -25,7 +25,7 @@ pub(super) fn read(value: &Value, kind: Kind) -> (Meta, Option<Problem>) {
         deleting: parts.metadata.get("deletionTimestamp").is_some(),
         labels: parts.get::<LabelMap>("labels").unwrap_or_default().0,
         annotations: parts.annotations(),
-        conditions: if has_conditions(kind) { conditions(value) } else { Vec::new() },
+        conditions: if has_conditions(kind) { conditions_of_status(value) } else { Vec::new() },
     };
     (meta, parts.wrong)
 }
@@ -154,8 +154,13 @@ fn has_conditions(kind: Kind) -> bool {
 }
 
 /// A status is written by controllers. One that cannot be understood is passed over: it is no fault of the object's author.
-fn conditions(value: &Value) -> Vec<Condition> {
-    let conditions = value.pointer("/status/conditions").and_then(Value::as_array);
+fn conditions_of_status(value: &Value) -> Vec<Condition> {
+    value.get("status").map(conditions).unwrap_or_default()
+}
+
+/// The `conditions` in a status, or in a part of it.
+pub fn conditions(status: &Value) -> Vec<Condition> {
+    let conditions = status.get("conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().filter_map(condition).collect()
 }
 

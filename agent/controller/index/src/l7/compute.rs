@@ -1,0 +1,123 @@
+//! Computing one unit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use weir_resources::Key;
+
+use super::engine::L7;
+use super::unit::{At, Dep, Gateway, Unit};
+use super::view::{Scene, View, name_of};
+use super::{backend, endpoints, frontend, status, waypoint};
+use crate::StatusUpdate;
+use crate::index::Owner;
+use crate::layer7::{Layer7, scoped};
+use crate::output::Output;
+use crate::publish;
+use crate::waypoint::{Subject, Traffic};
+use crate::world::World;
+
+/// The waypoints that have to serve a service.
+pub(crate) fn bindings(world: &World, name: &str) -> BTreeSet<Gateway> {
+    let (meta, private) = match world.claims.winner(name) {
+        Some(Owner::Service(namespace, name)) => {
+            (world.services.get(namespace, name).map(|service| &service.meta), false)
+        }
+        Some(Owner::ServiceEntry(namespace, name)) => {
+            let entry = world.service_entries.get(namespace, name);
+            let private = entry.is_some_and(|entry| publish::visibility(entry).is_private());
+            (entry.map(|entry| &entry.meta), private)
+        }
+        _ => (None, false),
+    };
+    let Some(meta) = meta else { return BTreeSet::new() };
+    world.servers(&Subject { meta, traffic: Traffic::Service, private })
+}
+
+impl L7 {
+    /// Computes a unit; of a status, what is to be written.
+    pub(crate) fn compute(
+        &mut self,
+        unit: &Unit,
+        world: &mut World,
+        output: &mut Output,
+    ) -> Option<StatusUpdate> {
+        match unit {
+            Unit::Route(key) => self.route(unit, key, world, output),
+            Unit::Frontend(at) => self.frontend(unit, at, world, output),
+            Unit::Backend(at) => self.backend(unit, at, world, output),
+            Unit::Endpoints(at) => self.endpoints(at, world, output),
+            Unit::Waypoint(gateway) => {
+                let scene = Scene { world, snapshot: output.snapshot() };
+                let (made, asked) = waypoint::make(scene, self, gateway);
+                self.depends(unit, if made.is_some() { asked } else { BTreeSet::new() });
+                let name = scoped(&gateway.0, &format!("{}/{}", gateway.0, gateway.1));
+                output.layer7(Layer7::Waypoint, name, made.as_ref());
+            }
+            Unit::Status(key) => {
+                let scene = Scene { world, snapshot: output.snapshot() };
+                let (update, asked) = status::make(scene, self, key);
+                self.depends(unit, asked);
+                return update;
+            }
+        }
+        None
+    }
+
+    /// Where a route is attached.
+    fn route(&mut self, unit: &Unit, key: &Key, world: &mut World, output: &Output) {
+        let scene = Scene { world, snapshot: output.snapshot() };
+        let view = View::new(scene, &key.namespace);
+        let read = world.routings.routes.get(key);
+        let parents = read.map(|(_, route)| route.parents(&view, &world.routings.mesh));
+        let services = parents.iter().flatten().map(name_of).collect();
+        let asked = view.into_asked();
+        self.depends(unit, asked);
+        for service in world.routings.attach(key, services) {
+            self.touch(&Dep::Routes(service));
+        }
+    }
+
+    fn frontend(&mut self, unit: &Unit, at: &At, world: &World, output: &mut Output) {
+        let scene = Scene { world, snapshot: output.snapshot() };
+        let (made, asked) = match self.is_bound(at) {
+            true => frontend::make(scene, at),
+            false => (None, BTreeSet::new()),
+        };
+        self.depends(unit, asked);
+        output.layer7(Layer7::Frontend, name(at), made.as_ref().map(|made| &made.form));
+        let (names, remarks) = made.map(|made| (made.names, made.remarks)).unwrap_or_default();
+        self.name(at, names);
+        self.remark(unit, remarks);
+    }
+
+    fn backend(&mut self, unit: &Unit, at: &At, world: &World, output: &mut Output) {
+        let scene = Scene { world, snapshot: output.snapshot() };
+        let (made, asked) = match self.is_wanted(at) {
+            true => backend::make(scene, at),
+            false => (None, BTreeSet::new()),
+        };
+        self.depends(unit, asked);
+        output.layer7(Layer7::Backend, name(at), made.as_ref().map(|made| &made.form));
+        let (remarks, chosen) = made.map_or((Vec::new(), None), |made| (made.remarks, Some(made.chosen)));
+        self.remark(unit, remarks);
+        if self.chosen.get(at) != chosen.as_ref() {
+            self.mark(Unit::Endpoints(at.clone()));
+        }
+        match chosen {
+            Some(chosen) => drop(self.chosen.insert(at.clone(), chosen)),
+            None => drop(self.chosen.remove(at)),
+        }
+    }
+
+    fn endpoints(&mut self, at: &At, world: &World, output: &mut Output) {
+        let scene = Scene { world, snapshot: output.snapshot() };
+        // Where there is a backend.
+        let made = self.chosen.get(at).map(|chosen| endpoints::make(scene, at, chosen));
+        output.layer7(Layer7::Endpoints, name(at), made.as_ref());
+    }
+}
+
+fn name(at: &At) -> Arc<str> {
+    scoped(&at.reader, &at.service)
+}
