@@ -174,7 +174,7 @@ impl TunnelError {
 
 fn meaning(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        400 => ": it does not serve that address",
+        400 | 404 => ": it does not serve that address",
         401 | 403 => ": its policy does not allow it",
         503 => ": the application does not take connections, or the workload is not there",
         _ => "",

@@ -78,6 +78,12 @@ impl Gateway {
         .await;
     }
 
+    /// Tells the clients of all tunnels of the worker that they should open no more streams here (GOAWAY). What is open
+    /// goes on.
+    pub fn retire(&self) {
+        self.context.draining.cancel();
+    }
+
     /// Opens a stream and waits until the far end has let it in.
     ///
     /// # Errors

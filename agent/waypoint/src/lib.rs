@@ -1,6 +1,7 @@
 //! The L7 half of the mesh: routes requests, balances them over endpoints, authorizes them, and says what happened.
 //!
-//! `route`, `balance` and `authorize` decide and know no sockets; `proxy` has the sockets and decides nothing.
+//! `route`, `balance` and `authorize` decide and know no sockets; `proxy` has the sockets and decides nothing;
+//! `configuration` is what the control plane said, and `run` joins them all with tunnels and streams of discovery.
 #![forbid(unsafe_code)]
 
 pub mod authorize;
@@ -8,3 +9,4 @@ pub mod balance;
 pub mod configuration;
 pub mod proxy;
 pub mod route;
+pub mod run;

@@ -1,0 +1,155 @@
+//! From a picture of what is in force to what serves: services with their settings, clusters with their endpoints.
+//!
+//! What stays the same stays the same object, so that open connections go by the newest settings and endpoints keep what
+//! is known of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use weir_proto::l7;
+
+use super::serving::{Serving, Tables};
+use crate::balance::{Cluster, Own};
+use crate::configuration::{Destination, Picture, Served};
+use crate::proxy::{Service, ServiceName, Settings};
+use crate::route::BackendRef;
+
+/// Makes what serves.
+pub(super) struct Joint {
+    serving: Arc<Serving>,
+    own: Own,
+}
+
+impl Joint {
+    pub(super) fn new(serving: Arc<Serving>) -> Self {
+        Self { serving, own: Own::default() }
+    }
+
+    /// Where the waypoint is.
+    pub(super) fn locate(&mut self, own: Own) {
+        if self.own == own {
+            return;
+        }
+        self.own = own;
+        for cluster in self.serving.tables.load().clusters.values() {
+            if let Err(rejection) = cluster.reconfigure(&cluster.form(), &self.own, Instant::now()) {
+                tracing::error!(%rejection, "a cluster that was understood is not understood from here");
+            }
+        }
+    }
+
+    /// Serves what `picture` says, and nothing else.
+    pub(super) fn apply(&self, picture: Picture) {
+        let before = self.serving.tables.load_full();
+        let mut tables = Tables { clusters: self.clusters(&before, &picture), ..Tables::default() };
+        for (name, served) in &picture.services {
+            let Some(service) = service(&before, name, served) else { continue };
+            let hostname = served.routes.hostname.as_str().into();
+            tables.hosts.entry(hostname).or_default().push(service.clone());
+            tables.services.insert(name.clone(), service);
+        }
+        tables.picture = picture;
+        let after = Arc::new(tables);
+        self.serving.tables.store(after.clone());
+        for (name, service) in before.services.iter().filter(|(name, _)| !after.services.contains_key(*name))
+        {
+            close(service, before.picture.services.get(name));
+        }
+    }
+
+    fn clusters(&self, before: &Tables, picture: &Picture) -> HashMap<BackendRef, Arc<Cluster>> {
+        let mut clusters = HashMap::new();
+        for (name, destination) in &picture.backends {
+            let is_same = before.picture.backends.get(name).is_some_and(|old| Arc::ptr_eq(old, destination));
+            for form in &destination.backend.clusters {
+                let Ok(port) = u16::try_from(form.port) else { continue };
+                let key = BackendRef { resource: name.clone(), port, subset: form.subset.as_str().into() };
+                let old = before.clusters.get(&key);
+                let cluster = match old.filter(|_| is_same) {
+                    Some(same) => Some(same.clone()),
+                    None => self.cluster(old, form, destination),
+                };
+                clusters.extend(cluster.map(|cluster| (key, cluster)));
+            }
+        }
+        clusters
+    }
+
+    /// `None`: it was not understood, and requests to it fail as to one that is not known.
+    fn cluster(
+        &self,
+        old: Option<&Arc<Cluster>>,
+        form: &l7::Cluster,
+        destination: &Destination,
+    ) -> Option<Arc<Cluster>> {
+        let now = Instant::now();
+        let made = match old {
+            Some(old) if *old.form() == *form => Ok(old.clone()),
+            Some(old) => old.reconfigure(form, &self.own, now).map(|()| old.clone()),
+            None => Cluster::new(form, &self.own, now).map(Arc::new),
+        };
+        let backend = &destination.backend.hostname;
+        match made {
+            Ok(cluster) => {
+                for rejection in cluster.update(&destination.endpoints.endpoints, now) {
+                    tracing::error!(%backend, %rejection, "an endpoint is left out");
+                }
+                Some(cluster)
+            }
+            Err(rejection) => {
+                tracing::error!(%backend, port = form.port, %rejection, "a cluster is not understood");
+                None
+            }
+        }
+    }
+}
+
+/// The service with what holds now. Each part was looked at when it came; should the whole not be understood all the same,
+/// the service is not served.
+fn service(before: &Tables, name: &Arc<str>, served: &Arc<Served>) -> Option<Arc<Service>> {
+    let old = before.services.get(name);
+    let is_same = before.picture.services.get(name).is_some_and(|old| Arc::ptr_eq(old, served));
+    if let Some(same) = old.filter(|_| is_same) {
+        return Some(same.clone());
+    }
+    let settings = Settings::compile(&served.routes, served.authorizations(), &served.waypoint);
+    let settings = settings
+        .inspect_err(|rejection| tracing::error!(service = %name, %rejection, "a service is not served"))
+        .ok()?;
+    Some(match old {
+        Some(old) => {
+            old.update(settings);
+            old.clone()
+        }
+        None => Arc::new(Service::new(name, names(&served.routes), settings)),
+    })
+}
+
+/// Open connections to a service that is not served any more get no further: its policies are not heard of any more.
+fn close(service: &Service, served: Option<&Arc<Served>>) {
+    let Some(served) = served else { return };
+    let nobody = l7::Authorization {
+        namespace: served.waypoint.namespace.clone(),
+        name: NOT_SERVED.to_owned(),
+        action: l7::Action::Allow.into(),
+        ..l7::Authorization::default()
+    };
+    // What compiled with other policies compiles with this one.
+    if let Ok(settings) = Settings::compile(&served.routes, [&nobody], &served.waypoint) {
+        service.update(settings);
+    }
+}
+
+fn names(frontend: &l7::Frontend) -> ServiceName {
+    let hostname = frontend.hostname.as_str();
+    let name = hostname.split_once('.').filter(|(_, rest)| rest.starts_with(&*frontend.namespace));
+    ServiceName {
+        hostname: hostname.into(),
+        name: name.map_or(hostname, |(name, _)| name).into(),
+        namespace: frontend.namespace.as_str().into(),
+    }
+}
+
+/// Stands for a policy in messages.
+const NOT_SERVED: &str = "no longer served here";
