@@ -3,7 +3,7 @@
 use tokio::io::AsyncWriteExt as _;
 use weir_proto::l7::UpstreamProtocol;
 
-use crate::world::{World, echo, http1_server, read_until, run};
+use crate::world::{Setting, World, echo, http1_server, read_until, run};
 
 /// A world whose service says what it was asked.
 fn echoing() -> World {
@@ -57,5 +57,24 @@ fn one_connection_serves_many_requests_both_sides() {
             assert!(answer.starts_with(&format!("POST /{n} HTTP/1.1")), "{answer}");
         }
         assert_eq!(world.worker.connected(), 1, "connections to the server");
+    });
+}
+
+#[test]
+fn the_log_as_json() {
+    run(async {
+        let world = World::new(Setting { json: true, ..Setting::default() });
+        let address = world.servers.here("10.2.0.1:8080", http1_server(echo));
+        world.servers.cluster("shop/reviews", UpstreamProtocol::Same, &[address]);
+        world.raw("GET /a HTTP/1.1\r\nhost: b\r\nuser-agent: \"x\"\r\nconnection: close\r\n\r\n").await;
+        let line = world.logged(1).await.remove(0);
+        for part in [
+            "\"method\":\"GET\",\"path\":\"/a\",\"protocol\":\"HTTP/1.1\",\"response_code\":200,",
+            "\"response_flags\":\"-\",\"response_code_details\":\"via_upstream\",",
+            "\"user_agent\":\"\\\"x\\\"\",",
+            "\"upstream_host\":\"10.2.0.1:8080\",\"upstream_cluster\":\"outbound|80||reviews\",",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
     });
 }

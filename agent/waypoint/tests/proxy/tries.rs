@@ -360,6 +360,20 @@ fn quiet_clients_of_http2() {
     });
 }
 
+/// One that does not even answer the ping before the last GOAWAY.
+#[test]
+fn dead_clients_of_http2() {
+    run_paused(async {
+        let direct = l7::DirectResponse { status: 204, body: Vec::new() };
+        let world = World::new(Setting::rule(rule(Action::DirectResponse(direct))));
+        let mut client = world.connect_here();
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let start = Instant::now();
+        crate::world::read_all(&mut client).await;
+        assert_eq!(start.elapsed().as_secs(), 3610);
+    });
+}
+
 /// The body of a slow client does not stand in memory, and neither does that of a slow server's answer.
 #[test]
 fn bodies_wait_for_whoever_is_slow() {

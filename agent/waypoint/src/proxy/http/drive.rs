@@ -25,19 +25,21 @@ pub(super) async fn drive(
     let mut draining = client.worker.draining();
     let mut drained = pin!(draining.wait_for(|draining| *draining));
     let mut timer = pin!(sleep_until(Instant::now() + client.worker.config.idle_time));
-    let mut clock = Clock { client, watch, head_began: None };
-    let mut ending = false;
+    let mut clock = Clock { client, watch, head_began: None, ending: None };
     std::future::poll_fn(|cx| {
         loop {
-            ending = ending || drained.as_mut().poll(cx).is_ready();
-            if let Poll::Ready(ended) = poll(cx, ending) {
+            if clock.ending.is_none() && drained.as_mut().poll(cx).is_ready() {
+                clock.ending = Some(Instant::now());
+            }
+            if let Poll::Ready(ended) = poll(cx, clock.ending.is_some()) {
                 return Poll::Ready(End::Closed(ended));
             }
             match clock.look(timer.as_mut(), cx) {
                 Look::Wait => return Poll::Pending,
                 Look::SlowHead => return Poll::Ready(End::SlowHead),
-                Look::Idle if ending => return Poll::Pending,
-                Look::Idle => ending = true,
+                // It was told, and does not go by itself.
+                Look::Idle if clock.ending.is_some() => return Poll::Ready(End::Closed(Ok(()))),
+                Look::Idle => clock.ending = Some(Instant::now()),
             }
         }
     })
@@ -49,6 +51,8 @@ struct Clock<'a> {
     client: &'a Client,
     watch: Option<&'a Watch>,
     head_began: Option<Instant>,
+    /// Since when the client knows that it should go.
+    ending: Option<Instant>,
 }
 
 enum Look {
@@ -66,7 +70,10 @@ impl Clock<'_> {
         loop {
             let (end, look) = match (self.head_began, idle) {
                 (Some(began), _) => (began + config.head_time, Look::SlowHead),
-                (None, Some(since)) => (since + config.idle_time, Look::Idle),
+                (None, Some(since)) => match self.ending {
+                    None => (since + config.idle_time, Look::Idle),
+                    Some(told) => (since.max(told) + FAREWELL, Look::Idle),
+                },
                 (None, None) => return Look::Wait,
             };
             // An end that is later than the timer is looked at when the timer is there.
@@ -83,3 +90,6 @@ impl Clock<'_> {
         }
     }
 }
+
+/// For a client that was told to go (GOAWAY) and asks nothing more.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(10);
