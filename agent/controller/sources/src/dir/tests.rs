@@ -3,6 +3,7 @@
 use weir_resources::{Event, Kind, Object};
 
 mod follow;
+mod incremental;
 mod tree;
 
 /// One line per event, in the order in which they came: `+Pod shop/web`, `!Service a/b`, `-Node n`.
