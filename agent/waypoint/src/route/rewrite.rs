@@ -60,8 +60,9 @@ impl Rewrite {
             set_authority(parts, authority);
         }
         match &self.path {
-            Some(path) => path.change(parts, matched),
-            None => Ok(()),
+            // CONNECT has no path, and gets none.
+            Some(path) if parts.uri.path_and_query().is_some() => path.change(parts, matched),
+            _ => Ok(()),
         }
     }
 }

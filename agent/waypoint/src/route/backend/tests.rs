@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use rand::SeedableRng as _;
 use rstest::rstest;
 
 use super::*;
@@ -21,6 +22,18 @@ fn pick(#[case] weights: &[u32], #[case] expected: &[Option<usize>]) {
         assert_eq!(weighted.pick(random).copied(), *expected, "of {n}");
     }
     assert_eq!(weighted.pick(u64::MAX).copied(), *expected.last().unwrap());
+}
+
+#[test]
+fn shares_follow_weights() {
+    let mut random = rand::rngs::StdRng::seed_from_u64(4);
+    let weighted = Weighted::new([(90, 0), (0, 1), (9, 2), (1, 3)]);
+    let mut counts = [0_u32; 4];
+    (0..100_000).for_each(|_| counts[*weighted.pick(random.next_u64()).unwrap()] += 1);
+    // Pearson's test for three that have a share, at a level of one in a thousand.
+    let expected = [(0, 90_000.0), (2, 9_000.0), (3, 1_000.0)];
+    let square: f64 = expected.iter().map(|(n, share)| (f64::from(counts[*n]) - share).powi(2) / share).sum();
+    assert!(square < 13.82 && counts[1] == 0, "{counts:?}");
 }
 
 proptest! {

@@ -55,6 +55,7 @@ fn prefix(
 #[case("/foo?a=b", "/xyz", "/xyz?a=b")]
 #[case("/foo", "xyz", "/xyz")]
 #[case("/foo", "/", "/")]
+#[case("foo:80", "/xyz", "foo:80")]
 fn full(#[case] target: &str, #[case] replacement: &str, #[case] expected: &str) {
     assert_eq!(rewritten(l7::rewrite::Path::Full(replacement.into()), Segments(1), target), expected);
 }
