@@ -6,6 +6,7 @@
 
 mod backend;
 mod cluster;
+mod hash;
 mod level;
 mod load_balancer;
 mod locality;
@@ -14,6 +15,7 @@ mod pool;
 mod selection;
 mod spec;
 mod tls;
+mod warmup;
 
 use std::collections::BTreeSet;
 

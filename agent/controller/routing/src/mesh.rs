@@ -1,5 +1,7 @@
 //! What holds in the whole mesh.
 
+use std::net::IpAddr;
+
 use weir_proto::l7;
 
 /// Settings that translation needs.
@@ -38,6 +40,10 @@ impl Mesh {
     /// A host as an Istio resource of `namespace` writes it, in full and in lower case. Only a name without a dot is short.
     pub(crate) fn resolve(&self, host: &str, namespace: &str) -> String {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            // One spelling per address.
+            return ip.to_canonical().to_string();
+        }
         match host.contains('.') || host.contains(':') || host == "*" || host.is_empty() {
             true => host,
             false => self.service_host(namespace, &host),

@@ -1,10 +1,14 @@
 //! Reading what anybody may have written, part by part: what is wrong in one part says nothing about the others.
 
-use std::collections::BTreeMap;
+mod nulls;
+mod unknown;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+
+pub(crate) use nulls::without_nulls;
+pub(crate) use unknown::Unknown;
 
 use crate::problem::{Effect, Problems, Reason, quoted};
 
@@ -114,58 +118,3 @@ fn words(message: String) -> String {
         _ => message,
     }
 }
-
-/// Fields that nobody knows: misspelt, or of a version to come.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Unknown(Vec<String>);
-
-impl<'de> Deserialize<'de> for Unknown {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Self(BTreeMap::<String, IgnoredAny>::deserialize(from)?.into_keys().collect()))
-    }
-}
-
-impl Unknown {
-    /// Reports them as fields of the object at `place`.
-    pub(crate) fn report(&self, place: &Place<'_>, problems: &mut Problems) -> Result<(), Reported> {
-        for name in &self.0 {
-            let field = format!("{}.{}", place.field, quoted(name).trim_matches('"'));
-            problems.add(field, Reason::Invalid, place.effect, "is not a field that is known here");
-        }
-        if self.0.is_empty() { Ok(()) } else { Err(Reported) }
-    }
-}
-
-/// For Kubernetes a field that is null is one that is not there. What maps hold is not a field: `headers: {x: null}` is a
-/// condition that cannot be read, and not none.
-pub(crate) fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields = fields.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(fields.map(|(name, value)| (name.clone(), field(name, value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
-        value => value.clone(),
-    }
-}
-
-fn field(name: &str, value: &Value) -> Value {
-    match value {
-        Value::Object(entries) if MAPS.contains(&name) => {
-            let entries = entries.iter().map(|(key, value)| (key.clone(), without_nulls(value)));
-            Value::Object(entries.collect())
-        }
-        value => without_nulls(value),
-    }
-}
-
-const MAPS: [&str; 8] = [
-    "headers",
-    "withoutHeaders",
-    "queryParams",
-    "without_headers",
-    "query_params",
-    "sourceLabels",
-    "labels",
-    "set",
-];

@@ -90,6 +90,8 @@ pub enum Effect {
     RuleLeftOut,
     /// What matches the rule gets this answer.
     RuleFails(u16),
+    /// The route is not heard at this parent.
+    NotAttached,
     /// The resource is not there.
     Refused,
 }
@@ -103,6 +105,7 @@ impl fmt::Display for Effect {
             Self::ClusterRefused => f.write_str("nothing is sent there: 503"),
             Self::RuleLeftOut => f.write_str("the rule is left out"),
             Self::RuleFails(status) => write!(f, "what matches the rule is answered with {status}"),
+            Self::NotAttached => f.write_str("the route has no effect there"),
             Self::Refused => f.write_str("the whole resource has no effect"),
         }
     }

@@ -7,6 +7,7 @@
 
 mod backend;
 mod context;
+mod cors;
 mod entry;
 mod filter;
 mod grpc;

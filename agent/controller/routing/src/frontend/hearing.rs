@@ -1,6 +1,10 @@
 //! Who is heard at a port, for which clients.
 
+mod candidate;
+
 use std::collections::BTreeSet;
+
+use candidate::{Candidate, audiences, consumers, most_specific, producers};
 
 use super::Objects;
 use super::overruled::Overruled;
@@ -8,7 +12,6 @@ use crate::export_to::Audience;
 use crate::object::by_age;
 use crate::problem::{Effect, Problem, Reason, Remark};
 use crate::route::Attachment;
-use crate::value::specificity;
 use crate::virtual_service::{Context, HttpRules};
 use crate::{Kind, Lookup, Mesh, Route, Service, ServicePort, VirtualService};
 
@@ -20,15 +23,6 @@ pub(super) struct Hearing<'a> {
     pub(super) mesh: &'a Mesh,
     routes: Vec<(&'a Route, Vec<Attachment>)>,
     services: Vec<Candidate<'a>>,
-}
-
-/// A VirtualService that has a host of the service.
-struct Candidate<'a> {
-    service: &'a VirtualService,
-    /// The most specific of its hosts that is one.
-    host: String,
-    audience: Audience,
-    is_producer: bool,
 }
 
 /// Who decides for the clients of a namespace; `None`: of all others.
@@ -185,46 +179,8 @@ fn is_at(attachments: &[Attachment], port: u16) -> bool {
     attachments.iter().any(|attachment| attachment.ports.contains(&port))
 }
 
-/// The namespaces that are named.
-fn audiences<'b>(services: &'b [&Candidate<'_>]) -> impl Iterator<Item = String> + 'b {
-    let named = services.iter().filter_map(|candidate| match &candidate.audience {
-        Audience::All => None,
-        Audience::Namespaces(names) => Some(names.iter().cloned()),
-    });
-    named.flatten()
-}
-
 fn in_namespace<'a>(routes: &[&'a Route], namespace: &str) -> Vec<&'a Route> {
     routes.iter().copied().filter(|route| *route.meta.namespace == *namespace).collect()
-}
-
-fn consumers<'b, 'a>(services: &[&'b Candidate<'a>], namespace: Option<&str>) -> Vec<&'b Candidate<'a>> {
-    let Some(namespace) = namespace else { return Vec::new() };
-    services.iter().copied().filter(|one| !one.is_producer && one.audience.has(Some(namespace))).collect()
-}
-
-fn producers<'b, 'a>(services: &[&'b Candidate<'a>], namespace: Option<&str>) -> Vec<&'b Candidate<'a>> {
-    services.iter().copied().filter(|one| one.is_producer && one.audience.has(namespace)).collect()
-}
-
-/// Those that name the service most closely, and the others.
-fn most_specific<'a>(candidates: Vec<&Candidate<'a>>) -> (Vec<&'a VirtualService>, Vec<&'a VirtualService>) {
-    let most = candidates.iter().map(|one| specificity(&one.host)).max();
-    let (closest, wider): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|one| Some(specificity(&one.host)) == most);
-    let services = |list: Vec<&Candidate<'a>>| list.into_iter().map(|one| one.service).collect();
-    (services(closest), services(wider))
-}
-
-impl Audience {
-    /// Whether clients of the namespace are in it; `None`: those of whom nothing is said.
-    fn has(&self, namespace: Option<&str>) -> bool {
-        match (self, namespace) {
-            (Self::All, _) => true,
-            (Self::Namespaces(names), Some(namespace)) => names.contains(namespace),
-            (Self::Namespaces(_), None) => false,
-        }
-    }
 }
 
 /// The kind that is heard where both are: the one that says more of its protocol.

@@ -47,7 +47,7 @@ impl Overruled {
                             .collect();
                         let effect = match mine.len() {
                             0 => continue,
-                            all if all == attachment.ports.len() => Effect::Refused,
+                            all if all == attachment.ports.len() => Effect::NotAttached,
                             _ => Effect::Ignored,
                         };
                         let field = format!("spec.parentRefs[{}]", attachment.parent);

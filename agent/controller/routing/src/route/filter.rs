@@ -2,11 +2,11 @@
 
 use weir_proto::l7;
 
-use super::spec::{BackendRef, CorsFilter, Filter, Fraction, MirrorFilter};
+use super::cors::cors;
+use super::spec::{BackendRef, Filter, Fraction, MirrorFilter};
 use super::{Context, headers, redirect};
 use crate::part::{Part, Place, Reported};
 use crate::problem::{Effect, Problems, Reason, quoted};
-use crate::value::Token;
 
 /// What the filters of one list do together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -183,42 +183,6 @@ fn share(given: &MirrorFilter) -> Result<u32, String> {
     }
     let per_million = i128::from(parts.numerator) * i128::from(MILLION) / i128::from(denominator);
     u32::try_from(per_million).map_err(|_| wrong())
-}
-
-fn cors(given: &CorsFilter) -> Result<l7::Cors, Wrong> {
-    let names = |names: &[Token]| -> Vec<String> { names.iter().map(|name| name.0.clone()).collect() };
-    let (methods, headers) = (names(&given.allow_methods), names(&given.allow_headers));
-    for (part, list) in [
-        (".cors.allowOrigins", &given.allow_origins),
-        (".cors.allowMethods", &methods),
-        (".cors.allowHeaders", &headers),
-    ] {
-        if list.len() > 1 && list.iter().any(|value| value == "*") {
-            return Err((part, Reason::UnsupportedValue, "* stands alone".to_owned()));
-        }
-    }
-    // The Gateway API's default.
-    let max_age = given.max_age.filter(|seconds| *seconds > 0).unwrap_or(5);
-    Ok(l7::Cors {
-        allow_origins: given.allow_origins.iter().map(|origin| self::origin(origin)).collect(),
-        allow_methods: methods,
-        allow_headers: headers,
-        expose_headers: names(&given.expose_headers),
-        max_age: Some(prost_types::Duration { seconds: max_age.into(), nanos: 0 }),
-        allow_credentials: given.allow_credentials,
-        refuse_unmatched_preflights: true,
-    })
-}
-
-/// A star stands for any number of labels.
-fn origin(origin: &str) -> l7::StringMatch {
-    use l7::string_match::Kind;
-    let kind = match origin {
-        "*" => Kind::Present(true),
-        origin if origin.contains('*') => Kind::Regex(regex::escape(origin).replace(r"\*", ".*")),
-        origin => Kind::Exact(origin.to_owned()),
-    };
-    l7::StringMatch { kind: Some(kind), ignore_case: true }
 }
 
 const MILLION: u32 = 1_000_000;

@@ -64,7 +64,7 @@ impl Route {
         };
         let not = |reason, part: &str, message: String| {
             let field = format!("{field}{part}");
-            Standing::Not(Problem { field, message, reason, effect: Effect::Refused })
+            Standing::Not(Problem { field, message, reason, effect: Effect::NotAttached })
         };
         let namespace = parent.namespace.as_deref().unwrap_or(&self.meta.namespace);
         let (group, kind) =

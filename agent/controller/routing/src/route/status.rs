@@ -51,8 +51,8 @@ impl Route {
 }
 
 fn conditions(problems: &Problems, rules: usize, generation: i64) -> Vec<Condition> {
-    let refused: Vec<&Problem> =
-        problems.iter().filter(|problem| problem.effect == Effect::Refused).collect();
+    let is_refused = |problem: &&Problem| matches!(problem.effect, Effect::NotAttached | Effect::Refused);
+    let refused: Vec<&Problem> = problems.iter().filter(is_refused).collect();
     let dropping = |problem: &&Problem| matches!(problem.effect, Effect::RuleLeftOut | Effect::RuleFails(_));
     let dropping: Vec<&Problem> = problems.iter().filter(dropping).collect();
     let dropped: BTreeSet<usize> = dropping.iter().filter_map(|problem| rule_of(&problem.field)).collect();

@@ -60,7 +60,10 @@ pub(super) fn policy(retries: &Part<Retries>, field: &str, problems: &mut Proble
     }
     let (on, statuses) =
         words(if on.trim().is_empty() { DEFAULT_WORDS } else { &on }, &path("retryOn"), problems);
-    let try_timeout = try_timeout.filter(|timeout| *timeout != prost_types::Duration::default());
+    let is_set =
+        |timeout: &prost_types::Duration| attempts > 0 && *timeout != prost_types::Duration::default();
+    // Who wants no retries has no tries to limit, as in Istio.
+    let try_timeout = try_timeout.filter(is_set);
     let on = on.into_iter().map(i32::from).collect();
     let same_endpoints = !ignore_previous;
     let retry = l7::Retry { attempts, on, statuses, backoff, remote_localities, same_endpoints };

@@ -1,14 +1,20 @@
 //! A VirtualService as Istio writes it. Fields of two words may also be written as protobuf does (`sni_hosts`), which
 //! files of 2018 do.
 
+mod action;
+mod connection;
+mod shell;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::part::{Part, Unknown};
-use crate::value::{
-    Bytes, HeaderName, HeaderValue, IstioDuration, Percent, Port, Regex, StringMatch, Subnet, Token,
-};
+use crate::value::{HeaderName, HeaderValue, IstioDuration, Percent, Port, StringMatch};
+
+pub(super) use action::{Delegate, DerivePort, DirectResponse, Redirect, Rewrite};
+pub(super) use connection::{ConnectionDestination, TcpMatch, TcpRoute, TlsMatch, TlsRoute};
+pub(super) use shell::{Abort, CorsPolicy, Delay, Fault, Mirror, Percentage, Retries, UnmatchedPreflights};
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -138,218 +144,4 @@ pub(super) struct HeaderOperations {
     pub(super) set: BTreeMap<HeaderName, HeaderValue>,
     pub(super) add: BTreeMap<HeaderName, HeaderValue>,
     pub(super) remove: Vec<HeaderName>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Redirect {
-    pub(super) uri: String,
-    pub(super) authority: String,
-    pub(super) port: Option<Port>,
-    #[serde(alias = "derive_port")]
-    pub(super) derive_port: Option<DerivePort>,
-    pub(super) scheme: String,
-    #[serde(alias = "redirect_code")]
-    pub(super) redirect_code: u32,
-    #[serde(alias = "prefix_rewrite")]
-    pub(super) prefix_rewrite: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum DerivePort {
-    FromProtocolDefault,
-    FromRequestPort,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct DirectResponse {
-    pub(super) status: u32,
-    pub(super) body: Body,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Body {
-    pub(super) string: Option<String>,
-    pub(super) bytes: Option<Bytes>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Delegate {
-    pub(super) name: String,
-    pub(super) namespace: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Rewrite {
-    pub(super) uri: String,
-    pub(super) authority: String,
-    #[serde(alias = "uri_regex_rewrite")]
-    pub(super) uri_regex_rewrite: Option<RegexRewrite>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RegexRewrite {
-    #[serde(rename = "match")]
-    pub(super) pattern: Regex,
-    #[serde(default)]
-    pub(super) rewrite: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Retries {
-    pub(super) attempts: Part<i32>,
-    #[serde(alias = "per_try_timeout")]
-    pub(super) per_try_timeout: Part<IstioDuration>,
-    #[serde(alias = "retry_on")]
-    pub(super) retry_on: Part<String>,
-    #[serde(alias = "retry_remote_localities")]
-    pub(super) retry_remote_localities: Part<bool>,
-    #[serde(alias = "retry_ignore_previous_hosts")]
-    pub(super) retry_ignore_previous_hosts: Part<bool>,
-    pub(super) backoff: Part<IstioDuration>,
-    #[serde(flatten)]
-    pub(super) unknown: Unknown,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(super) struct Fault {
-    pub(super) delay: Part<Delay>,
-    pub(super) abort: Part<Abort>,
-    #[serde(flatten)]
-    pub(super) unknown: Unknown,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Delay {
-    /// Deprecated.
-    pub(super) percent: Option<Percent>,
-    pub(super) percentage: Option<Percentage>,
-    #[serde(alias = "fixed_delay")]
-    pub(super) fixed_delay: Option<IstioDuration>,
-    #[serde(alias = "exponential_delay")]
-    pub(super) exponential_delay: Option<IstioDuration>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Abort {
-    /// Of 2018.
-    pub(super) percent: Option<Percent>,
-    pub(super) percentage: Option<Percentage>,
-    #[serde(alias = "http_status")]
-    pub(super) http_status: Option<u32>,
-    #[serde(alias = "grpc_status")]
-    pub(super) grpc_status: Option<String>,
-    #[serde(alias = "http2_error")]
-    pub(super) http2_error: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Percentage {
-    pub(super) value: Percent,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Mirror {
-    pub(super) destination: Destination,
-    pub(super) percentage: Option<Percentage>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct CorsPolicy {
-    /// Deprecated.
-    #[serde(alias = "allow_origin")]
-    pub(super) allow_origin: Vec<String>,
-    #[serde(alias = "allow_origins")]
-    pub(super) allow_origins: Vec<StringMatch>,
-    #[serde(alias = "allow_methods")]
-    pub(super) allow_methods: Vec<Token>,
-    #[serde(alias = "allow_headers")]
-    pub(super) allow_headers: Vec<Token>,
-    #[serde(alias = "expose_headers")]
-    pub(super) expose_headers: Vec<Token>,
-    #[serde(alias = "max_age")]
-    pub(super) max_age: Option<IstioDuration>,
-    #[serde(alias = "allow_credentials")]
-    pub(super) allow_credentials: bool,
-    #[serde(alias = "unmatched_preflights")]
-    pub(super) unmatched_preflights: UnmatchedPreflights,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum UnmatchedPreflights {
-    #[default]
-    Unspecified,
-    Forward,
-    Ignore,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(super) struct TlsRoute {
-    #[serde(rename = "match")]
-    pub(super) matches: Part<Vec<Part<TlsMatch>>>,
-    pub(super) route: Part<Vec<ConnectionDestination>>,
-    #[serde(flatten)]
-    pub(super) unknown: Unknown,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct TlsMatch {
-    #[serde(alias = "sni_hosts")]
-    pub(super) sni_hosts: Vec<String>,
-    #[serde(alias = "destination_subnets")]
-    pub(super) destination_subnets: Vec<Subnet>,
-    pub(super) port: Option<Port>,
-    #[serde(alias = "source_labels")]
-    pub(super) source_labels: BTreeMap<String, String>,
-    #[serde(alias = "source_namespace")]
-    pub(super) source_namespace: String,
-    pub(super) gateways: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(super) struct TcpRoute {
-    #[serde(rename = "match")]
-    pub(super) matches: Part<Vec<Part<TcpMatch>>>,
-    pub(super) route: Part<Vec<ConnectionDestination>>,
-    #[serde(flatten)]
-    pub(super) unknown: Unknown,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct TcpMatch {
-    #[serde(alias = "destination_subnets")]
-    pub(super) destination_subnets: Vec<Subnet>,
-    pub(super) port: Option<Port>,
-    #[serde(alias = "source_subnet")]
-    pub(super) source_subnet: String,
-    #[serde(alias = "source_labels")]
-    pub(super) source_labels: BTreeMap<String, String>,
-    #[serde(alias = "source_namespace")]
-    pub(super) source_namespace: String,
-    pub(super) gateways: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct ConnectionDestination {
-    pub(super) destination: Destination,
-    pub(super) weight: i32,
 }
