@@ -1,5 +1,7 @@
 //! HTTP/2 and gRPC from end to end, and raw frames for what no proper client sends.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -233,6 +235,59 @@ async fn next_frame(client: &mut (impl tokio::io::AsyncRead + Unpin)) -> (u8, Ve
     let mut payload = vec![0; length as usize];
     client.read_exact(&mut payload).await.unwrap();
     (head[3], payload)
+}
+
+#[rstest]
+#[case::head(request_of("x", &"a".repeat(70_000)), 431)]
+#[case::head_that_fits(request_of("x", &"a".repeat(50_000)), 200)]
+#[case::target(request(&format!("/{}", "a".repeat(40_000))), 414)]
+fn limits(#[case] request: Request<AnyBody>, #[case] status: u16) {
+    run(async {
+        let world = world(UpstreamProtocol::UpstreamHttp1);
+        let response = world.http2().await.send_request(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+    });
+}
+
+fn request_of(name: &'static str, value: &str) -> Request<AnyBody> {
+    let mut request = request("/");
+    request.headers_mut().insert(name, value.parse().unwrap());
+    request
+}
+
+/// A slow reader holds up its own stream, and not the memory.
+#[test]
+fn a_response_waits_for_its_reader() {
+    run(async {
+        let world = World::plain();
+        let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = sent.clone();
+        let endless = http2_server(move |_| {
+            let count = count.clone();
+            let frames = futures_util::stream::repeat_with(move || {
+                count.fetch_add(16 * 1024, Relaxed);
+                Ok(Frame::data(Bytes::from_static(&[0; 16 * 1024])))
+            });
+            async { Response::new(AnyBody::new(StreamBody::new(frames))) }
+        });
+        let address = world.servers.here("10.2.0.1:80", endless);
+        world.servers.cluster("shop/reviews", UpstreamProtocol::Same, &[address]);
+        let mut client = world.http2().await;
+        let slow = client.send_request(request("/slow")).await.unwrap();
+        let mut last = 0;
+        // Until it stands still.
+        while last != sent.load(Relaxed) || last == 0 {
+            last = sent.load(Relaxed);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(last < 4 * 1024 * 1024, "{last} bytes for nobody");
+        // Others go on.
+        let mut other = client.send_request(request("/other")).await.unwrap();
+        for _ in 0..100 {
+            other.body_mut().frame().await.unwrap().unwrap();
+        }
+        drop((slow, other));
+    });
 }
 
 /// gRPC to a port whose backend is not there is an answer of gRPC.

@@ -115,3 +115,20 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What waits for a client's window, of each stream.
 const SEND_BUFFER: usize = 64 * 1024;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// One is there for each request, the others for each connection: what is large in them is large a thousand times.
+    #[test]
+    fn futures_stay_small() {
+        assert!(size(exchange) < 9 * 1024, "a request: {}", size(exchange));
+        assert!(size(serve_http1) < 2 * 1024, "HTTP/1: {}", size(serve_http1));
+        assert!(size(serve_http2) < 4 * 1024, "HTTP/2: {}", size(serve_http2));
+    }
+}
