@@ -11,6 +11,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
@@ -42,6 +43,7 @@ use writers::Writers;
 pub struct Directory {
     path: PathBuf,
     memory: Option<Memory>,
+    domain: Arc<str>,
 }
 
 /// Why a directory is no longer followed.
@@ -66,13 +68,19 @@ pub enum DirError {
 impl Directory {
     /// The directory at a path. A single file is a directory of one.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, memory: None }
+        Self { path, memory: None, domain: "cluster.local".into() }
     }
 
     /// Keeps copies of what the files say in `dir`, for a start at which one of them cannot be read.
     #[must_use]
     pub fn remember_in(self, dir: PathBuf) -> Self {
         Self { memory: Some(Memory::new(dir)), ..self }
+    }
+
+    /// The domain of the names of services, if it is not `cluster.local`.
+    #[must_use]
+    pub fn cluster_domain(self, domain: Arc<str>) -> Self {
+        Self { domain, ..self }
     }
 
     /// Sends what the directory says, and then what of it changes. The first batches are complete lists of every kind.
@@ -86,7 +94,7 @@ impl Directory {
         let path = std::path::absolute(&self.path);
         let path = path.map_err(|source| DirError::Read { path: self.path.clone(), source })?;
         let writers = Writers::default();
-        let mut follower = Follower::new(path.clone(), self.memory, writers.clone()).await;
+        let mut follower = Follower::new(path.clone(), self.memory, self.domain, writers.clone()).await;
         let mut watch = Watch::new(&path, &writers);
         loop {
             for batch in follower.round().await? {

@@ -27,6 +27,7 @@ pub(super) async fn open(
 
     let (sender, events) = mpsc::channel(BATCHES);
     let source = Directory::new(objects.to_owned()).remember_in(state.join("objects"));
+    let source = source.cluster_domain(config.index.cluster_domain.clone());
     tasks.spawn(async move {
         let ended = source.run(sender).await;
         ended.map_or_else(anyhow::Error::from, |never| match never {})

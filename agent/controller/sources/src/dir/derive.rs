@@ -3,19 +3,27 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use weir_resources::{Key, Kind, Labels, Meta, Namespace, Object, Pod, ServiceAccount};
+use weir_resources::{
+    Gateway, GatewayAddressStatus, Key, Kind, Labels, Meta, Namespace, Object, Pod, ServiceAccount,
+};
 
 use super::claims::Claims;
 use super::file::Entry;
 
-/// Namespaces and service accounts that are only spoken of, and which pods are in the mesh.
+/// Namespaces and service accounts that are only spoken of, which pods are in the mesh, and where waypoints are.
 #[derive(Debug, Default)]
 pub(super) struct Derived {
     /// Service accounts, and how many objects run as each.
     accounts: HashMap<Key, usize>,
+    /// Of the names of services.
+    domain: Arc<str>,
 }
 
 impl Derived {
+    pub(super) fn new(domain: Arc<str>) -> Self {
+        Self { domain, ..Self::default() }
+    }
+
     /// Adds to those of which a file says something else all that follows from them. `told` is what was told of an
     /// object after this was last asked.
     pub(super) fn follow<'a>(
@@ -28,6 +36,9 @@ impl Derived {
         let spoken_of = spoken_of.into_iter().filter(|name| !name.is_empty());
         let spoken_of: Vec<Key> = spoken_of.map(namespace).collect();
         touched.extend(spoken_of);
+        let services = touched.iter().filter(|key| key.kind == Kind::Service);
+        let gateways: Vec<Key> = services.map(|key| Key { kind: Kind::Gateway, ..key.clone() }).collect();
+        touched.extend(gateways.into_iter().filter(|key| claims.in_force(key).is_some()));
         let joined_or_left: Vec<Arc<str>> = touched
             .iter()
             .filter(|key| key.kind == Kind::Namespace)
@@ -59,9 +70,31 @@ impl Derived {
     /// What is to be told of an object. What a file says is not made up, also not if it cannot be read.
     pub(super) fn entry(&self, key: &Key, claims: &Claims) -> Option<Entry> {
         let Some(entry) = claims.in_force(key) else { return self.made(key, claims) };
+        if let Some(Object::Gateway(gateway)) = object(entry) {
+            return Some(self.placed(gateway, claims).unwrap_or_else(|| entry.clone()));
+        }
         let Some(Object::Pod(pod)) = object(entry) else { return Some(entry.clone()) };
         let is_ambient = || claims.in_force(&namespace(&key.namespace)).is_some_and(is_ambient);
         Some(if is_enrolled(pod, is_ambient) { enrolled(pod) } else { entry.clone() })
+    }
+
+    /// In a cluster the controller says where a waypoint is that it has made: at the service of its name. `None`: a file
+    /// says so, or there is no such service.
+    fn placed(&self, gateway: &Gateway, claims: &Claims) -> Option<Entry> {
+        if !gateway.addresses.is_empty() || !WAYPOINTS.contains(&&*gateway.class) {
+            return None;
+        }
+        let (namespace, name) = (Arc::clone(&gateway.meta.namespace), Arc::clone(&gateway.meta.name));
+        let host = format!("{name}.{namespace}.svc.{}", self.domain);
+        let Object::Service(service) =
+            object(claims.in_force(&Key { kind: Kind::Service, namespace, name })?)?
+        else {
+            return None;
+        };
+        let ips = service.cluster_ips.iter().map(|ip| GatewayAddressStatus::Ip(*ip));
+        let host = (!self.domain.is_empty()).then(|| GatewayAddressStatus::Hostname(host.into()));
+        let gateway = Gateway { addresses: ips.chain(host).collect(), ..gateway.clone() };
+        Some(Entry::Object(Arc::new(Object::Gateway(gateway))))
     }
 
     fn made(&self, key: &Key, claims: &Claims) -> Option<Entry> {
@@ -126,5 +159,7 @@ fn enrolled(pod: &Pod) -> Entry {
     Entry::Object(Arc::new(Object::Pod(pod)))
 }
 
+/// Classes of gateways that are waypoints.
+const WAYPOINTS: [&str; 2] = ["weir-waypoint", "istio-waypoint"];
 const MODE: &str = "istio.io/dataplane-mode";
 const REDIRECTION: &str = "ambient.istio.io/redirection";

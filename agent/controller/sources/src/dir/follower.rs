@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::{error, info, warn};
 use weir_resources::Event;
@@ -30,13 +31,18 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) async fn new(root: PathBuf, memory: Option<Memory>, writers: Writers) -> Self {
+    pub(super) async fn new(
+        root: PathBuf,
+        memory: Option<Memory>,
+        domain: Arc<str>,
+        writers: Writers,
+    ) -> Self {
         let (known, below) = (memory.clone(), root.clone());
         let recall = move || known.map(|known| known.recall(&below)).unwrap_or_default();
         let remembered = tokio::task::spawn_blocking(recall).await.unwrap_or_default();
         Self {
             looks: Looks::new(root, remembered.keys().cloned().collect(), writers),
-            tree: Some(Tree::default()),
+            tree: Some(Tree::new(domain)),
             failed: None,
             unseen: BTreeSet::new(),
             memory,

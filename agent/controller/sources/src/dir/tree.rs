@@ -39,6 +39,11 @@ pub(super) struct Update {
 }
 
 impl Tree {
+    /// Nothing yet, in a cluster whose services have names below `domain`.
+    pub(super) fn new(domain: Arc<str>) -> Self {
+        Self { derived: Derived::new(domain), ..Self::default() }
+    }
+
     /// Whether it has not said anything yet.
     pub(super) fn is_new(&self) -> bool {
         self.told.is_new()

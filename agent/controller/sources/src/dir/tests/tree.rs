@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rstest::rstest;
 
+use weir_resources::GatewayAddressStatus;
+
 use super::super::derived_uid;
 use super::super::tree::{Tree, Update};
 use super::*;
@@ -225,4 +227,51 @@ fn a_namespace_that_joins_takes_its_pods_with_it() {
     assert_eq!(told(&joined.batches), ["+Namespace shop", "+Pod shop/p"]);
     let left = update(&mut tree, &[("ns.yaml", None)]);
     assert_eq!(told(&left.batches), ["+Namespace shop", "+Pod shop/p"]);
+}
+
+fn gateway(class: &str, status: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: wp, namespace: shop}}\nspec: {{gatewayClassName: {class}}}\n{status}\n---\n"
+    )
+}
+
+fn service(name: &str, ip: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{{ip}}}\n---\n"
+    )
+}
+
+#[rstest]
+#[case::of_its_name("weir-waypoint", "", "wp", "clusterIP: 10.96.0.9", &["10.96.0.9", "wp.shop.svc.mesh.local"])]
+#[case::adopted("istio-waypoint", "", "wp", "clusterIP: 10.96.0.9", &["10.96.0.9", "wp.shop.svc.mesh.local"])]
+#[case::headless("weir-waypoint", "", "wp", "clusterIP: None", &["wp.shop.svc.mesh.local"])]
+#[case::of_another_name("weir-waypoint", "", "web", "clusterIP: 10.96.0.9", &[])]
+#[case::another_class("nginx", "", "wp", "clusterIP: 10.96.0.9", &[])]
+#[case::said("weir-waypoint", "status: {addresses: [{value: 10.1.1.1}]}", "wp", "clusterIP: 10.96.0.9", &["10.1.1.1"])]
+fn a_waypoint_is_where_its_service_is(
+    #[case] class: &str,
+    #[case] status: &str,
+    #[case] name: &str,
+    #[case] ip: &str,
+    #[case] expected: &[&str],
+) {
+    let mut tree = Tree::new("mesh.local".into());
+    let addresses = |update: &Update| match find(&update.batches, "Gateway shop/wp") {
+        Some(Object::Gateway(gateway)) => {
+            let text = |address: &GatewayAddressStatus| match address {
+                GatewayAddressStatus::Ip(ip) => ip.to_string(),
+                GatewayAddressStatus::Hostname(name) => name.to_string(),
+            };
+            Some(gateway.addresses.iter().map(text).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    let said = if status.is_empty() { vec![] } else { expected.to_vec() };
+    let first = update(&mut tree, &[("a.yaml", Some(&gateway(class, status)))]);
+    assert_eq!(addresses(&first).unwrap(), said, "without a service");
+    let second = update(&mut tree, &[("b.yaml", Some(&service(name, ip)))]);
+    assert_eq!(addresses(&second).unwrap_or(said.iter().map(|s| s.to_string()).collect()), expected);
+    let third = update(&mut tree, &[("b.yaml", None)]);
+    assert_eq!(addresses(&third).is_some(), said != expected, "it is told again if it is another");
+    assert_eq!(addresses(&third).unwrap_or_default().len(), 0);
 }
