@@ -19,7 +19,7 @@ use super::arrival::{Arrival, Settings};
 use super::connection::{self, Carried};
 use super::http;
 use super::report::{Ledger, SeriesCache};
-use super::wire::{Guess, Peeked, Prefixed, Stream, Verdict, Watch, guess, peek};
+use super::wire::{Guess, Patience, Peeked, Prefixed, Stream, Verdict, Watch, guess, peek};
 use super::worker::{Open, Worker};
 
 /// A client's connection: what its requests have in common.
@@ -58,11 +58,12 @@ impl Worker {
 
 /// HTTP, as the port's name says: the client speaks first, when it likes.
 async fn by_first_bytes(client: Rc<Client>, mut stream: Stream) {
-    let patience = client.worker.config.idle_time;
+    let config = &client.worker.config;
+    let patience = Patience { first: config.idle_time, rest: config.head_time };
     let mut draining = client.worker.draining();
     let peeked = tokio::select! {
         biased;
-        peeked = peek(&mut stream, BytesMut::new(), LONGEST_PEEK, patience, decided) => peeked,
+        peeked = peek(&mut stream, BytesMut::new(), patience, decided) => peeked,
         _ = draining.wait_for(|draining| *draining) => return,
     };
     let Ok(Peeked { bytes, verdict }) = peeked else { return };
@@ -79,7 +80,8 @@ async fn by_first_bytes(client: Rc<Client>, mut stream: Stream) {
 /// is still understood, as long as its server has said nothing.
 async fn detect(client: Rc<Client>, mut stream: Stream) {
     let limit = client.worker.config.detection_time;
-    let Ok(peeked) = peek(&mut stream, BytesMut::new(), LONGEST_PEEK, limit, decided).await else { return };
+    let patience = Patience { first: limit, rest: limit };
+    let Ok(peeked) = peek(&mut stream, BytesMut::new(), patience, decided).await else { return };
     let Peeked { bytes, verdict } = peeked;
     match verdict {
         Verdict::Known(guess) => known(client, stream, bytes, guess).await,
@@ -160,6 +162,3 @@ impl Drop for Busy {
         self.0.since.set(Instant::now());
     }
 }
-
-/// A request line may be long; this much of it is looked at.
-const LONGEST_PEEK: usize = 16 * 1024;

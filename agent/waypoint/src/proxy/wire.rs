@@ -13,4 +13,4 @@ pub(crate) use detect::{Guess, guess};
 pub(crate) use gate::{Gate, Watch};
 pub(crate) use hello::{Hello, server_name};
 pub use io::{Io, Stream};
-pub(crate) use peek::{Peeked, Prefixed, Verdict, peek};
+pub(crate) use peek::{Patience, Peeked, Prefixed, Verdict, peek};

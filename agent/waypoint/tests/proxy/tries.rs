@@ -327,6 +327,7 @@ impl Drop for Guard {
 
 #[rstest]
 #[case::never_asks("", 3600, "")]
+#[case::slow_line("GE", 30, "")]
 #[case::slow_head("GET / HTTP/1.1\r\nhost:", 30, "HTTP/1.1 408 Request Timeout")]
 #[case::slow_later("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET", 30, "")]
 #[case::keeps_quiet("GET / HTTP/1.1\r\nhost: a\r\n\r\n", 3600, "")]

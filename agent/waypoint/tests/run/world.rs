@@ -13,15 +13,14 @@ use prost::Message;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use weir_discovery::Store;
 use weir_discovery::on_demand::Asker as _;
-use weir_discovery::{Store, Update, watch_file};
 use weir_identity::{Certificates, FileAuthority};
-use weir_model::Identity;
+use weir_model::{Directory, Identity, Service, ServiceKey, TunnelProtocol, Workload};
 use weir_proto::{l7, type_url};
 use weir_tunnel::core::trace::TraceParent;
 use weir_tunnel::gateway::{Gateway, Target};
-use weir_tunnel::{HBONE_PORT, LocalPod, PodNetwork, Pods, TracingLog, TunnelError, Worker};
+use weir_tunnel::{HBONE_PORT, LocalPod, PodNetwork, Pods, TracingLog, TunnelError};
 use weir_waypoint::run::{Feed, Parts, Serving, Waypoint};
 
 pub(crate) const WEB: &str = "shop/web.shop.svc.cluster.local";
@@ -34,7 +33,7 @@ pub(crate) struct World {
     at: SocketAddr,
     client: Gateway,
     stranger: Gateway,
-    _client_worker: Worker,
+    _client_worker: weir_tunnel::Worker,
     _dir: tempfile::TempDir,
 }
 
@@ -68,7 +67,7 @@ impl World {
         let ip = |host: u8| IpAddr::from([127, net.0, net.1, host]);
         let [client, server, own, stranger] = [1, 2, 3, 4].map(ip);
         let dir = tempfile::tempdir().unwrap();
-        let store = mesh(dir.path(), [client, server, own, stranger]).await;
+        let store = mesh([client, server, own, stranger]);
         let ca = Arc::new(FileAuthority::open_or_create(dir.path().join("ca")).unwrap());
         let certificates = Certificates::new(ca, weir_identity::Config::default()).unwrap();
         for name in ["client", "server", "stranger"] {
@@ -78,7 +77,7 @@ impl World {
         if has_certificate {
             certificates.fetch(&identity("waypoint")).await.unwrap();
         }
-        let worker = Worker::new(shared(&store, &certificates));
+        let worker = weir_tunnel::Worker::new(shared(&store, &certificates));
         let gateway = |name, ip| Gateway::new(&worker, LocalPod::new(uid(name), Arc::new(Plain(ip))));
         serve(gateway("server", server), TcpListener::bind((server, HBONE_PORT)).await.unwrap());
 
@@ -166,7 +165,7 @@ impl World {
 
     fn target(&self, to: &str) -> Target {
         Target {
-            workload: Arc::new(weir_model::Workload::pod("shop", "waypoint")),
+            workload: Arc::new(Workload::pod("shop", "waypoint")),
             addr: to.parse().unwrap(),
             expected: vec![identity("waypoint")],
             gateway: Some(self.at),
@@ -215,29 +214,26 @@ pub(crate) fn identity(name: &str) -> Identity {
     Identity::new("cluster.local", "shop", name).unwrap()
 }
 
-async fn mesh(dir: &std::path::Path, ips: [IpAddr; 4]) -> Store {
-    let mut text = "workloads:\n".to_owned();
+/// Not from a file: that takes no addresses of loopback.
+fn mesh(ips: [IpAddr; 4]) -> Store {
+    let mut directory = Directory::new();
     for (name, ip) in ["client", "server", "waypoint", "stranger"].into_iter().zip(ips) {
-        let domain = if name == "stranger" { "elsewhere" } else { "cluster.local" };
-        text += &format!(
-            "  - {{name: {name}, namespace: shop, serviceAccount: {name}, node: n, trustDomain: {domain}, \
-             addresses: [{ip}], tunnelProtocol: HBONE, networkNamespace: /run/netns/{name}}}\n"
-        );
+        let mut workload = Workload::pod("shop", name);
+        workload.addresses = vec![ip];
+        workload.service_account = name.into();
+        workload.tunnel_protocol = TunnelProtocol::Hbone;
+        if name == "stranger" {
+            workload.trust_domain = "elsewhere".into();
+        }
+        directory.upsert_workload(workload);
     }
-    text += "services:\n";
-    for (name, vip) in [("web", "10.96.0.9"), ("other", "10.96.0.10")] {
-        text += &format!(
-            "  - {{name: {name}, namespace: shop, hostname: {name}.shop.svc.cluster.local, \
-             addresses: [{vip}], ports: [{{servicePort: 80, targetPort: 8080}}], endpoints: []}}\n"
-        );
+    for (name, vip) in [("web", [10, 96, 0, 9]), ("other", [10, 96, 0, 10])] {
+        let mut service = Service::new(ServiceKey::new("shop", &format!("{name}.shop.svc.cluster.local")));
+        service.vips = vec![("".into(), vip.into())];
+        directory.upsert_service(service);
     }
-    let path = dir.join("mesh.yaml");
-    std::fs::write(&path, text).unwrap();
     let store = Store::default();
-    let (updates, mut updated) = watch::channel(Update::default());
-    let readable = store.clone();
-    tokio::spawn(async move { watch_file(path, "n".into(), readable, updates).await });
-    tokio::time::timeout(Duration::from_secs(20), updated.changed()).await.expect("the mesh").unwrap();
+    store.publish(Arc::new(directory));
     store
 }
 

@@ -6,19 +6,19 @@ use bytes::BytesMut;
 
 use super::{Carried, carry};
 use crate::proxy::serve::Client;
-use crate::proxy::wire::{Hello, Peeked, Stream, Verdict, peek, server_name};
+use crate::proxy::wire::{Hello, Patience, Peeked, Stream, Verdict, peek, server_name};
 
 /// Carries a connection by its server name; `bytes` have been read from it already.
 pub(crate) async fn carry_tls(client: Rc<Client>, mut stream: Stream, bytes: BytesMut) {
     let config = &client.worker.config;
-    let patience = if bytes.is_empty() { config.idle_time } else { config.head_time };
+    let patience = Patience { first: config.idle_time, rest: config.head_time };
     let known = |bytes: &[u8]| match server_name(bytes) {
         Hello::More => None,
         Hello::Name(name) => Some(name),
         // What is no TLS has no name; a route for any name may still take it.
         Hello::Not => Some(None),
     };
-    let Ok(Peeked { bytes, verdict }) = peek(&mut stream, bytes, LONGEST_HELLO, patience, known).await else {
+    let Ok(Peeked { bytes, verdict }) = peek(&mut stream, bytes, patience, known).await else {
         return;
     };
     match verdict {
@@ -29,6 +29,3 @@ pub(crate) async fn carry_tls(client: Rc<Client>, mut stream: Stream, bytes: Byt
         }
     }
 }
-
-/// With the records' heads.
-const LONGEST_HELLO: usize = 18 * 1024;

@@ -10,7 +10,7 @@ use super::refuse;
 use crate::proxy::choice::Choice;
 use crate::proxy::report::Account;
 use crate::proxy::serve::{Client, decided, known};
-use crate::proxy::wire::{Guess, Peeked, Prefixed, Stream, Verdict, peek};
+use crate::proxy::wire::{Guess, Patience, Peeked, Prefixed, Stream, Verdict, peek};
 
 /// Both ends are there and the client has said nothing: whoever speaks first decides.
 pub(super) async fn undecided(
@@ -33,8 +33,8 @@ pub(super) async fn undecided(
         return between(&client, stream, server, choice, account).await;
     }
     let limit = client.worker.config.detection_time;
-    let Ok(Peeked { bytes, verdict }) = peek(&mut stream, from_client, LONGEST_PEEK, limit, decided).await
-    else {
+    let patience = Patience { first: limit, rest: limit };
+    let Ok(Peeked { bytes, verdict }) = peek(&mut stream, from_client, patience, decided).await else {
         return between(&client, stream, server, choice, account).await;
     };
     match verdict {
@@ -50,13 +50,12 @@ pub(super) async fn undecided(
 
 /// The client may not reach the server as it is; what it says may change that.
 pub(super) async fn wait_for_client(client: Rc<Client>, mut stream: Stream) {
-    let patience = client.worker.config.tcp_idle_time;
-    match peek(&mut stream, BytesMut::new(), LONGEST_PEEK, patience, decided).await {
+    let config = &client.worker.config;
+    let patience = Patience { first: config.tcp_idle_time, rest: config.head_time };
+    match peek(&mut stream, BytesMut::new(), patience, decided).await {
         Ok(Peeked { bytes, verdict: Verdict::Known(guess) }) => {
             Box::pin(known(client, stream, bytes, guess)).await;
         }
         _ => refuse(stream),
     }
 }
-
-const LONGEST_PEEK: usize = 16 * 1024;

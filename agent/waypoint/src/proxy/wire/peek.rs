@@ -16,6 +16,15 @@ pub(crate) struct Prefixed {
     inner: Stream,
 }
 
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Before it says anything.
+    pub(crate) first: Duration,
+    /// From its first byte on.
+    pub(crate) rest: Duration,
+}
+
 /// What came of looking.
 pub(crate) struct Peeked<T> {
     /// What was read, all of it.
@@ -35,23 +44,23 @@ pub(crate) enum Verdict<T> {
     Full,
 }
 
-/// Reads until `decide` knows, the time is over, or there are `limit` bytes. The time runs anew with the first byte.
+/// Reads until `decide` knows, the time is over, or there are [`LONGEST`] bytes.
 ///
 /// # Errors
 /// The connection failed.
 pub(crate) async fn peek<T>(
     stream: &mut Stream,
     mut bytes: BytesMut,
-    limit: usize,
-    patience: Duration,
+    patience: Patience,
     decide: impl Fn(&[u8]) -> Option<T>,
 ) -> std::io::Result<Peeked<T>> {
-    let mut deadline = Instant::now() + patience;
+    let first = if bytes.is_empty() { patience.first } else { patience.rest };
+    let mut deadline = Instant::now() + first;
     loop {
         if let Some(known) = decide(&bytes) {
             return Ok(Peeked { bytes, verdict: Verdict::Known(known) });
         }
-        if bytes.len() >= limit {
+        if bytes.len() >= LONGEST {
             return Ok(Peeked { bytes, verdict: Verdict::Full });
         }
         let before = bytes.len();
@@ -64,10 +73,13 @@ pub(crate) async fn peek<T>(
             }
         }
         if before == 0 {
-            deadline = Instant::now() + patience;
+            deadline = Instant::now() + patience.rest;
         }
     }
 }
+
+/// A request line may be long, and a hello too, with the heads of its records.
+const LONGEST: usize = 18 * 1024;
 
 impl Prefixed {
     /// `prefix` is read first. A stream without one is handed back as it is.
