@@ -32,7 +32,8 @@ impl Store {
         &self.metrics
     }
 
-    pub(crate) fn publish(&self, directory: Arc<Directory>) {
+    /// Puts another picture in force. For sources.
+    pub fn publish(&self, directory: Arc<Directory>) {
         self.metrics.publish(&directory);
         self.current.store(directory);
         // After the picture: who hears of it finds it, or a later one.
