@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tokio::sync::mpsc;
 use weir_harness::kube_api::KubeApi;
-use weir_index::{Config, Index, ResourceKind};
-use weir_resources::Event;
+use weir_index::{Config, Index, Layer7, ResourceKind};
+use weir_resources::{Condition, Event};
 use weir_sources::{Cluster, Directory};
 
 /// What goes over the wire, and what objects are told, by name.
@@ -121,6 +121,7 @@ fn picture_of(index: &Index) -> Picture {
             ResourceKind::Service => "service",
             ResourceKind::Workload => "workload",
             ResourceKind::Authorization => "policy",
+            ResourceKind::Layer7(_) => continue,
         };
         let mut body = resource.body.to_vec();
         // By what it is found, and where it is.
@@ -129,10 +130,21 @@ fn picture_of(index: &Index) -> Picture {
         );
         picture.insert(format!("{what} {}", resource.name), body);
     }
+    for kind in Layer7::ALL {
+        for resource in snapshot.all_layer7(kind) {
+            picture.insert(format!("{kind:?} {}", resource.name), resource.body.to_vec());
+        }
+    }
+    // Generations are counted otherwise.
+    let said = |conditions: &[Condition]| {
+        let said = conditions.iter().map(|c| [&c.kind, &c.status, &c.reason, &c.message].map(String::clone));
+        said.collect::<Vec<_>>()
+    };
     for update in index.statuses() {
-        let conditions = update.conditions.iter();
-        let conditions: Vec<_> = conditions.map(|c| (&c.kind, &c.status, &c.reason, &c.message)).collect();
-        let told = format!("{conditions:?} {:?} {:?}", update.remove, update.addresses);
+        let parents = update.parents.iter().flatten();
+        let parents: Vec<_> = parents.map(|(parent, conditions)| (parent, said(conditions))).collect();
+        let conditions = said(&update.conditions);
+        let told = format!("{conditions:?} {:?} {:?} {parents:?}", update.remove, update.addresses);
         picture.insert(format!("status {}", update.key), told.into_bytes());
     }
     for (namespace, name) in [("shop", "web-1"), ("shop", "done"), ("shop", "failed"), ("infra", "host")] {
@@ -168,6 +180,14 @@ const WANTED: &[&str] = &[
     "status Service shop/bound",
     "status WorkloadGroup shop/group",
     "status Gateway shop/wp",
+    "status VirtualService shop/bound",
+    "status DestinationRule shop/bound",
+    "status HTTPRoute shop/twin",
+    "status GRPCRoute shop/bound",
+    "Waypoint shop/shop/wp",
+    "Frontend shop/shop/bound.shop.svc.cluster.local",
+    "Backend shop/shop/bound.shop.svc.cluster.local",
+    "Endpoints shop/shop/bound.shop.svc.cluster.local",
 ];
 
 /// Resources, namespaces and names that are in `later.yaml` and not in `last.yaml`.
