@@ -1,12 +1,16 @@
 //! Files that change in any order, beside a tree that is built anew from what they say in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use weir_resources::Key;
 
+use super::super::claims::Claims;
+use super::super::derive::Derived;
+use super::super::file::File;
 use super::super::tree::{Tree, Update};
 use super::*;
 
@@ -76,6 +80,12 @@ fn other() -> impl Strategy<Value = Document> {
             all.push(of("AuthorizationPolicy", group, Some(namespace), "x", more, "}"));
         }
     }
+    for address in ["10.1.1.1", "10.1.1.2"] {
+        let spec = format!(", spec: {{clusterIP: {address}, ports: [{{port: 80}}]}}}}");
+        all.push(of("Service", "", Some("a"), "w", "", &spec));
+    }
+    let waypoint = ", spec: {gatewayClassName: weir-waypoint}}";
+    all.push(of("Gateway", "gateway.networking.k8s.io/", Some("a"), "w", "", waypoint));
     all.push(of("Node", "", None, "n", "", "}"));
     select(all)
 }
@@ -205,4 +215,36 @@ proptest! {
         anew.hear(files.anew().batches);
         prop_assert_eq!(known.objects(), anew.objects());
     }
+}
+
+fn file(name: &str, text: String) -> (Arc<Path>, File) {
+    let path = Path::new(name);
+    (path.into(), File::read(path, &Ok(text), &File::default()).unwrap().0)
+}
+
+/// What it costs is what is looked at, however large the mesh is.
+#[test]
+fn a_change_looks_at_what_it_changes() {
+    let (mut claims, mut derived) = (Claims::default(), Derived::default());
+    let twenty = |n: usize| (0..20).map(|m| pod_of(n, m, "default")).collect::<String>();
+    for n in 0..50 {
+        let (path, file) = file(&format!("{n}.yaml"), twenty(n));
+        claims.replace(&path, &[], &file.entries);
+    }
+    let mut touched = claims.take_touched();
+    derived.follow(&mut touched, &claims, |_| None);
+    let entries = touched.iter().filter_map(|key| Some((key.clone(), derived.entry(key, &claims)?)));
+    let told: BTreeMap<_, _> = entries.collect();
+    assert_eq!(told.len(), 1002);
+    let ((path, before), (_, after)) =
+        (file("7.yaml", twenty(7)), file("7.yaml", twenty(7) + &pod_of(7, 20, "own")));
+    claims.replace(&path, &before.entries, &after.entries);
+    let mut touched = claims.take_touched();
+    derived.follow(&mut touched, &claims, |key| told.get(key));
+    let touched: Vec<String> = touched.iter().map(ToString::to_string).collect();
+    assert_eq!(touched, ["Namespace shop", "Pod shop/p7-20", "ServiceAccount shop/own"]);
+}
+
+fn pod_of(n: usize, m: usize, account: &str) -> String {
+    super::pod(&format!("p{n}-{m}"), &format!("spec: {{serviceAccountName: {account}}}"))
 }
