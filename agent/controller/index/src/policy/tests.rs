@@ -15,6 +15,7 @@ mod changes;
 mod head;
 mod peers;
 mod property;
+mod requests;
 mod rules;
 mod statuses;
 mod values;
