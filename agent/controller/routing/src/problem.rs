@@ -134,7 +134,9 @@ impl Problems {
     ) {
         let (field, message) = (cut(field.into()), cut(message.into()));
         let problem = Problem { field, message, reason, effect };
-        if self.0.len() < MOST && !self.0.contains(&problem) {
+        // Whether a rule or the resource has an effect at all must not be lost among trifles.
+        let most = if effect >= Effect::RuleLeftOut { MOST_GRAVE } else { MOST };
+        if self.0.len() < most && !self.0.contains(&problem) {
             self.0.push(problem);
         }
     }
@@ -193,6 +195,32 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-const MOST: usize = 64;
+const MOST: usize = 128;
+const MOST_GRAVE: usize = 1024;
 const LONGEST: usize = 512;
 const SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_not_lost() {
+        let mut problems = Problems::default();
+        for i in 0..1000 {
+            problems.add(format!("spec.http[{i}]"), Reason::Invalid, Effect::Ignored, "is odd");
+        }
+        assert_eq!(problems.iter().count(), MOST);
+        problems.add("spec.hosts", Reason::Invalid, Effect::Refused, "is missing");
+        assert!(problems.refused());
+    }
+
+    #[test]
+    fn each_is_said_once() {
+        let mut problems = Problems::default();
+        for _ in 0..3 {
+            problems.notice("spec", "is old");
+        }
+        assert_eq!(problems.iter().count(), 1);
+    }
+}
