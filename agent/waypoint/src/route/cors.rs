@@ -81,7 +81,8 @@ impl Cors {
             (false, _) => CorsVerdict::Simple(CorsGrant {
                 origin: allowed.then(|| self.origin(origin)),
                 credentials: self.credentials,
-                expose: self.expose.value(false, None),
+                // With credentials browsers take no wildcard here either, and nobody has said which headers are meant.
+                expose: self.expose.value(self.credentials, None),
                 varies: !self.is_open(),
             }),
         }

@@ -88,6 +88,7 @@ fn preflights_of_others_go_on_if_the_route_says_so() {
 #[case::expose("http://a", false, &["x-d"], &["allow-origin: http://a", "expose-headers: x-d"], Some("origin"))]
 #[case::credentials("http://a", true, &[], &["allow-credentials: true", "allow-origin: http://a"], Some("origin"))]
 #[case::open("*", false, &["*"], &["allow-origin: *", "expose-headers: *"], None)]
+#[case::exposed_with_credentials("*", true, &["*"], &["allow-credentials: true", "allow-origin: http://a"], Some("origin"))]
 #[case::open_with_credentials("*", true, &[], &["allow-credentials: true", "allow-origin: http://a"], Some("origin"))]
 #[case::another_origin("http://b", true, &["x"], &[], Some("origin"))]
 fn responses(
