@@ -30,6 +30,7 @@ use rstest::rstest;
 
 use case::Case;
 
+mod broken;
 mod case;
 mod line;
 mod visit;

@@ -79,7 +79,7 @@ fn conditions(conditions: &[Condition]) -> String {
     conditions.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
-fn fields<'a, const N: usize>(fields: [(&'a str, String); N]) -> String {
+fn fields<const N: usize>(fields: [(&str, String); N]) -> String {
     let said = fields.into_iter().filter(|(_, values)| !values.is_empty());
     let said: Vec<String> = said.map(|(name, values)| name.to_owned() + &values).collect();
     if said.is_empty() { "anything".to_owned() } else { said.join(" ") }
