@@ -43,6 +43,7 @@ fn objects(api: &ApiUnderTest) -> Vec<Value> {
     let mut service = object("v1", "Service", json!({"ports": [{"port": 80}]}));
     service["metadata"]["labels"] = json!({"istio.io/use-waypoint": "x"});
     let listener = json!({"name": "mesh", "port": 15008, "protocol": "HBONE"});
+    let parent = json!({"group": "", "kind": "Service", "name": "x"});
     vec![
         service,
         object("security.istio.io/v1", "AuthorizationPolicy", json!({"rules": [{}]})),
@@ -63,10 +64,14 @@ fn objects(api: &ApiUnderTest) -> Vec<Value> {
                 "gatewayClassName": "weir-waypoint", "listeners": [listener],
             }),
         ),
+        object("networking.istio.io/v1", "VirtualService", json!({"hosts": ["x"]})),
+        object("networking.istio.io/v1", "DestinationRule", json!({"host": "x"})),
+        object("gateway.networking.k8s.io/v1", "HTTPRoute", json!({"parentRefs": [parent]})),
+        object("gateway.networking.k8s.io/v1", "GRPCRoute", json!({"parentRefs": [parent]})),
     ]
 }
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 11] = [
     "services",
     "authorizationpolicies",
     "peerauthentications",
@@ -74,6 +79,10 @@ const KINDS: [&str; 7] = [
     "workloadentries",
     "workloadgroups",
     "gateways",
+    "virtualservices",
+    "destinationrules",
+    "httproutes",
+    "grpcroutes",
 ];
 
 /// The manifest is what the code needs, verb by verb: nothing is refused to it, and nothing is granted for nothing.
@@ -81,7 +90,9 @@ const KINDS: [&str; 7] = [
 fn the_manifest_is_what_the_code_needs() -> Result<()> {
     let api = ApiUnderTest::fake("rights")?;
     let fake = api.faulty();
-    fake.serve("gateways")?;
+    for resource in ["gateways", "httproutes", "grpcroutes", "referencegrants"] {
+        fake.serve(resource)?;
+    }
     for object in objects(&api) {
         api.apply(&object)?;
     }
@@ -92,7 +103,8 @@ fn the_manifest_is_what_the_code_needs() -> Result<()> {
     for resource in KINDS {
         until_ok(&format!("the status of {resource}"), LONG, || {
             let object = api.get(resource, "x")?.context("it is gone")?;
-            if object["status"]["conditions"][0].is_null() {
+            let told = object["status"].pointer("/conditions/0").or(object["status"].pointer("/parents/0"));
+            if told.is_none() {
                 bail!("{object}")
             }
             Ok(())
