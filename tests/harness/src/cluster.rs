@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, bail};
 
+use crate::cleanup::lock;
 use crate::mesh::{MeshFile, Mode, PeerAuthentication, Service};
 use crate::node::Node;
-use crate::process::tail;
+use crate::process::{Process, tail};
 use crate::world::World;
-use crate::{Controller, RunInfo, require_root};
+use crate::{Controller, RunInfo, WaypointBuilder, require_root};
 
 /// A running cluster; dropping it removes everything that it made.
 #[derive(Debug)]
@@ -88,6 +89,12 @@ impl Cluster {
             Some(controller) => controller,
             None => panic!("this cluster has no controller; build it with `.controlled()`"),
         }
+    }
+
+    /// A waypoint of this name, to be made with its Gateway.
+    #[must_use]
+    pub fn waypoint(&self, name: &str) -> WaypointBuilder {
+        WaypointBuilder::new(&self.world, &self.nodes[0], name)
     }
 
     /// Writes Kubernetes objects into the controller's directory, in file `name`, and waits until every running agent has
@@ -199,6 +206,10 @@ impl Cluster {
         }
         if let Some(controller) = self.world.controller.get() {
             eprintln!("--- controller, end of its log ---\n{}", tail(&controller.log_text(), 12));
+        }
+        for (name, processes) in lock(&self.world.waypoints).iter() {
+            let log: String = lock(processes).iter().map(Process::log).collect();
+            eprintln!("--- waypoint {name}, end of its log ---\n{}", tail(&log, 12));
         }
         for node in &self.nodes {
             if let Some(log) = node.agent().log_text() {

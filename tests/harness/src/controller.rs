@@ -112,9 +112,22 @@ impl Controller {
 
     /// What an agent needs to find and trust this controller; makes the node's token.
     pub(crate) fn agent_args(&self, node: &str, netns: &str) -> Result<Vec<(&'static str, String)>> {
+        let mut args = self.client_args(node, node, "weir-system/weir-agent")?;
+        args.push(("--pod-netns", format!("/run/netns/{netns}-{{name}}")));
+        Ok(args)
+    }
+
+    /// What a process of this account on a node needs to find and trust this controller; makes its token, `token-{name}`.
+    pub(crate) fn client_args(
+        &self,
+        name: &str,
+        node: &str,
+        account: &str,
+    ) -> Result<Vec<(&'static str, String)>> {
         let state = self.state_dir().to_string_lossy().into_owned();
-        let token = self.command(&["token", "--state-dir", &state, "--node", node])?;
-        let file = self.dir.join(format!("token-{node}"));
+        let token =
+            self.command(&["token", "--state-dir", &state, "--node", node, "--service-account", account])?;
+        let file = self.dir.join(format!("token-{name}"));
         std::fs::write(&file, token)?;
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(vec![
@@ -122,7 +135,6 @@ impl Controller {
             ("--control-host", "weir-controller.weir-system.svc".to_owned()),
             ("--token-file", text(file)),
             ("--root-cert-file", text(self.state_dir().join("ca/root-cert.pem"))),
-            ("--pod-netns", format!("/run/netns/{netns}-{{name}}")),
         ])
     }
 

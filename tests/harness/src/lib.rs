@@ -48,6 +48,7 @@ mod process;
 mod programs;
 mod tool;
 mod wait;
+mod waypoint;
 mod world;
 
 pub use agent::Agent;
@@ -68,6 +69,7 @@ pub use process::{Finished, Place, Process};
 pub use programs::Curl;
 pub use tool::{binary, have_root, require_root};
 pub use wait::{until, until_ok};
+pub use waypoint::{Waypoint, WaypointBuilder};
 
 /// IP version of a connection; suites that hold for both are written once and run for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

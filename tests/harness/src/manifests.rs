@@ -39,6 +39,9 @@ fn pod(workload: &Workload, services: &[Service]) -> Value {
     for service in services.iter().filter(|service| service.endpoints.contains(&workload.name)) {
         labels[membership(service)] = "yes".into();
     }
+    for (name, value) in &workload.labels {
+        labels[name] = value.as_str().into();
+    }
     let ips: Vec<Value> = workload.addresses.iter().map(|ip| json!({ "ip": ip })).collect();
     let mut pod = object("v1", "Pod", &workload.namespace, &workload.name, labels);
     pod["spec"] = json!({ "nodeName": workload.node, "serviceAccountName": workload.service_account });

@@ -54,6 +54,9 @@ pub struct Workload {
     /// Ports that the node's kubelet may probe in plaintext.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probe_ports: Vec<u16>,
+    /// Labels of the pod, for a controller; the file has none.
+    #[serde(skip)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One service.
@@ -147,6 +150,7 @@ mod tests {
                 tunnel_protocol: TunnelProtocol::Hbone,
                 network_namespace: Some("/run/netns/x".into()),
                 probe_ports: vec![8080],
+                labels: BTreeMap::new(),
             }],
             ..MeshFile::default()
         };

@@ -1,5 +1,6 @@
 //! A pod: network namespace, veth, addresses, cgroup, and its place in the mesh file.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct PodBuilder {
     account: Option<String>,
     membership: Option<TunnelProtocol>,
     probe_ports: Vec<u16>,
+    labels: BTreeMap<String, String>,
     families: Vec<Family>,
 }
 
@@ -54,6 +56,7 @@ impl PodBuilder {
             account: None,
             membership: Some(TunnelProtocol::None),
             probe_ports: Vec::new(),
+            labels: BTreeMap::new(),
             families: Family::BOTH.to_vec(),
         }
     }
@@ -90,6 +93,13 @@ impl PodBuilder {
     #[must_use]
     pub fn probe_ports(mut self, ports: &[u16]) -> Self {
         self.probe_ports = ports.to_vec();
+        self
+    }
+
+    /// A label of the pod in Kubernetes; `app` is its name unless this says otherwise.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.labels.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -133,6 +143,7 @@ impl PodBuilder {
                 tunnel_protocol,
                 network_namespace: Some(pod.netns().path()),
                 probe_ports: self.probe_ports,
+                labels: self.labels,
             };
             pod.world.change(|mesh| mesh.workloads.push(workload))?;
         }

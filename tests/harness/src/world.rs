@@ -14,6 +14,7 @@ use crate::manifests;
 use crate::mesh::{MeshFile, TunnelProtocol, Workload, replace};
 use crate::node::Node;
 use crate::process::tail;
+use crate::waypoint::Processes;
 use crate::{Controller, RunInfo, until_ok};
 
 /// What nodes and pods share.
@@ -29,6 +30,8 @@ pub(crate) struct World {
     revisions: Mutex<BTreeMap<String, u32>>,
     /// Its controller, once there is a node to run it on.
     pub(crate) controller: OnceLock<Controller>,
+    /// Names of its waypoints, and their processes.
+    pub(crate) waypoints: Mutex<Vec<(String, Processes)>>,
     /// Names of the nodes.
     nodes: Vec<String>,
     /// Names of all namespaces, for the person who debugs.
@@ -50,6 +53,7 @@ impl World {
             mesh: Mutex::default(),
             controlled,
             controller: OnceLock::new(),
+            waypoints: Mutex::default(),
             revisions: Mutex::default(),
             nodes,
             hints: Mutex::default(),
@@ -205,6 +209,7 @@ fn marker(name: &str) -> Workload {
         tunnel_protocol: TunnelProtocol::None,
         network_namespace: None,
         probe_ports: Vec::new(),
+        labels: BTreeMap::new(),
     }
 }
 

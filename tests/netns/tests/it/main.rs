@@ -25,3 +25,4 @@ mod policy_source;
 mod rotation;
 mod security;
 mod support;
+mod waypoint;

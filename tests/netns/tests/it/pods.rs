@@ -45,6 +45,7 @@ stories! {
             tunnel_protocol: TunnelProtocol::Hbone,
             network_namespace: Some("/run/netns/weir-is-not-there".into()),
             probe_ports: Vec::new(),
+            labels: std::collections::BTreeMap::new(),
         }))?;
         for node in c.nodes() {
             node.agent().start()?;
