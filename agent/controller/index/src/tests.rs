@@ -14,6 +14,7 @@ mod policy_cases;
 mod service_entries;
 mod services;
 mod statuses;
+mod targets;
 mod vips;
 mod waypoints;
 mod wire;
