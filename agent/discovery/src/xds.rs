@@ -143,4 +143,4 @@ impl Mesh {
 const SMALL: usize = 64;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

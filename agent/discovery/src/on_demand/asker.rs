@@ -92,3 +92,6 @@ impl<A: Asker> Subscriber for Asking<A> {
         self.client.is_answered()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 mod client;
 mod converge;
-mod fixture;
+pub(crate) mod fixture;
 mod istiod;
 mod lost;
 mod policies;

@@ -33,15 +33,23 @@ pub(super) struct Agent {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// A control plane that a test plays, and the way to it.
+pub(crate) struct Plane {
+    pub(crate) channel: ControlChannel,
+    calls: mpsc::UnboundedReceiver<Call>,
+    dials: Arc<Dials>,
+    files: tempfile::TempDir,
+}
+
 /// A stream that the agent opened.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) headers: MetadataMap,
     requests: Streaming<DeltaDiscoveryRequest>,
     responses: mpsc::Sender<Result<DeltaDiscoveryResponse, tonic::Status>>,
 }
 
-impl Agent {
-    pub(super) fn start() -> Self {
+impl Plane {
+    pub(crate) fn new() -> Self {
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("token"), "secret\n").unwrap();
         let (connections, accepted) = mpsc::unbounded_channel();
@@ -62,6 +70,18 @@ impl Agent {
             ..ChannelConfig::default()
         };
         let channel = ControlChannel::new(config).unwrap().over(Pipe(dials.clone()));
+        Self { channel, calls, dials, files }
+    }
+
+    /// The next stream that is opened.
+    pub(crate) async fn call(&mut self) -> Call {
+        timeout(LONG, self.calls.recv()).await.expect("nobody opens a stream").unwrap()
+    }
+}
+
+impl Agent {
+    pub(super) fn start() -> Self {
+        let Plane { channel, calls, dials, files } = Plane::new();
         let (store, status) = (Store::default(), Arc::new(Status::default()));
         let (sender, updates) = watch::channel(Update::default());
         let following = run(config_of_n1(), channel, store.clone(), sender, status.clone());
@@ -92,21 +112,21 @@ impl Drop for Agent {
 }
 
 impl Call {
-    pub(super) async fn request(&mut self) -> DeltaDiscoveryRequest {
+    pub(crate) async fn request(&mut self) -> DeltaDiscoveryRequest {
         self.try_request().await.expect("the agent ended the stream")
     }
 
     /// The next request; `None` when the agent ends the stream.
-    pub(super) async fn try_request(&mut self) -> Option<DeltaDiscoveryRequest> {
+    pub(crate) async fn try_request(&mut self) -> Option<DeltaDiscoveryRequest> {
         timeout(LONG, self.requests.message()).await.expect("the agent is silent").ok().flatten()
     }
 
-    pub(super) async fn send(&mut self, response: DeltaDiscoveryResponse) {
+    pub(crate) async fn send(&mut self, response: DeltaDiscoveryResponse) {
         self.responses.send(Ok(response)).await.unwrap();
     }
 
     /// Sends and reads the answer.
-    pub(super) async fn ask(&mut self, response: DeltaDiscoveryResponse) -> DeltaDiscoveryRequest {
+    pub(crate) async fn ask(&mut self, response: DeltaDiscoveryResponse) -> DeltaDiscoveryRequest {
         self.send(response).await;
         self.request().await
     }
@@ -162,7 +182,7 @@ impl AggregatedDiscoveryService for Script {
     }
 }
 
-pub(super) fn config_of_n1() -> Config {
+pub(crate) fn config_of_n1() -> Config {
     let netns = "/run/netns/{name}".parse().unwrap();
     Config {
         node: NodeInfo {
@@ -247,7 +267,7 @@ pub(super) fn of_address(name: &str, version: &str, of: workload::address::Type)
     resource(name, version, type_url::ADDRESS, body)
 }
 
-pub(super) fn resource(name: &str, version: &str, url: &str, value: Vec<u8>) -> Resource {
+pub(crate) fn resource(name: &str, version: &str, url: &str, value: Vec<u8>) -> Resource {
     let body = prost_types::Any { type_url: url.into(), value };
     Resource { name: name.into(), version: version.into(), resource: Some(body), aliases: Vec::new() }
 }
