@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use weir_index::Changes;
+use weir_index::{Change, Changes};
 use weir_process::{MetricsPage, Reply};
 use weir_sources::Health;
 
@@ -58,9 +58,14 @@ impl Metrics {
     /// A picture was published.
     pub(crate) fn published(&self, changes: &Changes, took: Duration) {
         self.commits.observe(took.as_secs_f64());
-        let (addresses, policies) = (changes.addresses.len() as u64, changes.authorizations.len() as u64);
-        self.changed.get_or_create(&[("type", "address")]).inc_by(addresses);
-        self.changed.get_or_create(&[("type", "authorization")]).inc_by(policies);
+        let count = |kind, changes: &[Change]| {
+            self.changed.get_or_create(&[("type", kind)]).inc_by(changes.len() as u64);
+        };
+        count("address", &changes.addresses);
+        count("authorization", &changes.authorizations);
+        for (kind, changes) in changes.layer7.iter() {
+            count(kind.word(), changes);
+        }
     }
 
     /// This replica was elected, or no longer is.

@@ -23,6 +23,16 @@ pub enum Layer7 {
 impl Layer7 {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Waypoint, Self::Frontend, Self::Backend, Self::Endpoints];
+
+    /// For metrics and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waypoint => "waypoint",
+            Self::Frontend => "frontend",
+            Self::Backend => "backend",
+            Self::Endpoints => "endpoints",
+        }
+    }
 }
 
 /// The name of what waypoints of the namespace `reader` know as `name`.

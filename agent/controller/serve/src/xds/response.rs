@@ -44,10 +44,7 @@ impl Collection {
             Self::Authorization => "authorization",
             Self::Address => "address",
             Self::Workload => "workload",
-            Self::Layer7(Layer7::Waypoint) => "waypoint",
-            Self::Layer7(Layer7::Frontend) => "frontend",
-            Self::Layer7(Layer7::Backend) => "backend",
-            Self::Layer7(Layer7::Endpoints) => "endpoints",
+            Self::Layer7(kind) => kind.word(),
         }
     }
 
