@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use weir_proto::l7;
 
 use crate::world::{World, answer, identity, run, web};
@@ -83,6 +84,36 @@ async fn a_drain_ends_when_nothing_is_open() {
         let long = Duration::from_secs(60);
         tokio::time::timeout(long / 2, world.waypoint.drain(long)).await.expect("nothing to wait for");
         assert!(world.open(crate::world::VIP).await.is_err(), "nobody is let in any more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_a_request_under_way() {
+    run(async {
+        let mut world = World::new(true).await;
+        let app = TcpListener::bind((world.server, 0)).await.unwrap();
+        let endpoint = l7::Endpoint { tunnel: false, ..world.endpoint(app.local_addr().unwrap().port()) };
+        world.say(&[web()], &[], vec![endpoint]);
+        let (arrived, has_arrived) = oneshot::channel();
+        let (answer_now, may_answer) = oneshot::channel::<()>();
+        tokio::task::spawn_local(async move {
+            let (socket, _) = app.accept().await.unwrap();
+            arrived.send(()).unwrap();
+            may_answer.await.unwrap();
+            answer(socket, "late".into()).await;
+        });
+        let stop = async {
+            has_arrived.await.unwrap();
+            let long = Duration::from_secs(60);
+            let drained = tokio::time::timeout(long / 2, world.waypoint.drain(long));
+            // The drain has begun when the answer may come.
+            let (drained, sent) = tokio::join!(drained, async { answer_now.send(()) });
+            sent.unwrap();
+            drained.expect("nothing is left");
+        };
+        let (got, ()) = tokio::join!(world.get("/"), stop);
+        assert!(got.starts_with("HTTP/1.1 200 ") && got.ends_with("late"), "{got}");
     })
     .await;
 }
