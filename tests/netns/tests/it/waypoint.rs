@@ -74,6 +74,29 @@ impl Bookinfo {
         until_ok(what, SOON, || (0..times).try_for_each(|_| check()))
     }
 
+    /// Version 3 asks ratings, but nobody sees its answers.
+    fn mirrors_to_v3(&self) -> Result<()> {
+        let asked = || {
+            let of_v3 = [("source_principal", "spiffe://cluster.local/ns/bookinfo/sa/reviews-v3")];
+            Ok::<_, anyhow::Error>(self.waypoint.metrics()?.sum("istio_requests_total", &of_v3))
+        };
+        self.soon_version("x", "v1")?;
+        let before = asked()?;
+        self.soon("a mirrored request", 1, || {
+            ensure!(self.version("x")? == "v1", "the mirror's answer");
+            ensure!(asked()? > before, "version 3 has asked nothing");
+            Ok(())
+        })
+    }
+
+    fn soon_versions(&self, versions: [&str; 2]) -> Result<()> {
+        self.soon("both versions and no other", 1, || {
+            let seen = (0..40).map(|_| self.version("x")).collect::<Result<BTreeSet<_>>>()?;
+            ensure!(seen.iter().eq(versions), "{seen:?}");
+            Ok(())
+        })
+    }
+
     fn soon_version(&self, user: &str, version: &str) -> Result<()> {
         self.soon(&format!("version {version} for {user}"), 5, || {
             let seen = self.version(user)?;
@@ -121,22 +144,43 @@ stories! {
         let [v1, v2] = ["v1", "v2"].map(|version| seen.iter().filter(|seen| *seen == version).count());
         // 20 expected; the chance to be outside of this is less than one in a million.
         ensure!(v1 + v2 == 200 && (3..=44).contains(&v2), "v1 {v1} times, v2 {v2} times");
+        c.apply("routes", sample!("istio/reviews-50-50"))?;
+        book.soon_versions(["v2", "v3"])?;
         c.apply("routes", sample!("istio/reviews-jason-v2"))?;
         book.soon_version("jason", "v2")?;
         book.soon_version("x", "v1")?;
         c.apply("routes", sample!("istio/reviews-mirror"))?;
-        // Version 3 asks ratings; nobody sees its answers.
-        let asked = || {
-            let of_v3 = [("source_principal", "spiffe://cluster.local/ns/bookinfo/sa/reviews-v3")];
-            Ok::<_, anyhow::Error>(book.waypoint.metrics()?.sum("istio_requests_total", &of_v3))
-        };
-        let before = asked()?;
-        book.soon("a mirrored request", 1, || {
-            ensure!(book.version("x")? == "v1", "the mirror's answer");
-            ensure!(asked()? > before, "version 3 has asked nothing");
+        book.mirrors_to_v3()?;
+        assert_eq!(counter.read()?.1, 0, "TCP packets outside the tunnel");
+    }
+
+    fn a_waypoint_takes_the_gateway_apis_routes(c = Cluster::builder("routes").controlled()) {
+        let book = Bookinfo::start(c)?;
+        c.apply("versions", sample!("gateway-api/versions"))?;
+        c.apply("routes", sample!("gateway-api/reviews-v1"))?;
+        book.soon_version("x", "v1")?;
+        c.apply("routes", sample!("gateway-api/reviews-jason-v2"))?;
+        book.soon_version("jason", "v2")?;
+        book.soon_version("x", "v1")?;
+        for (routes, versions) in [
+            (sample!("gateway-api/reviews-90-10"), ["v1", "v2"]),
+            (sample!("gateway-api/reviews-50-50"), ["v2", "v3"]),
+        ] {
+            c.apply("routes", routes)?;
+            book.soon_versions(versions)?;
+        }
+        c.apply("routes", sample!("gateway-api/reviews-mirror"))?;
+        book.mirrors_to_v3()?;
+        // Routes of both kinds, each of another service.
+        c.apply("subsets", sample!("istio/subsets"))?;
+        c.apply("faults", sample!("istio/ratings-delay"))?;
+        c.apply("routes", sample!("gateway-api/reviews-timeout"))?;
+        book.soon("reviews to be late for jason", 1, || {
+            let (status, answer) = book.ask("jason")?;
+            ensure!(status == 504, "{status}: {answer}");
             Ok(())
         })?;
-        assert_eq!(counter.read()?.1, 0, "TCP packets outside the tunnel");
+        book.soon_version("x", "v2")?;
     }
 
     fn a_waypoint_makes_failures_on_purpose(c = Cluster::builder("faults").controlled()) {
