@@ -81,8 +81,11 @@ impl Index {
         self.touch_attached();
         while let Some(unit) = self.l7.next() {
             let made = self.l7.compute(&unit, &mut self.world, &mut self.output);
-            if let (Unit::Status(key), update) = (unit, made) {
-                self.tell(key, update);
+            // Who cannot be read at all was told so.
+            if let Unit::Status(key) = unit
+                && !self.world.invalid.contains_key(&key)
+            {
+                self.tell(key, made);
             }
         }
     }

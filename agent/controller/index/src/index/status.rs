@@ -39,7 +39,14 @@ impl Index {
 
     /// Kinds with a status of ours hear what is wrong; the others have their own authors.
     pub(super) fn tell_invalid(&mut self, key: &Key, meta: &Meta, problem: &Problem) {
-        if !matches!(key.kind, Kind::ServiceEntry | Kind::WorkloadEntry | Kind::WorkloadGroup) {
+        if !matches!(
+            key.kind,
+            Kind::ServiceEntry
+                | Kind::WorkloadEntry
+                | Kind::WorkloadGroup
+                | Kind::VirtualService
+                | Kind::DestinationRule
+        ) {
             tracing::warn!(object = %key, %problem, "cannot be read and is left out");
             return;
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir_resources::Kind;
 
-use super::{SUBSETS, TO_DB, TO_SUBSETS, mesh};
+use super::{DB, SUBSETS, TO_DB, TO_SUBSETS, mesh};
 use crate::tests::{message, told};
 use crate::{Changes, StatusUpdate};
 
@@ -41,6 +41,18 @@ fn what_is_said_already_is_not_said_again() {
     let rest = r#"{"type": "PartiallyInvalid", "status": "True", "reason": "Invalid"}"#;
     let changes = mesh.apply(&told.replace("[{\"type", &format!("[{rest}, {{\"type")));
     assert_eq!(changes.statuses[0].remove, ["PartiallyInvalid"]);
+}
+
+#[test]
+fn what_cannot_be_read_at_all_says_nothing_and_is_told() {
+    let mut mesh = mesh(TO_DB);
+    let changes = mesh.apply(&TO_DB.replace("namespace: shop}", "namespace: shop, labels: 7}"));
+    assert_eq!(told(&changes, Kind::VirtualService, "web"), ["Accepted=False/Invalid"]);
+    assert!(message(&changes, "web", "Accepted").contains("metadata.labels"));
+    assert!(mesh.backend(DB).is_none(), "nothing names it any more");
+    let changes = mesh.apply(TO_DB);
+    let said = told(&changes, Kind::VirtualService, "web");
+    assert_eq!(said, ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs"]);
 }
 
 const ROUTE: &str = "
