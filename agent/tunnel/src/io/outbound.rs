@@ -293,7 +293,8 @@ mod tests {
         fn size<F>(_: impl Fn(Running, Rc<Context>, Rc<PodContext>, TcpStream, SocketAddr) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(serve) <= 1536, "outbound: {}", size(serve));
+        // A few bytes depend on what else is built: features of libraries are joined over the workspace.
+        assert!(size(serve) <= 1600, "outbound: {}", size(serve));
         let plaintext = size(crate::io::plaintext::serve);
         assert!(plaintext <= 1024, "plaintext: {plaintext}");
         let tunnel =
