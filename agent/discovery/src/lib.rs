@@ -12,6 +12,7 @@
 //! A source that cannot be read or understood changes nothing: what was known stays in force.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod apply;
 pub mod channel;
 pub mod convert;

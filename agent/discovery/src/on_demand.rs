@@ -11,7 +11,8 @@ use bytes::Bytes;
 use weir_proto::MORE_FOLLOWS;
 use weir_proto::core::Node;
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
-use weir_proto::google::rpc::Status;
+
+use crate::answer::answer;
 
 mod asker;
 mod collection;
@@ -80,8 +81,7 @@ impl Client {
         let mut outcome = Outcome { more: system_version_info == MORE_FOLLOWS, ..Outcome::default() };
         let Some((url, collection)) = self.types.iter_mut().find(|(url, _)| **url == type_url) else {
             tracing::warn!(%type_url, "a response of a type that was not asked for is passed over");
-            outcome.answer =
-                DeltaDiscoveryRequest { type_url, response_nonce: nonce, ..DeltaDiscoveryRequest::default() };
+            outcome.answer = answer(type_url, nonce, &[]);
             return outcome;
         };
         for resource in resources {
@@ -97,13 +97,7 @@ impl Client {
                 outcome.changed.push((*url, name));
             }
         }
-        let error_detail = (!outcome.refused.is_empty()).then(|| refusal(&outcome.refused));
-        outcome.answer = DeltaDiscoveryRequest {
-            type_url,
-            response_nonce: nonce,
-            error_detail,
-            ..DeltaDiscoveryRequest::default()
-        };
+        outcome.answer = answer(type_url, nonce, &outcome.refused);
         outcome
     }
 
@@ -131,18 +125,6 @@ impl Client {
         self.types.values().all(Collection::is_answered)
     }
 }
-
-/// The code stays 0, as control planes expect of a refusal; they log the message.
-fn refusal(refused: &[String]) -> Status {
-    let mut message = refused.iter().take(MOST_SAID).cloned().collect::<Vec<_>>().join("; ");
-    if refused.len() > MOST_SAID {
-        message.push_str(&format!("; and {} more", refused.len() - MOST_SAID));
-    }
-    Status { message, ..Status::default() }
-}
-
-/// Reasons that fit a line of somebody's log.
-const MOST_SAID: usize = 20;
 
 #[cfg(test)]
 mod tests;

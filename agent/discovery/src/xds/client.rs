@@ -8,11 +8,11 @@ use weir_model::Directory;
 use weir_proto::MORE_FOLLOWS;
 use weir_proto::core::Node;
 use weir_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
-use weir_proto::google::rpc::Status;
 
 use super::apply::{Applied, Kind, Picture};
 use super::subscription::Subscription;
 use crate::Changes;
+use crate::answer::answer;
 
 /// What this agent has learned, and what it says about it.
 #[derive(Debug)]
@@ -77,9 +77,7 @@ impl Client {
         } else {
             tracing::warn!(%type_url, "a response of a type that was not asked for is passed over");
         }
-        let error_detail = (!applied.refused.is_empty()).then(|| refusal(&applied.refused));
-        let answer =
-            DeltaDiscoveryRequest { type_url, response_nonce: nonce, error_detail, ..Default::default() };
+        let answer = answer(type_url, nonce, &applied.refused);
         Outcome { answer, changes: applied.changes, refused: applied.refused }
     }
 
@@ -110,15 +108,3 @@ impl Client {
         both.map(|(name, why)| (&**name, why.as_str()))
     }
 }
-
-/// The code stays 0, as control planes expect of a refusal; they log the message.
-fn refusal(refused: &[String]) -> Status {
-    let mut message = refused.iter().take(MOST_SAID).cloned().collect::<Vec<_>>().join("; ");
-    if refused.len() > MOST_SAID {
-        message.push_str(&format!("; and {} more", refused.len() - MOST_SAID));
-    }
-    Status { message, ..Status::default() }
-}
-
-/// Reasons that fit a line of somebody's log.
-const MOST_SAID: usize = 20;
