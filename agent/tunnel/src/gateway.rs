@@ -100,9 +100,10 @@ impl Gateway {
         };
         // Forwarded for the client that it is for, not for this program's own address.
         let request = |_| connect::request(to.addr, &own, to.client, to.service.as_deref(), to.trace);
-        let client = SocketAddr::new(self.source(&own, to.addr), 0);
+        // No application of a pod dials here: the tunnel comes from the program's own first address.
+        let nobody = SocketAddr::new(to.addr.ip(), 0);
         let (lease, answer, send) =
-            open_stream(&self.context, &self.pod, client, &own, &destination, request).await?;
+            open_stream(&self.context, &self.pod, nobody, &own, &destination, request).await?;
         let addr = destination.tunnel_addr();
         let receive = self.answered(answer, addr).await?;
         Ok(TunnelStream::new(send, receive, lease.window(), Some(lease)))
@@ -120,11 +121,5 @@ impl Gateway {
             StatusCode::OK => Ok(answer.into_body()),
             status => Err(TunnelError::Refused { addr, status }),
         }
-    }
-
-    /// The program's own address of the family.
-    fn source(&self, own: &Workload, target: SocketAddr) -> std::net::IpAddr {
-        let fits = |ip: &&std::net::IpAddr| ip.is_ipv4() == target.is_ipv4();
-        own.addresses.iter().find(fits).copied().unwrap_or(target.ip())
     }
 }
