@@ -15,15 +15,22 @@ pub(super) struct Frontends(BTreeMap<Arc<str>, Entry>);
 
 #[derive(Debug)]
 struct Entry {
-    newest: Arc<l7::Frontend>,
+    newest: Form,
     /// All of whose backends are known.
-    in_force: Option<Arc<l7::Frontend>>,
+    in_force: Option<Form>,
     served: Option<Arc<Served>>,
+}
+
+#[derive(Debug, Clone)]
+struct Form {
+    frontend: Arc<l7::Frontend>,
+    /// What it names: asked at every change of whatever, and found out once.
+    backends: Arc<[String]>,
 }
 
 impl Frontends {
     pub(super) fn put(&mut self, name: &str, frontend: l7::Frontend) {
-        let newest = Arc::new(frontend);
+        let newest = Form { backends: named::backends(&frontend).collect(), frontend: frontend.into() };
         match self.0.get_mut(name) {
             Some(entry) => entry.newest = newest,
             None => {
@@ -40,16 +47,18 @@ impl Frontends {
     pub(super) fn backends_of(&self, name: &str) -> Vec<String> {
         let Some(entry) = self.0.get(name) else { return Vec::new() };
         let forms = [Some(&entry.newest), entry.in_force.as_ref()];
-        forms.into_iter().flatten().flat_map(|form| named::backends(form)).collect()
+        forms.into_iter().flatten().flat_map(|form| form.backends.iter().cloned()).collect()
     }
 
     /// Puts into force whatever can be, and forgets what is not `wanted`.
     pub(super) fn settle(&mut self, wanted: &BTreeSet<String>, is_known: impl Fn(&str) -> bool) {
         self.0.retain(|name, _| wanted.contains(&**name));
         for entry in self.0.values_mut() {
-            let is_same = entry.in_force.as_ref().is_some_and(|form| Arc::ptr_eq(form, &entry.newest));
-            if !is_same && named::backends(&entry.newest).all(|backend| is_known(&backend)) {
-                entry.in_force = Some(entry.newest.clone());
+            let newest = &entry.newest;
+            let is_same =
+                entry.in_force.as_ref().is_some_and(|form| Arc::ptr_eq(&form.frontend, &newest.frontend));
+            if !is_same && newest.backends.iter().all(|backend| is_known(backend)) {
+                entry.in_force = Some(newest.clone());
             }
         }
     }
@@ -63,8 +72,8 @@ impl Frontends {
     /// Whose newest routes wait, and for what.
     pub(super) fn waiting(&self, is_known: impl Fn(&str) -> bool) -> ByName<String> {
         let one = |(name, entry): (&Arc<str>, &Entry)| {
-            let missing = named::backends(&entry.newest).find(|backend| !is_known(backend))?;
-            Some((name.clone(), missing))
+            let missing = entry.newest.backends.iter().find(|backend| !is_known(backend))?;
+            Some((name.clone(), missing.clone()))
         };
         self.0.iter().filter_map(one).collect()
     }
@@ -72,15 +81,15 @@ impl Frontends {
 
 impl Entry {
     fn serve(&mut self, waypoint: &Arc<l7::Waypoint>) -> Option<Arc<Served>> {
-        let routes = self.in_force.clone()?;
+        let (routes, newest) = (self.in_force.as_ref()?.frontend.clone(), &self.newest.frontend);
         let is_same = |old: &Arc<Served>| {
             Arc::ptr_eq(&old.routes, &routes)
-                && Arc::ptr_eq(&old.newest, &self.newest)
+                && Arc::ptr_eq(&old.newest, newest)
                 && Arc::ptr_eq(&old.waypoint, waypoint)
         };
         let served = match self.served.take().filter(is_same) {
             Some(same) => same,
-            None => Served { routes, newest: self.newest.clone(), waypoint: waypoint.clone() }.into(),
+            None => Served { routes, newest: newest.clone(), waypoint: waypoint.clone() }.into(),
         };
         self.served = Some(served.clone());
         Some(served)
