@@ -23,7 +23,7 @@ pub(crate) struct ApiUnderTest {
     backend: Backend,
     /// The story's namespace; also the mesh's root namespace.
     pub(crate) namespace: String,
-    /// Of a controller, with the rights of `deploy/controller/rbac.yaml` and no others.
+    /// Of a controller, with the rights of `deploy/chart/weir/files/controller-rbac.yaml` and no others.
     pub(crate) kubeconfig: PathBuf,
     /// The story's own.
     admin: PathBuf,
