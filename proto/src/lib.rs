@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::allow_attributes_without_reason, reason = "generated code allows without")]
 
+mod secret;
+
 /// Packages `istio.*`.
 pub mod istio {
     /// Package `istio.workload`: workloads and services (`istio/workload/workload.proto`).
@@ -82,6 +84,15 @@ pub mod weir {
         )]
         include!("gen/weir.l7.rs");
     }
+    /// Package `weir.node`: the pods of a node (`weir/node/node.proto`).
+    pub mod node {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/weir.node.rs");
+    }
 }
 /// Packages `google.*` that prost-types does not have.
 pub mod google {
@@ -100,7 +111,7 @@ pub use envoy::config::core::v3 as core;
 pub use envoy::service::discovery::v3 as discovery;
 pub use istio::v1::auth as ca;
 pub use istio::{security, workload};
-pub use weir::l7;
+pub use weir::{l7, node};
 
 /// Type URLs of the resources.
 pub mod type_url {
@@ -118,6 +129,10 @@ pub mod type_url {
     pub const BACKEND: &str = "type.googleapis.com/weir.l7.Backend";
     /// The endpoints of a service.
     pub const ENDPOINTS: &str = "type.googleapis.com/weir.l7.Endpoints";
+    /// TLS material of users.
+    pub const SECRET: &str = "type.googleapis.com/weir.l7.Secret";
+    /// A pod of the caller's node.
+    pub const NODE_POD: &str = "type.googleapis.com/weir.node.Pod";
 }
 
 /// What `weir-controller` writes into `system_version_info` of a discovery response that is not the last of its batch.
