@@ -1,4 +1,4 @@
-//! Bookinfo: four small services that call each other, for the demo and for stories about routes.
+//! Bookinfo: four small services that call each other, and a reader, for the demo and for stories about routes.
 //!
 //! ```text
 //!   browser -> productpage -> details
@@ -29,6 +29,7 @@ mod call;
 mod details;
 mod productpage;
 mod ratings;
+mod reader;
 mod reviews;
 
 /// The services of Bookinfo
@@ -39,7 +40,15 @@ struct Cli {
     #[arg(long, default_value = "[::]:9080", value_name = "ADDRESS", global = true)]
     listen: SocketAddr,
     #[command(subcommand)]
-    service: Service,
+    role: Role,
+}
+
+#[derive(clap::Subcommand)]
+enum Role {
+    #[command(flatten)]
+    Serve(Service),
+    /// Somebody who asks for one page again and again, and counts what comes
+    Reader(reader::Reader),
 }
 
 /// Which of them to be.
@@ -58,10 +67,14 @@ enum Service {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
+    let service = match cli.role {
+        Role::Serve(service) => service,
+        Role::Reader(reader) => return reader.run().await,
+    };
     let listener =
         TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
     eprintln!("listening on {}", cli.listen);
-    serve(listener, cli.service.into()).await
+    serve(listener, service.into()).await
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
@@ -93,7 +106,7 @@ impl Service {
             Self::Productpage(page) => page.handle(&request).await,
             Self::Details => details::handle(&request),
             Self::Reviews(reviews) => reviews.handle(&request).await,
-            Self::Ratings(ratings) => ratings.handle(&request),
+            Self::Ratings(ratings) => ratings.handle(&request).await,
         }
     }
 }

@@ -12,7 +12,10 @@ async fn start(service: Service) -> http::Uri {
 }
 
 fn parse(args: &[&str]) -> Service {
-    Cli::parse_from(std::iter::once(&"weir-bookinfo").chain(args)).service
+    let Role::Serve(service) = Cli::parse_from(std::iter::once(&"weir-bookinfo").chain(args)).role else {
+        panic!("{args:?} is no service")
+    };
+    service
 }
 
 /// The page of a shop whose reviews are of this version.
@@ -64,4 +67,15 @@ async fn a_service_that_is_not_there_leaves_the_rest() {
     assert!(
         page.contains("Error fetching product details!") && page.contains("Error fetching product reviews!")
     );
+}
+
+#[tokio::test]
+async fn every_second_answer_of_ratings_fails_if_it_is_told_to() {
+    let Service::Ratings(ratings) = parse(&["ratings", "--fail-but-every", "2"]) else { unreachable!() };
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        let request = Request::get("/ratings/0").body(()).unwrap();
+        statuses.push(ratings.handle(&request).await.status().as_u16());
+    }
+    assert_eq!(statuses, [503, 200, 503, 200]);
 }

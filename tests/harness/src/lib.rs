@@ -27,6 +27,7 @@
 //! Everything is torn down when the [`Cluster`] is dropped, also after a panic or a SIGINT.
 
 mod agent;
+mod bookinfo;
 mod capture;
 mod cgroup;
 mod cleanup;
@@ -52,6 +53,7 @@ mod waypoint;
 mod world;
 
 pub use agent::Agent;
+pub use bookinfo::{Answer, Bookinfo, Reading};
 pub use capture::Capture;
 pub use cgroup::Cgroup;
 pub use cleanup::{RunInfo, kept_runs, sweep_dead, tear_down};
