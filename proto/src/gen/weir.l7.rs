@@ -576,6 +576,9 @@ pub struct UpstreamTls {
     pub insecure_skip_verify: bool,
     #[prost(bytes = "vec", tag = "8")]
     pub crl: ::prost::alloc::vec::Vec<u8>,
+    /// Name of a Secret, with certificates and what they are verified by. Empty: no certificate, and the system's authorities.
+    #[prost(string, tag = "9")]
+    pub secret: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RetryBudget {
@@ -646,6 +649,10 @@ pub struct Endpoint {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// Of the addresses that `hostname` leads to, one at a time is used, and connections stay when another takes its place.
+    /// Otherwise each of them is an endpoint.
+    #[prost(bool, tag = "18")]
+    pub one_address: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1185,6 +1192,25 @@ impl RetryOn {
             _ => None,
         }
     }
+}
+/// Resource name: `namespace/credential`. Given to waypoints of that namespace only. Never printed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Secret {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// PEM. Empty: none, here and below.
+    #[prost(bytes = "vec", tag = "3")]
+    pub certificate_chain: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub private_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub ca_certificates: ::prost::alloc::vec::Vec<u8>,
+    /// Lists of revoked certificates.
+    #[prost(bytes = "vec", tag = "6")]
+    pub crl: ::prost::alloc::vec::Vec<u8>,
 }
 /// Resource name: `namespace/name` of its Gateway.
 #[derive(Clone, PartialEq, ::prost::Message)]
