@@ -118,8 +118,8 @@ pub(super) const GUARDED: &[Guard] = &[
     },
     Guard {
         name: "rcgen",
-        // The tests of weir-serve make themselves a server's certificate.
-        users: &["weir-identity", "weir-serve"],
+        // The tests of weir-serve and weir-waypoint make themselves servers' certificates.
+        users: &["weir-identity", "weir-serve", "weir-waypoint"],
         reason: "certificates are the identity's business",
     },
 ];
