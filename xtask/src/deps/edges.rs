@@ -32,6 +32,8 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
             "weir-control",
         ],
     ),
+    // A process per pod start: nothing of ours is light enough. The agent takes its messages from it.
+    ("weir-cni", &[]),
     // What is around the work of a process: settings, logs, signals, endpoints.
     ("weir-process", &[]),
     // What processes of the data plane have in common towards a control plane; roots use it.
@@ -72,6 +74,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
             "weir-tunnel",
             "weir-process",
             "weir-control",
+            "weir-cni",
         ],
     ),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
