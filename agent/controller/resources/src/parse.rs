@@ -11,6 +11,7 @@ mod gateway;
 mod meta;
 mod node;
 mod pod;
+mod probe;
 mod read;
 mod scalar;
 mod service;

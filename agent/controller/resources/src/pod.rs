@@ -26,6 +26,11 @@ pub struct Pod {
     pub owner: Option<(Arc<str>, Arc<str>)>,
     /// Named ports of all containers (and of sidecar init containers, `restartPolicy: Always`).
     pub ports: Vec<ContainerPort>,
+    /// Ports of the pod that the kubelet connects to: those of probes and of lifecycle hooks (not of those that name another
+    /// host), in order.
+    pub probe_ports: Box<[u16]>,
+    /// `spec.runtimeClassName`; empty for the node's own runtime.
+    pub runtime_class: Arc<str>,
 }
 
 /// A named port of a container.

@@ -109,7 +109,7 @@ fn is_known(annotation: &str) -> bool {
     annotation.starts_with("weir.dev/") || KNOWN.contains(&annotation)
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "ambient.istio.io/redirection",
     "ambient.istio.io/bypass-inbound-capture",
     "ambient.istio.io/dns-capture",
@@ -122,6 +122,7 @@ const KNOWN: [&str; 15] = [
     "istio.io/dry-run",
     "istio.io/reroute-virtual-interfaces",
     "istio.io/use-waypoint-canary-weight",
+    "kubernetes.io/config.hash",
     "networking.istio.io/service-type",
     "networking.istio.io/traffic-distribution",
     "sidecar.istio.io/status",

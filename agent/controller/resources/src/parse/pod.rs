@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::probe::{Lifecycle, Probe};
 use super::scalar::{Account, IpOrNone, Port, Text};
 use crate::{ContainerPort, Phase, Pod};
 
@@ -31,6 +32,8 @@ impl From<Document> for Pod {
             ready: status.conditions.iter().any(|c| &*c.kind.0 == "Ready" && &*c.status.0 == "True"),
             owner: owner.map(|owner| (owner.kind.0, owner.name.0)),
             ports: spec.named_ports(),
+            probe_ports: spec.probe_ports(),
+            runtime_class: spec.runtime_class_name.0,
             node: spec.node_name.0,
             service_account: spec.service_account_name.0,
             host_network: spec.host_network,
@@ -58,18 +61,31 @@ struct Spec {
     node_name: Text,
     service_account_name: Account,
     host_network: bool,
+    runtime_class_name: Text,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
 }
 
 impl Spec {
     fn named_ports(&self) -> Vec<ContainerPort> {
-        let sidecars =
-            self.init_containers.iter().filter(|container| &*container.restart_policy.0 == "Always");
-        let ports = self.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+        let ports = self.serving().flat_map(|container| &container.ports);
         let mut ports: Vec<_> = ports.filter_map(Ports::named).collect();
         ports.shrink_to_fit();
         ports
+    }
+
+    fn probe_ports(&self) -> Box<[u16]> {
+        let mut ports: Vec<u16> = self.serving().flat_map(Container::probe_ports).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.into()
+    }
+
+    /// Those that run while the pod does.
+    fn serving(&self) -> impl Iterator<Item = &Container> {
+        let sidecars =
+            self.init_containers.iter().filter(|container| &*container.restart_policy.0 == "Always");
+        self.containers.iter().chain(sidecars)
     }
 }
 
@@ -78,6 +94,23 @@ impl Spec {
 struct Container {
     restart_policy: Text,
     ports: Vec<Ports>,
+    startup_probe: Option<Probe>,
+    liveness_probe: Option<Probe>,
+    readiness_probe: Option<Probe>,
+    lifecycle: Lifecycle,
+}
+
+impl Container {
+    fn probe_ports(&self) -> impl Iterator<Item = u16> {
+        let probes = [&self.startup_probe, &self.liveness_probe, &self.readiness_probe];
+        let hooks = [&self.lifecycle.post_start, &self.lifecycle.pre_stop];
+        let all = probes.into_iter().chain(hooks).flatten();
+        let named = |name: &str| {
+            let mut ports = self.ports.iter().filter_map(Ports::named);
+            ports.find(|port| &*port.name == name).map(|port| port.port)
+        };
+        all.flat_map(move |probe| probe.port(&named))
+    }
 }
 
 #[derive(Deserialize)]

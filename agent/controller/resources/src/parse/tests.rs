@@ -9,6 +9,7 @@ use crate::{Invalid, Kind, Object};
 mod istio;
 mod kubernetes;
 mod meta;
+mod probes;
 mod problems;
 
 /// Reads an object that is good.
