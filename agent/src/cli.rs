@@ -143,6 +143,10 @@ pub(crate) struct Settings {
     /// closed (pods stay captured and are refused until an agent is back). [default: open]
     #[arg(long, env = "WEIR_LEAVE", value_name = "open|closed")]
     pub(crate) leave: Option<String>,
+    /// Wait for an agent that still runs on this node to end, instead of failing because its ports are taken: how a rolling
+    /// upgrade has the next agent at hand before the last one goes. [default: false]
+    #[arg(long, env = "WEIR_STANDBY", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) standby: Option<String>,
     /// How long open connections may go on after SIGTERM. [default: 5s]
     #[arg(long, env = "WEIR_DRAIN", value_name = "DURATION")]
     pub(crate) drain: Option<String>,

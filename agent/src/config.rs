@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) log: Log,
     pub(crate) workers: usize,
+    pub(crate) standby: bool,
     pub(crate) drain: Duration,
 }
 
@@ -104,6 +105,7 @@ impl Config {
                 json: reader.choice("log-format", s.log_format, &["text", "json"]) == 1,
             },
             workers: workers(&mut reader, s.workers),
+            standby: reader.choice("standby", s.standby, &["false", "true"]) == 1,
             drain: reader.duration("drain", s.drain, Duration::from_secs(5)),
         };
         reader.finish("weir-agent run --help")?;
@@ -146,6 +148,7 @@ impl Settings {
             log_format: self.log_format.or(other.log_format),
             ebpf_log: self.ebpf_log.or(other.ebpf_log),
             leave: self.leave.or(other.leave),
+            standby: self.standby.or(other.standby),
             drain: self.drain.or(other.drain),
         }
     }

@@ -50,7 +50,14 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let quit = Arc::new(Notify::new());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), node = %config.node, workers = config.workers, "starting");
 
-    let endpoints = admin::Endpoints::bind(&config.listen).await?;
+    let endpoints = tokio::select! {
+        bound = admin::Endpoints::bind(&config.listen, config.standby) => bound?,
+        // There is nothing to take down yet.
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it began");
+            return Ok(());
+        }
+    };
     let mut registry = prometheus_client::registry::Registry::default();
     let (parts, workers, follow) = bring_up(&config, &mut registry).await?;
     let metrics = Arc::new(Metrics::new(registry, &config.node));
