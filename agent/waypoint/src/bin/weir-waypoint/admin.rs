@@ -60,12 +60,16 @@ async fn metrics(running: Arc<Running>, request: Request) -> Reply {
 }
 
 async fn ready(running: Arc<Running>, request: Request) -> Reply {
-    if request.uri().path() != "/healthz/ready" {
-        return text(StatusCode::NOT_FOUND, "GET /healthz/ready\n");
-    }
-    match running.pending() {
-        pending if pending.is_empty() => text(StatusCode::OK, "ready\n"),
-        pending => text(StatusCode::INTERNAL_SERVER_ERROR, format!("not ready: {}\n", pending.join(", "))),
+    match request.uri().path() {
+        // Whoever is without a control plane lives on with what he knows: to restart him would help nobody.
+        "/healthz/live" => text(StatusCode::OK, "live\n"),
+        "/healthz/ready" => match running.pending() {
+            pending if pending.is_empty() => text(StatusCode::OK, "ready\n"),
+            pending => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, format!("not ready: {}\n", pending.join(", ")))
+            }
+        },
+        _ => text(StatusCode::NOT_FOUND, "GET /healthz/ready or /healthz/live\n"),
     }
 }
 
