@@ -14,11 +14,11 @@ pub(crate) const ACCOUNT: &str = "weir-controller";
 
 /// `deploy/chart/weir/files/controller-rbac.yaml` for another namespace, and the namespace itself. What belongs to the whole cluster gets a name of its own.
 pub(crate) fn manifest(namespace: &str) -> Result<Vec<Value>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir/files/controller-rbac.yaml");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir/files/controller-rbac.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let text = text.replace("weir-system", namespace);
-    let mut objects =
-        vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})];
+    let mut objects = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})];
     for document in weir_resources::documents(&text) {
         let (_, mut object) = document.map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let own = json!(cluster_wide(namespace));
