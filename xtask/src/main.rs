@@ -13,6 +13,7 @@ mod build_ebpf;
 mod codegen;
 mod demo;
 mod deps;
+mod image;
 mod lint;
 mod preflight;
 mod release;
@@ -39,6 +40,7 @@ enum Verb {
     Setup(setup::SetupArgs),
     Lint(lint::LintArgs),
     Deps(deps::DepsArgs),
+    Image(image::ImageArgs),
     BuildEbpf(build_ebpf::BuildEbpfArgs),
     /// Write the Rust code of the protobuf messages (proto/src/gen)
     Codegen {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Setup(args) => setup::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Deps(args) => deps::run(&args),
+        Verb::Image(args) => image::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),
         Verb::Codegen { check } => codegen::run(check),
     };

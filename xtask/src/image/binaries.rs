@@ -1,0 +1,92 @@
+//! Static binaries whose bytes depend on the commit alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::platform::Platform;
+use crate::shell;
+
+/// A program of the image.
+pub(super) struct Binary {
+    pub(super) name: &'static str,
+    /// Without symbols.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Package and binary. Each is built by itself: one build of all would give each what the others' features ask for.
+pub(super) const PROGRAMS: [&str; 4] = ["weir-agent", "weir-controller", "weir-waypoint", "weir-cni"];
+
+/// Builds all programs for a platform.
+pub(super) fn build(platform: &Platform, symbols: Option<&Path>) -> Result<Vec<Binary>> {
+    let target = target_dir()?;
+    let mut built = Vec::new();
+    for name in PROGRAMS {
+        eprintln!("image: {name} for {}", platform.triple);
+        let mut cargo = shell::cargo(&["build", "--locked", "--release", "--package", name, "--bin", name]);
+        cargo.args(["--target", &platform.triple]).env("CARGO_ENCODED_RUSTFLAGS", rust_flags()?.join("\x1f"));
+        cargo.env("CFLAGS", c_flags()?).env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0");
+        shell::run(&mut cargo)?;
+        let made = target.join(&platform.triple).join("release").join(name);
+        is_static(&made)?;
+        if let Some(folder) = symbols {
+            let kept = folder.join(platform.arch.to_string());
+            fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+            fs::copy(&made, kept.join(name)).with_context(|| format!("cannot keep {name}"))?;
+        }
+        built.push(Binary { name, bytes: stripped(&made)? });
+    }
+    Ok(built)
+}
+
+/// Beside the ordinary ones, which have other flags: neither build throws away what the other made.
+fn target_dir() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("own executable unknown")?;
+    Ok(own.ancestors().nth(2).context("own executable has no target folder")?.join("image"))
+}
+
+/// Static, and no path of this machine in panics and debug information.
+fn rust_flags() -> Result<Vec<String>> {
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(prefixes()?.into_iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
+    Ok(flags)
+}
+
+/// The same for C, which aws-lc and the like are written in.
+fn c_flags() -> Result<String> {
+    let maps: Vec<String> =
+        prefixes()?.into_iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
+    Ok(maps.join(" "))
+}
+
+/// Folders of this machine, and what they are called in the image.
+fn prefixes() -> Result<[(String, &'static str); 4]> {
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
+    let cargo = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let sysroot =
+        shell::output(Command::new("rustc").current_dir(shell::root()).args(["--print", "sysroot"]))?;
+    // The last that matches wins, so the narrower ones come last.
+    Ok([
+        (shell::root().display().to_string(), "/weir"),
+        (target_dir()?.display().to_string(), "/target"),
+        (cargo, "/cargo"),
+        (sysroot.trim().to_owned(), "/rust"),
+    ])
+}
+
+/// A program that asks for a loader would not start in an empty image.
+fn is_static(program: &Path) -> Result<()> {
+    let headers = shell::output(Command::new("readelf").args(["--program-headers", "--wide"]).arg(program))?;
+    if headers.lines().any(|line| line.trim_start().starts_with("INTERP")) {
+        bail!("{} is not static: an image made of it would have no loader for it", program.display());
+    }
+    Ok(())
+}
+
+fn stripped(program: &Path) -> Result<Vec<u8>> {
+    let without = program.with_extension("stripped");
+    shell::output(Command::new("strip").arg("--strip-all").arg("-o").arg(&without).arg(program))?;
+    fs::read(&without).with_context(|| format!("cannot read {}", without.display()))
+}
