@@ -48,7 +48,7 @@ impl Serving {
     }
 
     /// The service of this name (namespace/hostname).
-    pub(super) fn service(&self, name: &str) -> Option<Arc<Service>> {
+    pub fn service(&self, name: &str) -> Option<Arc<Service>> {
         self.tables.load().services.get(name).cloned()
     }
 
