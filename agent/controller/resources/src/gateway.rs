@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::{Labels, Meta, Problem};
 
 /// A class of gateways.
@@ -12,6 +14,10 @@ pub struct GatewayClass {
     pub meta: Meta,
     /// `spec.controllerName`.
     pub controller: Arc<str>,
+    /// `spec.parametersRef` is there.
+    pub has_parameters: bool,
+    /// Names in `status.supportedFeatures`, as they are.
+    pub features: Vec<Arc<str>>,
 }
 
 /// A gateway.
@@ -25,8 +31,55 @@ pub struct Gateway {
     pub listeners: Vec<Listener>,
     /// `status.addresses` that are addresses.
     pub addresses: Vec<GatewayAddressStatus>,
-    /// Why its listeners cannot be read, and are not here. Who tells it so depends on its class.
+    /// `spec.addresses`: where somebody else has put it.
+    pub wanted_addresses: Vec<WantedAddress>,
+    /// `spec.infrastructure`.
+    pub infrastructure: Infrastructure,
+    /// What its controller has told it.
+    pub told: GatewayTold,
+    /// What of its listeners, addresses or infrastructure cannot be read, and is not here. Who tells it so depends on its
+    /// class.
     pub problem: Option<Problem>,
+}
+
+/// One of `spec.addresses`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedAddress {
+    /// `type`: IPAddress, Hostname, or somebody's own.
+    pub kind: Arc<str>,
+    /// `value`.
+    pub value: Arc<str>,
+}
+
+/// How what runs a gateway is to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Infrastructure {
+    /// `labels`, for everything that is made.
+    pub labels: Labels,
+    /// `annotations`, for everything that is made.
+    pub annotations: Labels,
+    /// `parametersRef`.
+    pub parameters: Option<Parameters>,
+}
+
+/// An object beside the gateway that says more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    /// `group`; empty for the core group.
+    pub group: Arc<str>,
+    /// `kind`.
+    pub kind: Arc<str>,
+    /// `name`.
+    pub name: Arc<str>,
+}
+
+/// Parts of a gateway's status, as they are: to write only what is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GatewayTold {
+    /// `status.addresses`.
+    pub addresses: Vec<Value>,
+    /// `status.listeners`.
+    pub listeners: Vec<Value>,
 }
 
 /// A listener of a gateway.
@@ -38,8 +91,12 @@ pub struct Listener {
     pub port: u16,
     /// `protocol`, for example HBONE.
     pub protocol: Arc<str>,
+    /// `hostname`; empty for any.
+    pub hostname: Arc<str>,
     /// `allowedRoutes.namespaces`.
     pub allowed: AllowedNamespaces,
+    /// `allowedRoutes.kinds`, as `group/kind`; empty: all that there are for the protocol.
+    pub kinds: Vec<Arc<str>>,
 }
 
 /// Whose traffic a waypoint's listener takes.

@@ -38,7 +38,8 @@ mod yaml;
 pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
 pub use event::Event;
 pub use gateway::{
-    AllowedNamespaces, Expression, Gateway, GatewayAddressStatus, GatewayClass, Listener, Operator, Selector,
+    AllowedNamespaces, Expression, Gateway, GatewayAddressStatus, GatewayClass, GatewayTold, Infrastructure,
+    Listener, Operator, Parameters, Selector, WantedAddress,
 };
 pub use key::Key;
 pub use kind::Kind;

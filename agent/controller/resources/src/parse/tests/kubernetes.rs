@@ -159,6 +159,39 @@ fn gateway() {
     assert_eq!(gateway.addresses, [GatewayAddressStatus::Ip(ip("10.0.0.1")), name]);
 }
 
+#[test]
+fn what_runs_a_gateway() {
+    let mut value = object(
+        Kind::Gateway,
+        json!({
+            "gatewayClassName": "weir-waypoint",
+            "listeners": [{"name": "a", "port": 1, "protocol": "HBONE", "hostname": "*.b",
+                "allowedRoutes": {"kinds": [{"kind": "HTTPRoute"}, {"group": "", "kind": "X"}]}}],
+            "addresses": [{"value": "10.0.0.1"}, {"type": "Hostname", "value": "a.b"}],
+            "infrastructure": {"labels": {"a": "b"}, "annotations": {"c/d": "e f"},
+                "parametersRef": {"group": "", "kind": "ConfigMap", "name": "options"}},
+        }),
+    );
+    value["status"] = json!({"listeners": [{"name": "a"}]});
+    let Object::Gateway(gateway) = good(value) else { panic!() };
+    let listener = &gateway.listeners[0];
+    assert_eq!((&*listener.hostname, listener.kinds.len()), ("*.b", 2));
+    assert_eq!((&*listener.kinds[0], &*listener.kinds[1]), ("gateway.networking.k8s.io/HTTPRoute", "/X"));
+    let wanted: Vec<_> = gateway.wanted_addresses.iter().map(|a| (&*a.kind, &*a.value)).collect();
+    assert_eq!(wanted, [("IPAddress", "10.0.0.1"), ("Hostname", "a.b")]);
+    let infrastructure = &gateway.infrastructure;
+    assert_eq!(
+        (infrastructure.labels.get("a"), infrastructure.annotations.get("c/d")),
+        (Some("b"), Some("e f"))
+    );
+    let parameters = infrastructure.parameters.as_ref().unwrap();
+    assert_eq!((&*parameters.group, &*parameters.kind, &*parameters.name), ("", "ConfigMap", "options"));
+    assert_eq!(gateway.told.listeners, [json!({"name": "a"})]);
+    let spec = json!({"infrastructure": {"labels": {"a": 1}}});
+    let Object::Gateway(gateway) = good(object(Kind::Gateway, spec)) else { panic!() };
+    assert_eq!(gateway.problem.unwrap().field, "spec.infrastructure.labels.a");
+}
+
 #[rstest]
 #[case::not_said(json!({}), AllowedNamespaces::Same)]
 #[case::same(json!({"from": "Same"}), AllowedNamespaces::Same)]
