@@ -47,8 +47,9 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
     ),
     // Its tests compile what it makes as a waypoint does.
     ("weir-routing", &["weir-resources", "weir-proto", "weir-waypoint"]),
+    ("weir-render", &["weir-resources"]),
     // The harness is the API server of its tests.
-    ("weir-sources", &["weir-resources", "weir-harness"]),
+    ("weir-sources", &["weir-resources", "weir-render", "weir-harness"]),
     ("weir-serve", &["weir-index", "weir-proto", "weir-identity", "weir-model", "weir-process"]),
     // Roots.
     (
@@ -56,6 +57,7 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
         &[
             "weir-resources",
             "weir-index",
+            "weir-render",
             "weir-sources",
             "weir-serve",
             "weir-identity",
