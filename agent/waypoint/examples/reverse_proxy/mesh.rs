@@ -45,12 +45,7 @@ impl Mesh {
             ..Default::default()
         };
         let authorizations = self.policy.then(policy).into_iter().collect();
-        l7::Frontend {
-            namespace: "bench".into(),
-            hostname: HOST.into(),
-            ports: vec![port],
-            authorizations,
-        }
+        l7::Frontend { namespace: "bench".into(), hostname: HOST.into(), ports: vec![port], authorizations }
     }
 
     fn backend(&self) -> l7::Backend {
@@ -65,11 +60,7 @@ impl Mesh {
             load_balancer: Some(l7::LoadBalancer { algorithm: Some(algorithm), ..Default::default() }),
             ..Default::default()
         };
-        l7::Backend {
-            namespace: "bench".into(),
-            hostname: HOST.into(),
-            clusters: vec![cluster],
-        }
+        l7::Backend { namespace: "bench".into(), hostname: HOST.into(), clusters: vec![cluster] }
     }
 
     fn endpoints(&self) -> l7::Endpoints {
