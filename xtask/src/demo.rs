@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+mod bookinfo;
 mod checks;
 mod outage;
 mod policy;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
     let mut report = Report::default();
     let mut stage = Stage::set_up()?;
     checks::run(&stage, &mut report);
+    bookinfo::run(&stage.cluster, &mut report);
     match args.output {
         Output::Table => println!("{}", report.table()),
         Output::Json => println!("{}", report.json()?),

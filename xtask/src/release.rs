@@ -18,7 +18,14 @@ pub(crate) fn ensure() -> Result<()> {
     if std::env::var_os(variable("weir-agent")).is_some() {
         return Ok(());
     }
-    let release = build(&["weir-agent", "weir-controller", "weir-harness", "weir-bench"])?;
+    let release = build(&[
+        "weir-agent",
+        "weir-controller",
+        "weir-waypoint",
+        "weir-harness",
+        "weir-bench",
+        "weir-bookinfo",
+    ])?;
     let own = std::env::current_exe().context("own executable unknown")?;
     let paths = BINARIES.map(|name| (variable(name), release.join(name)));
     let mut again = Command::new(&own);
@@ -61,4 +68,5 @@ fn variable(binary: &str) -> String {
     format!("{}_BIN", binary.to_uppercase().replace('-', "_"))
 }
 
-const BINARIES: [&str; 4] = ["weir-agent", "weir-controller", "weir-probe", "weir-load"];
+const BINARIES: [&str; 6] =
+    ["weir-agent", "weir-controller", "weir-waypoint", "weir-probe", "weir-load", "weir-bookinfo"];

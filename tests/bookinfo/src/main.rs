@@ -12,6 +12,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -74,21 +75,22 @@ async fn main() -> Result<()> {
     let listener =
         TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
     eprintln!("listening on {}", cli.listen);
-    serve(listener, service.into()).await
+    serve(listener, service).await
 }
 
-async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
+async fn serve(listener: TcpListener, service: Service) -> Result<()> {
+    let served = Arc::new(Served { service, asked: AtomicU64::new(0) });
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             // Too many open files, or a client that is gone: neither is a reason to end.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let service = service.clone();
+        let served = served.clone();
         tokio::spawn(async move {
             let handler = service_fn(move |request| {
-                let service = service.clone();
-                async move { Ok::<_, Infallible>(service.handle(request).await) }
+                let served = served.clone();
+                async move { Ok::<_, Infallible>(served.handle(request).await) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
             // A client that goes away in the middle is its own business.
@@ -97,16 +99,24 @@ async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
     }
 }
 
-impl Service {
+/// A service, and how often it was asked.
+struct Served {
+    service: Service,
+    asked: AtomicU64,
+}
+
+impl Served {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if request.uri().path() == "/health" {
-            return answer::json(&serde_json::json!({"status": "healthy"}));
+            let asked = self.asked.load(Ordering::Relaxed);
+            return answer::json(&serde_json::json!({"status": "healthy", "asked": asked}));
         }
-        match self {
-            Self::Productpage(page) => page.handle(&request).await,
-            Self::Details => details::handle(&request),
-            Self::Reviews(reviews) => reviews.handle(&request).await,
-            Self::Ratings(ratings) => ratings.handle(&request).await,
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match &self.service {
+            Service::Productpage(page) => page.handle(&request).await,
+            Service::Details => details::handle(&request),
+            Service::Reviews(reviews) => reviews.handle(&request).await,
+            Service::Ratings(ratings) => ratings.handle(&request).await,
         }
     }
 }

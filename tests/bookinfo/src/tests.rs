@@ -7,7 +7,7 @@ use super::*;
 async fn start(service: Service) -> http::Uri {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, service.into()));
+    tokio::spawn(serve(listener, service));
     format!("http://{address}").parse().unwrap()
 }
 

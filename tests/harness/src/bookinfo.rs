@@ -1,14 +1,16 @@
 //! Bookinfo in a cluster: its services as pods, a waypoint before them, and a reader.
 
-use std::io::{BufReader, Write};
-use std::process::{ChildStdin, ChildStdout};
+mod cast;
+mod reading;
+
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::process::read_line;
-use crate::{Cluster, Pod, Process, Waypoint, tool, until_ok};
+use crate::{Cluster, Pod, Process, Waypoint, http, until_ok};
+pub use reading::Reading;
 
 /// Productpage and a reader on the first node, the rest on the last; all in the mesh, and all requests by way of a waypoint.
 #[derive(Debug)]
@@ -17,8 +19,7 @@ pub struct Bookinfo {
     pub reader: Pod,
     /// The namespace's waypoint.
     pub waypoint: Waypoint,
-    /// The pod of ratings, and what runs in it.
-    pub ratings: (Pod, Process),
+    services: Vec<(Pod, Process)>,
 }
 
 /// An answer of a service.
@@ -28,14 +29,6 @@ pub struct Answer {
     pub status: u16,
     /// JSON; a string if it is none.
     pub body: Value,
-}
-
-/// A reader that asks until it is told to stop.
-#[derive(Debug)]
-pub struct Reading {
-    process: Process,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
 }
 
 impl Bookinfo {
@@ -53,13 +46,13 @@ impl Bookinfo {
     /// Makes the pods, starts what of the cluster does not run yet, and then the waypoint.
     pub fn start(cluster: &Cluster) -> Result<Self> {
         let reader = cluster.node("a").pod("reader").namespace(Self::NAMESPACE).enrolled().start()?;
-        let book = PODS.iter().map(|(node, app, version)| pod(cluster, node, app, version));
-        let ratings = book.collect::<Result<Vec<_>>>()?.pop().context("Bookinfo without pods")?;
+        let services = cast::PODS.iter().map(|(node, app, version)| cast::pod(cluster, node, app, version));
+        let services = services.collect::<Result<_>>()?;
         cluster.up()?;
-        cluster.apply("bookinfo", &objects())?;
+        cluster.apply("bookinfo", &cast::objects())?;
         let waypoint = cluster.waypoint("waypoint").namespace(Self::NAMESPACE).start()?;
         cluster.settle()?;
-        Ok(Self { reader, waypoint, ratings })
+        Ok(Self { reader, waypoint, services })
     }
 
     /// The reader asks for a page of a service (`host:port/path`) so many times over one connection.
@@ -99,69 +92,32 @@ impl Bookinfo {
     /// Starts a reader of reviews over so many connections.
     pub fn read(&self, connections: usize, args: &[&str]) -> Result<Reading> {
         let (url, connections) = (format!("http://{}/reviews/0", Self::REVIEWS), connections.to_string());
-        let all = [&["reader", &url, "--connections", &connections], args].concat();
-        let (process, stdin, mut stdout) = self.reader.place().converse(&program()?, &all)?;
-        read_line(&mut stdout).with_context(|| process.log())?;
-        Ok(Reading { process, stdin, stdout })
+        Reading::start(&self.reader, &[&["reader", &url, "--connections", &connections], args].concat())
     }
 
-    /// Ends what runs as ratings, and starts it with other arguments.
-    pub fn restart_ratings(&mut self, args: &[&str]) -> Result<()> {
-        self.ratings.1.kill()?;
-        let all = [&["--listen", "[::]:9080", "ratings"], args].concat();
-        self.ratings.1 = self.ratings.0.spawn(&program()?, &all)?;
-        self.ratings.0.wait_listening(9080)
+    /// The pod of this name, as `reviews-v1`.
+    pub fn pod(&self, name: &str) -> Result<&Pod> {
+        let found = self.services.iter().find(|(pod, _)| pod.name() == name);
+        found.map(|(pod, _)| pod).with_context(|| format!("Bookinfo has no pod {name}"))
     }
-}
 
-impl Reading {
-    /// Tells it to stop, and gives what it has counted: `asked`, `answers` by status and version, `failures` by reason,
-    /// `longest_ms`, `revisions`.
-    pub fn stop(self) -> Result<Value> {
-        let Self { process, mut stdin, mut stdout } = self;
-        stdin.flush()?;
-        drop(stdin);
-        let line = read_line(&mut stdout).with_context(|| process.log())?;
-        process.wait(Duration::from_secs(30))?;
-        Ok(serde_json::from_str(&line)?)
+    /// How many requests the process in this pod has had.
+    pub fn asked(&self, name: &str) -> Result<u64> {
+        let at = (IpAddr::V4(Ipv4Addr::LOCALHOST), 9080).into();
+        let (status, text) = http::get(self.pod(name)?.netns(), at, "/health")?;
+        let asked = serde_json::from_str::<Value>(&text).ok().and_then(|value| value["asked"].as_u64());
+        asked.with_context(|| format!("{name} answered {status} {text:?}"))
     }
-}
 
-fn pod(cluster: &Cluster, node: &str, app: &str, version: &str) -> Result<(Pod, Process)> {
-    let name = format!("{app}-{version}");
-    let pod = cluster.node(node).pod(&name).namespace(Bookinfo::NAMESPACE).enrolled();
-    let pod = pod.label("app", app).label("version", version).start()?;
-    let url = |address: &str| format!("http://{address}");
-    let (details, reviews, ratings) =
-        (url(Bookinfo::DETAILS), url(Bookinfo::REVIEWS), url(Bookinfo::RATINGS));
-    let args: &[&str] = match app {
-        "productpage" => &["--details", &details, "--reviews", &reviews, "--ratings", &ratings],
-        "reviews" => &["--version", version, "--ratings", &ratings, "--pod", &name],
-        _ => &[],
-    };
-    let process = pod.spawn(&program()?, &[&["--listen", "[::]:9080", app], args].concat())?;
-    pod.wait_listening(9080)?;
-    Ok((pod, process))
-}
-
-/// The services, and a namespace that asks for the waypoint.
-fn objects() -> String {
-    let services = [
-        ("productpage", Bookinfo::PRODUCTPAGE),
-        ("reviews", Bookinfo::REVIEWS),
-        ("ratings", Bookinfo::RATINGS),
-        ("details", Bookinfo::DETAILS),
-    ];
-    let service = |(name, at): &(&str, &str)| {
-        let ip = at.trim_end_matches(":9080");
-        format!(
-            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: bookinfo}}\n\
-             spec: {{clusterIP: {ip}, selector: {{app: {name}}}, ports: [{{name: http, port: 9080}}]}}\n---\n"
-        )
-    };
-    let services: String = services.iter().map(service).collect();
-    services
-        + "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: bookinfo\n  labels: {istio.io/use-waypoint: waypoint}\n"
+    /// Ends what runs in this pod, and starts it with more arguments.
+    pub fn restart(&mut self, name: &str, args: &[&str]) -> Result<()> {
+        let found = self.services.iter_mut().find(|(pod, _)| pod.name() == name);
+        let (pod, process) = found.with_context(|| format!("Bookinfo has no pod {name}"))?;
+        process.kill()?;
+        let (app, version) = name.rsplit_once('-').unwrap_or((name, "v1"));
+        *process = cast::serve(pod, app, version, args)?;
+        Ok(())
+    }
 }
 
 fn answer(record: &str) -> Result<Answer> {
@@ -170,19 +126,6 @@ fn answer(record: &str) -> Result<Answer> {
     Ok(Answer { status: status.parse()?, body })
 }
 
-fn program() -> Result<String> {
-    Ok(tool::binary("weir-bookinfo")?.to_string_lossy().into_owned())
-}
-
-/// Node, service and version of each pod; ratings is the last.
-const PODS: [(&str, &str, &str); 6] = [
-    ("a", "productpage", "v1"),
-    ("b", "details", "v1"),
-    ("b", "reviews", "v1"),
-    ("b", "reviews", "v2"),
-    ("b", "reviews", "v3"),
-    ("b", "ratings", "v1"),
-];
 /// How long a change may take from a file to the waypoint.
 const SOON: Duration = Duration::from_secs(20);
 /// Between body and status, and between answers: in neither.
