@@ -8,6 +8,8 @@ use crate::{Directory, Identity, LoadBalancingMode, Refusal, Service, TunnelProt
 
 mod waypoint;
 
+pub use waypoint::is_waypoint_of;
+
 /// Where a captured connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {

@@ -36,6 +36,8 @@ pub struct Record<'a> {
     pub src: Option<&'a Workload>,
     /// What the client proved.
     pub src_identity: Option<&'a Identity>,
+    /// For whom the client, a waypoint, asked. What it proved itself is `src_identity`.
+    pub origin: Option<&'a Identity>,
     /// Where the connection went.
     pub dst_addr: SocketAddr,
     /// The application's address within a tunnel, if `dst_addr` is the tunnel's.
@@ -114,6 +116,7 @@ macro_rules! line {
             bytes_sent = began.then_some($r.bytes_sent),
             bytes_recv = began.then_some($r.bytes_recv),
             duration = began.then(|| format!("{}ms", $r.duration.as_millis())),
+            origin.identity = $r.origin.map(tracing::field::display),
             policy = $r.error.and_then(crate::TunnelError::policy),
             error = $r.error.map(tracing::field::display),
             $message

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use h2::client::ResponseFuture;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use weir_model::{Identity, Workload};
@@ -50,6 +50,8 @@ pub struct Target {
     pub service: Option<Arc<str>>,
     /// The client for whom it is, for the far end's telemetry.
     pub client: SocketAddr,
+    /// What that client proved, for the far end's log: all that goes through the stream is its.
+    pub source: Option<Arc<str>>,
     /// The client's trace.
     pub trace: TraceParent,
 }
@@ -99,7 +101,13 @@ impl Gateway {
             gateway: to.gateway,
         };
         // Forwarded for the client that it is for, not for this program's own address.
-        let request = |_| connect::request(to.addr, &own, to.client, to.service.as_deref(), to.trace);
+        let request = |_| {
+            let mut request = connect::request(to.addr, &own, to.client, to.service.as_deref(), to.trace)?;
+            if let Some(source) = &to.source {
+                request.headers_mut().insert(connect::SOURCE, HeaderValue::try_from(&**source)?);
+            }
+            Ok(request)
+        };
         // No application of a pod dials here: the tunnel comes from the program's own first address.
         let nobody = SocketAddr::new(to.addr.ip(), 0);
         let (lease, answer, send) =

@@ -40,6 +40,17 @@ pub(super) fn is_client(dir: &Directory, src: &Workload, gateway: &GatewayAddres
     }
 }
 
+/// Whether `src` is a waypoint that traffic to `dst` goes through, addressed to a service of `dst` or to itself. What it
+/// says of its clients can be believed: it could as well be one of them.
+pub fn is_waypoint_of(dir: &Directory, src: &Workload, dst: &Workload) -> bool {
+    let services = dst.services.keys().filter_map(|key| dir.service(key));
+    let of_services = services.flat_map(|service| {
+        let canaries = service.weighted_waypoints.iter().map(|(gateway, _)| gateway);
+        service.waypoint.iter().chain(canaries)
+    });
+    dst.waypoint.as_deref().into_iter().chain(of_services).any(|gateway| is_client(dir, src, gateway))
+}
+
 /// A tunnel to one of the waypoint's pods that asks for `dst`, where the client wanted to go.
 pub(super) fn enter(
     dir: &Directory,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, request};
-use weir_model::Workload;
+use weir_model::{Identity, Workload};
 
 use super::authority::{Authority, AuthorityError};
 use super::trace::TraceParent;
@@ -16,6 +16,9 @@ pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Source network of a request that came through a gateway of another network.
 pub const FORWARDED_NETWORK: HeaderName = HeaderName::from_static("x-forwarded-network");
+
+/// SPIFFE id of the client for whom a waypoint asks. Ours; other peers pass over it. Telemetry only.
+pub const SOURCE: HeaderName = HeaderName::from_static("x-weir-source");
 
 /// Why a request is answered with 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +67,8 @@ pub struct Connect {
     pub service: Option<Box<str>>,
     /// The client's trace; a fresh one if it sent none that parses.
     pub trace: TraceParent,
+    /// For whom the peer says that it asks, if it is a waypoint. Telemetry only.
+    pub source: Option<Identity>,
     /// Network that it came from through a gateway.
     pub network: Option<Box<str>>,
 }
@@ -88,6 +93,7 @@ impl Connect {
             trace: text(&head.headers, &TRACEPARENT)
                 .and_then(|t| t.parse().ok())
                 .unwrap_or_else(TraceParent::random),
+            source: text(&head.headers, &SOURCE).and_then(|id| id.parse().ok()),
             network: text(&head.headers, &FORWARDED_NETWORK).map(Into::into),
         })
     }
@@ -151,8 +157,9 @@ mod tests {
         let mut head = head(Method::CONNECT, "10.1.1.2:80");
         head.headers.insert(TRACEPARENT, "-".repeat(55).parse().unwrap());
         head.headers.insert(FORWARDED, "host".parse().unwrap());
+        head.headers.insert(SOURCE, "spiffe://a/b".parse().unwrap());
         let read = Connect::parse(&head).unwrap();
-        assert_eq!(read.service, None);
+        assert_eq!((read.service, read.source), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use weir_model::Workload;
+use weir_model::{Identity, Workload};
 
 use super::admission::Admitted;
 use super::outbound::Destination;
@@ -52,6 +52,8 @@ pub(crate) struct Line {
     pub(crate) src_addr: SocketAddr,
     pub(crate) dst_addr: SocketAddr,
     pub(crate) hbone_addr: Option<SocketAddr>,
+    /// For whom a waypoint asks.
+    pub(crate) origin: Option<Box<Identity>>,
     pub(crate) since: Instant,
 }
 
@@ -174,7 +176,7 @@ impl Line {
     /// A connection that begins now, of which only the addresses are known.
     pub(crate) fn new(reporter: Reporter, src_addr: SocketAddr, dst_addr: SocketAddr) -> Self {
         let ends = Box::new(Ends::new(reporter));
-        Self { ends, src_addr, dst_addr, hbone_addr: None, since: Instant::now() }
+        Self { ends, src_addr, dst_addr, hbone_addr: None, origin: None, since: Instant::now() }
     }
 
     /// The connection goes to a workload of the mesh.
@@ -191,7 +193,7 @@ impl Line {
 
     /// The same connection, reported by the other end.
     pub(crate) fn seen_by(&self, reporter: Reporter) -> Self {
-        Self { ends: Box::new(Ends { reporter, ..Ends::clone(&self.ends) }), ..*self }
+        Self { ends: Box::new(Ends { reporter, ..Ends::clone(&self.ends) }), origin: None, ..*self }
     }
 
     /// Reports a connection that never was one.
@@ -220,6 +222,7 @@ impl Line {
             src_addr: self.src_addr,
             src: ends.source.as_deref(),
             src_identity: proved(ends.source_identity.as_ref()),
+            origin: self.origin.as_deref(),
             dst_addr: self.dst_addr,
             hbone_addr: self.hbone_addr,
             service: ends.service.as_deref(),

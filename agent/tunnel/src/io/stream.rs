@@ -9,7 +9,7 @@ use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{Request, StatusCode};
 use tokio::net::TcpStream;
-use weir_model::{Directory, Workload};
+use weir_model::{Directory, Workload, is_waypoint_of};
 
 use super::admission::{Admitted, From, Visitor};
 use super::context::{Context, PodContext, is_mesh_port};
@@ -154,6 +154,14 @@ impl Line {
         let source = directory.workload_by_ip(&workload.network, self.src_addr.ip());
         let proved = ends.source_identity.clone();
         ends.source = source.filter(|w| Some(w.identity()) == proved).cloned();
+        // Whoever else says that he asks for another is not believed.
+        let believed = |peer: &Arc<Workload>| is_waypoint_of(directory, peer, workload);
+        self.origin = connect
+            .source
+            .as_ref()
+            .filter(|_| ends.source.as_ref().is_some_and(believed))
+            .cloned()
+            .map(Box::new);
         let host = connect.service.as_deref();
         let key = workload.services.keys().find(|key| Some(&*key.hostname) == host);
         ends.service = key.and_then(|key| directory.service(key)).cloned();

@@ -15,7 +15,7 @@ use weir_tunnel::gateway::{Arrival, Gateway, Target};
 use weir_tunnel::{HBONE_PORT, LocalPod, Worker};
 
 use crate::app::{End, end, open, pattern};
-use crate::world::{Plain, World, workload};
+use crate::world::{Node, Plain, World, workload};
 
 /// The nodes, and `waypoint`, through which the service's clients have to go.
 struct Waypoint {
@@ -35,14 +35,20 @@ impl Waypoint {
         .await;
         let directory = (world.b.shared.directory)();
         let own = directory.workload("Kubernetes//Pod/shop/waypoint").unwrap().clone();
+        let waypoint = Self { world, own };
+        waypoint.bind(&waypoint.world.a);
+        waypoint
+    }
+
+    /// Tells a node that the service has it.
+    fn bind(&self, node: &Node) {
         let key = ServiceKey::new("shop", "server.shop.svc");
-        world.a.change(|directory| {
-            let destination = GatewayDestination::Address { network: "".into(), ip: own.addresses[0] };
+        node.change(|directory| {
+            let destination = GatewayDestination::Address { network: "".into(), ip: self.own.addresses[0] };
             let waypoint = Some(GatewayAddress { destination, hbone_mtls_port: HBONE_PORT });
             let service = Service { waypoint, ..Service::clone(directory.service(&key).unwrap()) };
             directory.upsert_service(service);
         });
-        Self { world, own }
     }
 
     /// Runs the program, which does `serve` with each stream, beside `test`.
@@ -85,6 +91,7 @@ impl Waypoint {
             gateway: None,
             service: Some("server.shop.svc".into()),
             client,
+            source: None,
             trace: weir_tunnel::core::trace::TraceParent::random(),
         }
     }
@@ -142,6 +149,46 @@ async fn a_connection_goes_through_a_waypoint_with_who_it_is_and_where_it_goes()
         waypoint.world.b.line(&["Complete Inbound", "sa/waypoint", "sa/server", bytes]).await;
     };
     waypoint.run(serve, test).await;
+}
+
+#[tokio::test]
+async fn the_word_of_a_waypoint_counts_where_it_is_one() {
+    for is_its_waypoint in [true, false] {
+        let waypoint = Waypoint::new().await;
+        if is_its_waypoint {
+            waypoint.bind(&waypoint.world.b);
+        }
+        let (app, vip) = waypoint.world.service();
+        let port = app.local_addr().unwrap().port();
+        crate::app::serve(app, |mut socket, _| async move { socket.shutdown().await.unwrap() });
+        let client: Arc<str> = "spiffe://cluster.local/ns/shop/sa/client".into();
+        let target = Target { source: Some(client), ..waypoint.target(port, vip) };
+        let serve = move |gateway: Rc<Gateway>, arrival: Arrival| {
+            let target = target.clone();
+            async move {
+                let mut upstream = gateway.connect(&target).await.unwrap();
+                let mut downstream = arrival.accept(None).unwrap();
+                tokio::io::copy_bidirectional(&mut downstream, &mut upstream).await.unwrap();
+            }
+        };
+        let test = async {
+            let mut socket = open(vip).await;
+            socket.shutdown().await.unwrap();
+            let mut got = Vec::new();
+            tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut got).await.unwrap();
+            let whose =
+                if is_its_waypoint { "for spiffe://cluster.local/ns/shop/sa/client " } else { "for - " };
+            waypoint.world.b.line(&["Complete Inbound", "sa/waypoint", whose, "error -"]).await;
+            // The metrics have the peer, as Istio's do.
+            let metrics = waypoint.world.b.metrics();
+            assert!(
+                metrics.contains("source_principal=\"spiffe://cluster.local/ns/shop/sa/waypoint\""),
+                "{metrics}"
+            );
+            assert!(!metrics.contains("sa/client"), "{metrics}");
+        };
+        waypoint.run(serve, test).await;
+    }
 }
 
 #[tokio::test]

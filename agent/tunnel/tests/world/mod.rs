@@ -74,7 +74,7 @@ impl AccessLog for Lines {
 
     fn write(&self, r: &Record<'_>) {
         let line = format!(
-            "{:?} {:?} {} -> {} via {} from {:?} to {:?} sent {} recv {} error {}",
+            "{:?} {:?} {} -> {} via {} from {:?} to {:?} for {} sent {} recv {} error {}",
             r.moment,
             r.direction,
             r.src_addr.ip(),
@@ -82,6 +82,7 @@ impl AccessLog for Lines {
             r.dst_addr.port(),
             r.src_identity,
             r.dst_identity,
+            r.origin.map_or("-".to_owned(), ToString::to_string),
             r.bytes_sent,
             r.bytes_recv,
             r.error.map_or("-".to_owned(), |e| format!("{} {e}", e.flags())),

@@ -138,6 +138,8 @@ impl Choice {
             version: self.version,
             // Who is introduced by name cannot share.
             client: (self.terms.form.proxy_protocol > 0).then_some(self.client),
+            // A tunnel says for whom it is.
+            source: self.source.clone().filter(|_| self.endpoint().form().tunnel),
         };
         let open = || -> Open {
             let (worker, opening) = (worker.clone(), self.opening());

@@ -28,8 +28,8 @@ pub struct Target {
     pub endpoint: Arc<Endpoint>,
     /// The settings of its cluster, TLS among them.
     pub cluster: Arc<l7::Cluster>,
-    /// The identity of the client for which the connection is made, for a tunnel that carries it on. The connection may
-    /// serve other clients after it.
+    /// The identity of the client for which the connection is made, for a tunnel that carries it on. A tunnelled
+    /// connection serves clients of this identity only.
     pub source: Option<Arc<str>>,
     /// Probes on a connection that is silent.
     pub keepalive: Option<Keepalive>,

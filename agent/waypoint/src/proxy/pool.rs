@@ -40,6 +40,8 @@ pub(crate) struct Key {
     pub(crate) version: Version,
     /// Whom the connection was made for, if it serves nobody else.
     pub(crate) client: Option<SocketAddr>,
+    /// Whose clients' requests it carries, if the endpoint is told.
+    pub(crate) source: Option<Arc<str>>,
 }
 
 /// What is spoken to the endpoint.

@@ -66,8 +66,9 @@ impl Reach {
             expected: vec![expected],
             gateway: None,
             service: None,
-            // The connection serves one client after another: it is the waypoint's own.
+            // The connection serves one of the account's pods after another: the address is the waypoint's own.
             client: SocketAddr::new(own.unwrap_or(addr.ip()), 0),
+            source: target.source.clone(),
             trace: TraceParent::random(),
         })
     }

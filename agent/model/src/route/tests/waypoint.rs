@@ -163,3 +163,22 @@ fn weights_of_nothing_mean_nothing() {
     let mesh = mesh(service, pod("server", &["10.0.0.2"]));
     assert_eq!(say(&mesh.go("10.1.0.1:80")), "waypoint wp-1 at 10.0.0.8:15008 for 10.1.0.1:80");
 }
+
+#[rstest]
+#[case::of_its_service(service_behind(named("wp.shop")), pod("server", &["10.0.0.2"]), true)]
+#[case::by_the_address_of_a_pod(service_behind(at("10.0.0.8")), pod("server", &["10.0.0.2"]), true)]
+#[case::canary(
+    Service { weighted_waypoints: vec![(named("wp.shop"), 0)], ..service_behind(named("other.shop")) },
+    pod("server", &["10.0.0.2"]),
+    true
+)]
+#[case::of_itself(web(&["10.1.0.1"]), pod_behind(named("wp.shop")), true)]
+#[case::of_another(service_behind(named("other.shop")), pod("server", &["10.0.0.2"]), false)]
+#[case::nobodys(web(&["10.1.0.1"]), pod("server", &["10.0.0.2"]), false)]
+fn whose_word_counts(#[case] service: Service, #[case] server: Workload, #[case] expected: bool) {
+    let mesh = mesh(service, server);
+    let find = |name: &str| mesh.dir.workload(&format!("Kubernetes//Pod/shop/{name}")).unwrap().clone();
+    assert_eq!(is_waypoint_of(&mesh.dir, &find("wp-1"), &find("server")), expected);
+    assert!(!is_waypoint_of(&mesh.dir, &find("client"), &find("server")), "a client is none");
+    assert!(!is_waypoint_of(&mesh.dir, &find("server"), &find("wp-1")), "the other way round");
+}
