@@ -13,16 +13,20 @@ use weir_proto::{l7, type_url};
 
 use crate::authorize::Policies;
 use crate::route::Frontend;
+use crate::upstream::Credential;
 
 mod destination;
 mod frontend;
+mod kept;
 mod named;
 mod picture;
 
+pub use kept::Answer;
 pub use picture::{Destination, Picture, Served};
 
 use destination::Backends;
 use frontend::Frontends;
+use kept::Kept;
 
 /// Everything that one waypoint knows.
 #[derive(Debug, Default)]
@@ -30,10 +34,12 @@ pub struct Configuration {
     waypoint: Option<Arc<l7::Waypoint>>,
     frontends: Frontends,
     backends: Backends,
+    kept: Kept,
 }
 
 /// Types of the resources, in the order in which one names the next.
-pub const TYPES: [&str; 4] = [type_url::WAYPOINT, type_url::FRONTEND, type_url::BACKEND, type_url::ENDPOINTS];
+pub const TYPES: [&str; 5] =
+    [type_url::WAYPOINT, type_url::FRONTEND, type_url::BACKEND, type_url::ENDPOINTS, type_url::SECRET];
 
 /// Names to ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +48,10 @@ pub struct Wanted {
     pub frontends: BTreeSet<String>,
     /// `Backend`s, and `Endpoints` of the same names.
     pub backends: BTreeSet<String>,
+    /// `Secret`s.
+    pub secrets: BTreeSet<String>,
+    /// Names of which DNS knows the addresses.
+    pub names: BTreeSet<String>,
 }
 
 impl Configuration {
@@ -64,12 +74,25 @@ impl Configuration {
             }
             type_url::BACKEND => self.backends.put(name, decode(body)?),
             type_url::ENDPOINTS => self.backends.put_endpoints(name, decode(body)?),
+            type_url::SECRET => match Credential::compile(decode(body)?) {
+                Ok(credential) => self.kept.put(name, credential),
+                Err(why) => {
+                    self.kept.refuse(name);
+                    return Err(why.to_string());
+                }
+            },
             other => return Err(format!("type {other} is nothing to a waypoint")),
         }
         Ok(())
     }
 
-    /// Takes that there is no such resource.
+    /// Takes what DNS says of a name.
+    pub fn answer(&mut self, name: &str, answer: Answer) {
+        self.kept.answer(name, answer);
+    }
+
+    /// Takes that there is no such resource. A secret that is not there is not told by this: its backend names it no more, or
+    /// says why nothing may be sent. So a control plane that has not read it yet takes nothing away.
     pub fn remove(&mut self, type_url: &str, name: &str) {
         match type_url {
             type_url::WAYPOINT => self.waypoint = None,
@@ -84,21 +107,26 @@ impl Configuration {
     pub fn wanted(&self) -> Wanted {
         let frontends: BTreeSet<String> =
             self.waypoint.iter().flat_map(|waypoint| waypoint.frontends.iter().cloned()).collect();
-        let backends = frontends.iter().flat_map(|name| self.frontends.backends_of(name)).collect();
-        Wanted { frontends, backends }
+        let backends: BTreeSet<String> =
+            frontends.iter().flat_map(|name| self.frontends.backends_of(name)).collect();
+        let (secrets, names) = (self.backends.secrets(), self.backends.names());
+        Wanted { secrets, names, frontends, backends }
     }
 
     /// What is in force from now on. What is not wanted any more is forgotten.
     pub fn settle(&mut self) -> Picture {
         let wanted = self.wanted();
-        self.frontends.settle(&wanted.frontends, |backend| self.backends.is_known(backend));
+        let is_known = |backend: &str| self.backends.is_known(backend, &self.kept);
+        self.frontends.settle(&wanted.frontends, is_known);
         let still_wanted = self.wanted().backends;
         self.backends.retain(|name| still_wanted.contains(name));
+        let (secrets, names) = (self.backends.secrets(), self.backends.names());
+        self.kept.retain(|name| secrets.contains(name), |name| names.contains(name));
         let Some(waypoint) = &self.waypoint else { return Picture::default() };
         Picture {
             services: self.frontends.served(waypoint),
-            backends: self.backends.destinations(),
-            waiting: self.frontends.waiting(|backend| self.backends.is_known(backend)),
+            backends: self.backends.destinations(&self.kept),
+            waiting: self.frontends.waiting(|backend| self.backends.is_known(backend, &self.kept)),
         }
     }
 }

@@ -10,3 +10,4 @@ pub mod configuration;
 pub mod proxy;
 pub mod route;
 pub mod run;
+pub mod upstream;

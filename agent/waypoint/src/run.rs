@@ -13,11 +13,13 @@ mod arrive;
 mod feed;
 mod identity;
 mod joint;
+mod names;
 mod network;
 mod reach;
 mod serving;
 mod stream;
 mod threads;
+mod told;
 
 use std::io;
 use std::net::TcpListener;
@@ -33,6 +35,7 @@ use crate::proxy::{AccessLog, Config, Metrics};
 
 pub use feed::{Feed, Place};
 pub use identity::keep as keep_certificate;
+pub use names::{Dns, Families, Found, Names, NamesMetrics, Resolve};
 pub use network::HostNetwork;
 pub use serving::Serving;
 use threads::Threads;

@@ -8,12 +8,12 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rand::Rng;
 use weir_proto::l7;
 
@@ -30,12 +30,15 @@ use super::{
     pool::Wish,
 };
 use crate::route::{Rejection, RequestHead};
+use crate::upstream::Tls;
 
 /// One port, and perhaps one subset, of a backend; to be shared. Settings and endpoints change while it is in use.
 #[derive(Debug)]
 pub struct Cluster {
     picture: ArcSwap<Picture>,
     breakers: Arc<Breakers>,
+    tls: ArcSwapOption<Tls>,
+    unresolved: AtomicBool,
     /// Held by whoever makes a new picture: how many there were.
     pictures: Mutex<u64>,
     epoch: Instant,
@@ -51,6 +54,8 @@ impl Cluster {
         Ok(Cluster {
             picture: ArcSwap::from_pointee(Picture::new(settings, Vec::new(), 0)),
             breakers: Arc::default(),
+            tls: ArcSwapOption::empty(),
+            unresolved: AtomicBool::new(false),
             pictures: Mutex::new(1),
             epoch: now,
             look_due: AtomicU64::new(due),
@@ -132,6 +137,27 @@ impl Cluster {
     /// What the controller says of it: TLS, timeouts and the like.
     pub fn form(&self) -> Arc<l7::Cluster> {
         Arc::clone(&self.picture.load().settings.form)
+    }
+
+    /// The user's TLS, made by the form: who reads the form first and then this sees one that is as new. `None`: there is
+    /// none, or it could not be made.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.load_full()
+    }
+
+    /// Other TLS for connections from now on; [`Cluster::reconfigure`] has to follow.
+    pub fn set_tls(&self, tls: Option<Arc<Tls>>) {
+        self.tls.store(tls);
+    }
+
+    /// Whether endpoints are missing because their names lead nowhere.
+    pub fn is_unresolved(&self) -> bool {
+        self.unresolved.load(Ordering::Relaxed)
+    }
+
+    /// Whether endpoints are missing because their names lead nowhere.
+    pub fn set_unresolved(&self, unresolved: bool) {
+        self.unresolved.store(unresolved, Ordering::Relaxed);
     }
 
     /// All endpoints, also those that do not serve.

@@ -1,11 +1,12 @@
 //! Backends and their endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weir_proto::l7;
 
 use super::ByName;
+use super::kept::{self, Kept};
 use super::picture::Destination;
 
 /// By name.
@@ -37,9 +38,21 @@ impl Backends {
         self.entry(name).endpoints = Some(None);
     }
 
-    /// Whether the control plane has answered for both halves.
-    pub(super) fn is_known(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|entry| entry.backend.is_some() && entry.endpoints.is_some())
+    /// Whether the control plane has answered for both halves, and all is there that they name.
+    pub(super) fn is_known(&self, name: &str, kept: &Kept) -> bool {
+        self.0.get(name).is_some_and(|entry| entry.is_known(kept))
+    }
+
+    /// Secrets that clusters name.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        let backends = self.0.values().filter_map(|entry| entry.backend.as_ref()?.as_deref());
+        backends.flat_map(kept::secrets).map(str::to_owned).collect()
+    }
+
+    /// Names that endpoints have in the place of addresses.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let endpoints = self.0.values().filter_map(|entry| entry.endpoints.as_ref()?.as_deref());
+        endpoints.flat_map(kept::names).map(str::to_owned).collect()
     }
 
     pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
@@ -47,8 +60,8 @@ impl Backends {
     }
 
     /// Those that are there, whole. What is the same as before stays the same.
-    pub(super) fn destinations(&mut self) -> ByName<Arc<Destination>> {
-        let join = |(name, entry): (&Arc<str>, &mut Entry)| Some((name.clone(), entry.join()?));
+    pub(super) fn destinations(&mut self, kept: &Kept) -> ByName<Arc<Destination>> {
+        let join = |(name, entry): (&Arc<str>, &mut Entry)| Some((name.clone(), entry.join(kept)?));
         self.0.iter_mut().filter_map(join).collect()
     }
 
@@ -58,11 +71,24 @@ impl Backends {
 }
 
 impl Entry {
-    fn join(&mut self) -> Option<Arc<Destination>> {
+    fn is_known(&self, kept: &Kept) -> bool {
+        match (&self.backend, &self.endpoints) {
+            (Some(Some(backend)), Some(Some(endpoints))) => kept.has_all(backend, endpoints),
+            (Some(Some(backend)), Some(None)) => kept.has_all(backend, &l7::Endpoints::default()),
+            (Some(None), Some(_)) => true,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    fn join(&mut self, kept: &Kept) -> Option<Arc<Destination>> {
+        let is_known = self.is_known(kept);
         self.joined = match (&self.backend, &self.endpoints) {
+            // What it needs is on its way.
+            (Some(Some(_)), Some(_)) if !is_known => self.joined.take(),
             (Some(Some(backend)), Some(endpoints)) => {
-                let endpoints = endpoints.clone().unwrap_or_default();
-                let new = Destination { backend: backend.clone(), endpoints };
+                let (endpoints, unresolved) = kept.resolve(&endpoints.clone().unwrap_or_default());
+                let credentials = kept.credentials(backend);
+                let new = Destination { backend: backend.clone(), endpoints, credentials, unresolved };
                 match self.joined.take().filter(|old| **old == new) {
                     Some(same) => Some(same),
                     None => Some(new.into()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weir_proto::l7;
 
 use super::ByName;
+use crate::upstream::Credential;
 
 /// Everything in force. What did not change is the same `Arc` as in the picture before.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +34,12 @@ pub struct Served {
 pub struct Destination {
     /// Its ports and subsets.
     pub backend: Arc<l7::Backend>,
-    /// Its endpoints; none if the control plane knows of none.
+    /// Its endpoints; none if the control plane knows of none. Those with names have the addresses that the names lead to.
     pub endpoints: Arc<l7::Endpoints>,
+    /// Credentials that its clusters name.
+    pub credentials: ByName<Arc<Credential>>,
+    /// Names that lead to no address, and why.
+    pub unresolved: ByName<String>,
 }
 
 impl Served {

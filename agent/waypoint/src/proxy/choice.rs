@@ -20,9 +20,9 @@ use super::serve::Client;
 use super::wire::Stream;
 use super::worker::Worker;
 use crate::balance::{Address, Cluster, Endpoint, Outcome, PickContext, Picked, Purpose};
-use crate::route::{BackendRef, RequestHead, grpc};
+use crate::route::{BackendRef, RequestHead, authority, grpc};
 pub(crate) use none::NoChoice;
-use opening::Opening;
+use opening::{Opening, Secure};
 
 /// Where backends are found, as they are now.
 pub trait Backends: Send + Sync {
@@ -47,6 +47,9 @@ pub(crate) struct Wish<'a> {
 pub(crate) struct Choice {
     cluster: Arc<Cluster>,
     terms: Rc<Terms>,
+    /// As whom the server has to prove itself, in TLS.
+    server: Option<Arc<str>>,
+    is_http: bool,
     picked: Picked,
     party: Arc<Party>,
     version: Version,
@@ -63,10 +66,11 @@ pub(crate) struct Choice {
 pub(crate) fn choose(client: &Rc<Client>, backend: &BackendRef, wish: Wish<'_>) -> Result<Choice, NoChoice> {
     let worker = &client.worker;
     let cluster = worker.backends.cluster(backend).ok_or(NoChoice::Unknown)?;
-    let terms = worker.clusters.terms(&cluster, backend);
-    if !terms.form.refused.is_empty() {
+    let terms = worker.clusters.terms(&cluster, backend, &worker.pool);
+    if terms.refusal().is_some() {
         return Err(NoChoice::Refused);
     }
+    let server = server(&terms, backend, wish.request)?;
     let (address, destination) = (client.arrival.client, client.arrival.destination);
     let (hash, cookie) = match wish.request {
         Some(parts) => {
@@ -87,12 +91,18 @@ pub(crate) fn choose(client: &Rc<Client>, backend: &BackendRef, wish: Wish<'_>) 
         tried: wish.tried,
         remote_localities: wish.remote_localities,
     };
-    let picked = worker.with_random(|random| cluster.pick(now(), random, &context))?;
+    let picked = worker.with_random(|random| cluster.pick(now(), random, &context));
+    let picked = picked.map_err(|error| match NoChoice::from(error) {
+        NoChoice::NoEndpoints if cluster.is_unresolved() => NoChoice::Unresolved,
+        none => none,
+    })?;
     Ok(Choice {
         party: worker.clusters.party(picked.endpoint()),
         version: terms.version(wish.request.map(|parts| parts.version)),
         cluster,
         terms,
+        server,
+        is_http: wish.request.is_some(),
         picked,
         client: address,
         destination,
@@ -103,7 +113,25 @@ pub(crate) fn choose(client: &Rc<Client>, backend: &BackendRef, wish: Wish<'_>) 
     })
 }
 
+/// The name that the server of a cluster with TLS must have.
+fn server(
+    terms: &Terms,
+    backend: &BackendRef,
+    request: Option<&Parts>,
+) -> Result<Option<Arc<str>>, NoChoice> {
+    let Some(tls) = &terms.tls else { return Ok(None) };
+    let authority = request.and_then(|parts| authority(parts).parse::<http::uri::Authority>().ok());
+    let hostname = backend.resource.split_once('/').map_or(&*backend.resource, |(_, hostname)| hostname);
+    let server = tls.server(authority.as_ref().map(|authority| authority.host()), hostname);
+    server.map(|server| Some(server.into())).ok_or(NoChoice::Nameless)
+}
+
 impl Choice {
+    /// What a request to the endpoint says that it came by.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.terms.tls.is_some() { "https" } else { "http" }
+    }
+
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         self.picked.endpoint()
     }
@@ -134,6 +162,7 @@ impl Choice {
     pub(crate) async fn lease(&self, worker: &Rc<Worker>, fresh: bool) -> Result<Lease, LeaseError> {
         let key = Key {
             terms: self.terms.id,
+            server: self.server.clone(),
             address: self.address().clone(),
             version: self.version,
             // Who is introduced by name cannot share.
@@ -162,7 +191,10 @@ impl Choice {
             source: self.source.clone(),
             keepalive: self.terms.keepalive,
         };
-        Opening { target, client: self.client, destination: self.destination }
+        let alpn = self.terms.alpn(self.is_http, self.version);
+        let tls = self.terms.tls.clone().zip(self.server.clone());
+        let secure = tls.map(|(tls, server)| Secure { tls, server, alpn });
+        Opening { target, client: self.client, destination: self.destination, secure }
     }
 
     pub(crate) fn idle_time(&self) -> Option<Duration> {

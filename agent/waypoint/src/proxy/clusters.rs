@@ -10,10 +10,11 @@ use tracing::warn;
 use weir_proto::l7;
 
 use super::connect::Keepalive;
-use super::pool::{Limits, Version};
+use super::pool::{Limits, Pool, Version};
 use super::report::Party;
 use crate::balance::{Cluster, Endpoint};
 use crate::route::{BackendRef, duration, limit};
+use crate::upstream::{Alpn, Tls};
 
 /// Of one worker. What is gone is forgotten when there is twice as much as there was.
 #[derive(Default)]
@@ -32,10 +33,13 @@ pub(crate) struct Terms {
     pub(crate) form: Arc<l7::Cluster>,
     pub(crate) limits: Limits,
     pub(crate) keepalive: Option<Keepalive>,
+    /// The user's TLS.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Clusters {
-    pub(crate) fn terms(&self, cluster: &Arc<Cluster>, backend: &BackendRef) -> Rc<Terms> {
+    /// Connections on terms that do not hold any more are closed as soon as nobody uses them.
+    pub(crate) fn terms(&self, cluster: &Arc<Cluster>, backend: &BackendRef, pool: &Pool) -> Rc<Terms> {
         let form = cluster.form();
         let mut known = self.terms.borrow_mut();
         let before = known.get(&Arc::as_ptr(cluster)).map(|(_, terms)| terms.clone());
@@ -44,9 +48,13 @@ impl Clusters {
         {
             return terms.clone();
         }
-        let kept = before.filter(|before| before.suits(&form)).map(|before| before.id);
+        let tls = cluster.tls();
+        let kept = before.as_ref().filter(|before| before.suits(&form, tls.as_ref())).map(|before| before.id);
         let id = kept.unwrap_or_else(|| self.next.replace(self.next.get() + 1));
-        let terms = Rc::new(Terms::new(id, backend, form));
+        if let Some(before) = before.filter(|before| before.id != id) {
+            pool.retire(before.id);
+        }
+        let terms = Rc::new(Terms { tls, ..Terms::new(id, backend, form) });
         forget_gone(&mut known);
         known.insert(Arc::as_ptr(cluster), (Arc::downgrade(cluster), terms.clone()));
         terms
@@ -79,13 +87,35 @@ impl Terms {
         let name = format!("outbound|{}|{}|{hostname}", backend.port, backend.subset);
         let pool = form.connection_pool.unwrap_or_default();
         let keepalive = pool.tcp_keepalive.as_ref().map(keepalive);
-        Self { id, name: name.into(), limits: limits(&pool), keepalive, form }
+        Self { id, name: name.into(), limits: limits(&pool), keepalive, form, tls: None }
     }
 
     /// A connection by these terms is one by those.
-    fn suits(&self, form: &l7::Cluster) -> bool {
+    fn suits(&self, form: &l7::Cluster, tls: Option<&Arc<Tls>>) -> bool {
         let of = |form: &l7::Cluster| (form.connection_pool, form.tls.clone(), form.proxy_protocol);
-        of(&self.form) == of(form)
+        of(&self.form) == of(form) && self.tls.as_ref().map(Arc::as_ptr) == tls.map(Arc::as_ptr)
+    }
+
+    /// Why nothing may be sent, if nothing may.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        let wants_tls = matches!(
+            self.form.tls.as_ref().map(l7::UpstreamTls::mode),
+            Some(l7::TlsMode::Simple | l7::TlsMode::Mutual)
+        );
+        match (&*self.form.refused, wants_tls, &self.tls) {
+            ("", true, None) => Some("the TLS that it asks for cannot be made"),
+            ("", ..) => None,
+            (why, ..) => Some(why),
+        }
+    }
+
+    /// What is offered in TLS.
+    pub(crate) fn alpn(&self, is_http: bool, version: Version) -> Alpn {
+        match (is_http, version) {
+            (false, _) => Alpn::Unknown,
+            (true, Version::Http1) => Alpn::Http1,
+            (true, Version::Http2) => Alpn::Http2,
+        }
     }
 
     /// What is spoken to the endpoint, if the client speaks this.

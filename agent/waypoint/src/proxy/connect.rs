@@ -63,6 +63,14 @@ pub enum ConnectError {
     /// The HTTP/2 handshake failed.
     #[error("the endpoint does not speak HTTP/2 as it should: {0}")]
     Handshake(Rc<hyper::Error>),
+    /// The server is not who it should be, or does not want us, or speaks no TLS.
+    #[error("no TLS with {server}: {error}")]
+    Tls {
+        /// The name that it should have.
+        server: Arc<str>,
+        /// What rustls or the system said.
+        error: Rc<std::io::Error>,
+    },
     /// The endpoint went away before it was told who the client is.
     #[error("cannot say who the client is: {0}")]
     Introduction(Rc<std::io::Error>),
@@ -71,7 +79,8 @@ pub enum ConnectError {
     Unsupported(&'static str),
 }
 
-/// Connections as they are, without a tunnel and without TLS. An endpoint that wants one of them is refused.
+/// Connections as they are. An endpoint that wants the mesh's tunnel, or its TLS, is refused; the user's TLS is made by
+/// whoever asked for the connection.
 pub struct PlainConnector;
 
 impl Connector for PlainConnector {
@@ -84,8 +93,8 @@ async fn plain(target: Target) -> Result<Stream, ConnectError> {
     if target.endpoint.form().tunnel {
         return Err(ConnectError::Unsupported("it wants the mesh's tunnel, which is not here"));
     }
-    if target.cluster.tls.as_ref().is_some_and(|tls| tls.mode() != l7::TlsMode::Plaintext) {
-        return Err(ConnectError::Unsupported("it wants TLS, which is not here"));
+    if target.cluster.tls.as_ref().is_some_and(|tls| tls.mode() == l7::TlsMode::Mesh) {
+        return Err(ConnectError::Unsupported("it wants the mesh's TLS without a tunnel, which is not here"));
     }
     let address = target.endpoint.address();
     let io = |error| ConnectError::Io { address: address.clone(), error: Rc::new(error) };

@@ -36,6 +36,8 @@ pub(crate) struct Pool {
 pub(crate) struct Key {
     /// The number of the cluster's terms.
     pub(crate) terms: u64,
+    /// By which name the server has proved itself, in TLS.
+    pub(crate) server: Option<Arc<str>>,
     pub(crate) address: Address,
     pub(crate) version: Version,
     /// Whom the connection was made for, if it serves nobody else.
@@ -118,6 +120,15 @@ impl Pool {
         for host in self.hosts.borrow_mut().drain().map(|(_, host)| host) {
             host.close();
         }
+    }
+
+    /// The terms of this number hold no more: what is idle is closed, and what is in use when it is done.
+    pub(crate) fn retire(&self, terms: u64) {
+        let old: Vec<Rc<Host>> = {
+            let hosts = self.hosts.borrow();
+            hosts.iter().filter(|(key, _)| key.terms == terms).map(|(_, host)| host.clone()).collect()
+        };
+        old.iter().for_each(|host| host.close());
     }
 
     /// Connections that are open, of all endpoints.

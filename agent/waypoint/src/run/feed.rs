@@ -1,8 +1,8 @@
 //! What a waypoint asks its control plane for, and what it makes of the answers.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,64 +12,36 @@ use weir_model::Workload;
 use weir_proto::{l7, type_url};
 
 use super::Serving;
-use super::joint::Joint;
+use super::names::{Families, Names};
+use super::told::{Told, Wants};
 use crate::balance::{Cluster, Own};
-use crate::configuration::{Configuration, Picture};
+use crate::upstream::Authorities;
 
 /// Asks for a Gateway's resources and has them served.
-pub struct Feed {
-    gateway: String,
-    configuration: Configuration,
-    joint: Arc<Mutex<Joint>>,
-    serving: Arc<Serving>,
-    refused: BTreeSet<(&'static str, String)>,
-    /// Frontends of which the control plane says that there are none.
-    absent: BTreeSet<String>,
-    has_waypoint: bool,
-}
+pub struct Feed(Told);
 
 /// Tells a feed where its waypoint is.
-pub struct Place(Arc<Mutex<Joint>>);
+pub struct Place(Told);
 
 impl Feed {
     /// For a Gateway (namespace/name).
     pub fn new(gateway: &str, serving: Arc<Serving>) -> Self {
-        Self {
-            gateway: gateway.to_owned(),
-            configuration: Configuration::default(),
-            joint: Arc::new(Mutex::new(Joint::new(serving.clone()))),
-            serving,
-            refused: BTreeSet::new(),
-            absent: BTreeSet::new(),
-            has_waypoint: false,
-        }
+        Self::trusting(gateway, serving, Authorities::default())
+    }
+
+    /// The same, where not the system but these authorities sign servers' certificates of which nothing else is said.
+    pub fn trusting(gateway: &str, serving: Arc<Serving>, authorities: Authorities) -> Self {
+        Self(Told::new(gateway, serving, authorities))
     }
 
     /// To be told where the waypoint is.
     pub fn place(&self) -> Place {
-        Place(self.joint.clone())
+        Place(self.0.clone())
     }
 
-    /// What has to come until everything is served.
-    fn missing(&self, picture: &Picture) -> Vec<String> {
-        if !self.has_waypoint {
-            return vec![format!("waypoint {}", self.gateway)];
-        }
-        let is_refused = |url, name: &str| self.refused.contains(&(url, name.to_owned()));
-        let missing = |name: &String| {
-            if picture.services.contains_key(name.as_str()) || self.absent.contains(name) {
-                return None;
-            }
-            match picture.waiting.get(name.as_str()) {
-                Some(backend) => {
-                    let gave_up = [type_url::BACKEND, type_url::ENDPOINTS];
-                    let is_over = gave_up.into_iter().any(|url| is_refused(url, backend));
-                    (!is_over).then(|| format!("backend {backend} of {name}"))
-                }
-                None => (!is_refused(type_url::FRONTEND, name)).then(|| format!("frontend {name}")),
-            }
-        };
-        self.configuration.wanted().frontends.iter().filter_map(missing).collect()
+    /// What the names of endpoints lead to.
+    pub fn names(&self) -> Names {
+        Names::new(self.0.clone())
     }
 }
 
@@ -78,54 +50,46 @@ impl Asker for Feed {
         if type_url == type_url::BACKEND {
             check(body)?;
         }
-        self.configuration.put(type_url, name, body)?;
-        self.absent.remove(name);
-        self.has_waypoint |= type_url == type_url::WAYPOINT;
-        Ok(())
+        self.0.with(|told| told.put(type_url, name, body))
     }
 
     fn remove(&mut self, type_url: &'static str, name: &str) {
-        self.configuration.remove(type_url, name);
-        match type_url {
-            type_url::FRONTEND => drop(self.absent.insert(name.to_owned())),
-            type_url::WAYPOINT => self.has_waypoint = false,
-            _ => {}
-        }
+        self.0.with(|told| told.remove(type_url, name));
     }
 
     fn settle(&mut self) -> Vec<(&'static str, BTreeSet<String>)> {
-        let picture = self.configuration.settle();
-        let missing = self.missing(&picture);
-        lock(&self.joint).apply(picture);
-        if missing.is_empty() {
-            // A service that is bound later is no reason to take the waypoint away from all others.
-            self.serving.complete.store(true, Ordering::Release);
-        }
-        self.serving.pending.store(Arc::new(missing));
-        let wanted = self.configuration.wanted();
-        self.absent.retain(|name| wanted.frontends.contains(name));
+        let Wants { gateway, wanted } = self.0.with(|told| told.settle());
         vec![
-            (type_url::WAYPOINT, BTreeSet::from([self.gateway.clone()])),
+            (type_url::WAYPOINT, BTreeSet::from([gateway])),
             (type_url::FRONTEND, wanted.frontends),
             (type_url::BACKEND, wanted.backends.clone()),
             (type_url::ENDPOINTS, wanted.backends),
+            (type_url::SECRET, wanted.secrets),
         ]
     }
 
     fn refused(&mut self, refused: &mut dyn Iterator<Item = (&'static str, &str, &str)>) {
-        self.refused = refused.map(|(url, name, _)| (url, name.to_owned())).collect();
+        let refused = refused.map(|(url, name, _)| (url, name.to_owned())).collect();
+        self.0.with(|told| told.refused(refused));
     }
 }
 
 impl Place {
     /// It is this workload's.
-    pub fn is(&self, own: &Workload) {
-        let at = &own.locality;
+    pub fn is(&self, workload: &Workload) {
+        let at = &workload.locality;
         let parts = [&at.region, &at.zone, &at.subzone];
         let known = parts.iter().take_while(|part| !part.is_empty());
         let locality = known.map(|part| part.to_string()).collect::<Vec<_>>().join("/");
-        let (cluster, node) = (own.cluster_id.to_string(), own.node.to_string());
-        lock(&self.0).locate(Own { locality, cluster, node, ..Own::default() });
+        let (cluster, node) = (workload.cluster_id.to_string(), workload.node.to_string());
+        let own = Own { locality, cluster, node, ..Own::default() };
+        let families = Families {
+            v4: !workload.addresses.iter().all(IpAddr::is_ipv6),
+            v6: !workload.addresses.iter().all(IpAddr::is_ipv4),
+        };
+        // Of one without addresses nothing is known.
+        let families = if workload.addresses.is_empty() { Families::default() } else { families };
+        self.0.with(|told| told.locate(own, families));
     }
 }
 
@@ -137,9 +101,4 @@ fn check(body: &[u8]) -> Result<(), String> {
             .map_err(|rejection| format!("clusters[{place}].{rejection}"))?;
     }
     Ok(())
-}
-
-/// What a panic left is whole: each change of the joint is one store.
-fn lock(joint: &Mutex<Joint>) -> MutexGuard<'_, Joint> {
-    joint.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,16 +14,18 @@ use crate::balance::{Cluster, Own};
 use crate::configuration::{Destination, Picture, Served};
 use crate::proxy::{Service, ServiceName, Settings};
 use crate::route::BackendRef;
+use crate::upstream::{Authorities, Tls};
 
 /// Makes what serves.
 pub(super) struct Joint {
     serving: Arc<Serving>,
     own: Own,
+    authorities: Authorities,
 }
 
 impl Joint {
-    pub(super) fn new(serving: Arc<Serving>) -> Self {
-        Self { serving, own: Own::default() }
+    pub(super) fn new(serving: Arc<Serving>, authorities: Authorities) -> Self {
+        Self { serving, own: Own::default(), authorities }
     }
 
     /// Where the waypoint is.
@@ -76,6 +78,17 @@ impl Joint {
         clusters
     }
 
+    /// The user's TLS, if there is to be some and it can be made.
+    fn tls(&self, form: &l7::Cluster, destination: &Destination) -> Option<Arc<Tls>> {
+        let wanted = form.tls.as_ref().filter(|_| has_tls(form) && form.refused.is_empty())?;
+        let credential = destination.credentials.get(&*wanted.secret);
+        let made = Tls::compile(wanted, credential.map(|credential| &**credential), &self.authorities);
+        let (backend, port) = (&destination.backend.hostname, form.port);
+        made.map(Arc::new)
+            .inspect_err(|why| tracing::error!(%backend, port, %why, "nothing is sent: there is no TLS"))
+            .ok()
+    }
+
     /// `None`: it was not understood, and requests to it fail as to one that is not known.
     fn cluster(
         &self,
@@ -84,14 +97,22 @@ impl Joint {
         destination: &Destination,
     ) -> Option<Arc<Cluster>> {
         let now = Instant::now();
-        let made = match old {
-            Some(old) if *old.form() == *form => Ok(old.clone()),
-            Some(old) => old.reconfigure(form, &self.own, now).map(|()| old.clone()),
-            None => Cluster::new(form, &self.own, now).map(Arc::new),
-        };
         let backend = &destination.backend.hostname;
+        let tls = self.tls(form, destination);
+        let made = match old {
+            Some(old) if *old.form() == *form && !has_tls(form) => Ok(old.clone()),
+            Some(old) => {
+                old.set_tls(tls);
+                old.reconfigure(form, &self.own, now).map(|()| old.clone())
+            }
+            None => Cluster::new(form, &self.own, now).map(|new| {
+                new.set_tls(tls);
+                Arc::new(new)
+            }),
+        };
         match made {
             Ok(cluster) => {
+                cluster.set_unresolved(!destination.unresolved.is_empty());
                 for rejection in cluster.update(&destination.endpoints.endpoints, now) {
                     tracing::error!(%backend, %rejection, "an endpoint is left out");
                 }
@@ -103,6 +124,11 @@ impl Joint {
             }
         }
     }
+}
+
+/// Whether a cluster's connections depend on more than its form.
+fn has_tls(form: &l7::Cluster) -> bool {
+    matches!(form.tls.as_ref().map(l7::UpstreamTls::mode), Some(l7::TlsMode::Simple | l7::TlsMode::Mutual))
 }
 
 /// The service with what holds now. Each part was looked at when it came; should the whole not be understood all the same,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 use weir_discovery::Store;
 use weir_model::{Identity, Workload};
-use weir_proto::l7;
 use weir_tunnel::core::trace::TraceParent;
 use weir_tunnel::gateway::{self, Gateway};
 
@@ -42,12 +41,6 @@ impl Connector for Reach {
 impl Reach {
     fn tunnel(&self, target: &Target) -> Result<gateway::Target, ConnectError> {
         let form = target.endpoint.form();
-        let tls = target.cluster.tls.as_ref().map(l7::UpstreamTls::mode);
-        if !matches!(tls, None | Some(l7::TlsMode::Plaintext | l7::TlsMode::Mesh)) {
-            return Err(ConnectError::Unsupported(
-                "it wants TLS of its own in the tunnel, which is not here",
-            ));
-        }
         let Address::Socket(addr) = *target.endpoint.address() else {
             return Err(ConnectError::Unsupported("it has only a name, and tunnels go to addresses"));
         };

@@ -111,6 +111,10 @@ pub(crate) struct Settings {
     /// text or json. [default: text]
     #[arg(long, env = "WEIR_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Servers to ask for the addresses of endpoints that are names, as comma-separated list. [default: those of the
+    /// system's resolv.conf]
+    #[arg(long, env = "WEIR_DNS_SERVERS", value_name = "IP[:PORT],...")]
+    pub(crate) dns_servers: Option<String>,
     /// How long open connections may go on after SIGTERM. [default: 30s]
     #[arg(long, env = "WEIR_DRAIN", value_name = "DURATION")]
     pub(crate) drain: Option<String>,

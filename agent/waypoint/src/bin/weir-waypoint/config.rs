@@ -1,7 +1,7 @@
 //! The one door of configuration: flags, then environment, then one YAML file. Everything that is wrong is reported
 //! together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) access_log: Option<Form>,
     pub(crate) log: Log,
+    /// None: the system's.
+    pub(crate) dns_servers: Vec<SocketAddr>,
     pub(crate) drain: Duration,
 }
 
@@ -85,11 +87,25 @@ impl Config {
             filter: s.log.unwrap_or_else(|| "info".into()),
             json: reader.choice("log-format", s.log_format, &["text", "json"]) == 1,
         };
+        let dns_servers = dns_servers(&mut reader, s.dns_servers);
         let drain = reader.duration("drain", s.drain, Duration::from_secs(30));
         let crl = s.crl.map(PathBuf::from);
         reader.finish(HELP)?;
         let (Some(channel), Some(ca)) = (channel, ca) else { unreachable!("a problem was noted") };
-        Ok(Self { gateway, node, channel, ca, lifetime, crl, workers, listen, access_log, log, drain })
+        Ok(Self {
+            gateway,
+            node,
+            channel,
+            ca,
+            lifetime,
+            crl,
+            workers,
+            listen,
+            access_log,
+            log,
+            dns_servers,
+            drain,
+        })
     }
 }
 
@@ -132,6 +148,7 @@ impl Settings {
             access_log: self.access_log.or(other.access_log),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
+            dns_servers: self.dns_servers.or(other.dns_servers),
             drain: self.drain.or(other.drain),
         }
     }
@@ -156,6 +173,20 @@ fn workers(reader: &mut Reader, value: Option<String>) -> usize {
     }
 }
 
+fn dns_servers(reader: &mut Reader, value: Option<String>) -> Vec<SocketAddr> {
+    let listed = value.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let servers = listed.filter(|text| !text.is_empty()).map(|text| {
+        let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+        let server = bare.or_else(|_| text.parse());
+        server.map_err(|_| format!("dns-servers: {text:?} is neither an IP address nor one with a port"))
+    });
+    match servers.collect::<Result<_, _>>() {
+        Ok(servers) => servers,
+        Err(problem) => reader.wrong(problem),
+    }
+}
+
+const DNS_PORT: u16 = 53;
 const MAX_WORKERS: usize = 64;
 const HELP: &str = "weir-waypoint run --help";
 
@@ -188,10 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn servers_of_names_have_a_port() {
+        let config = build(&[&REQUIRED[..], &[("dnsServers", "192.0.2.1, [::1]:5353,2001:db8::1")]].concat());
+        let servers: Vec<_> = config.unwrap().dns_servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["192.0.2.1:53", "[::1]:5353", "[2001:db8::1]:53"]);
+    }
+
+    #[test]
     fn all_problems_are_said_at_once() {
-        let text = build(&[("workers", "0"), ("gateway", "wp"), ("accessLog", "loud")]).unwrap_err();
+        let text =
+            build(&[("workers", "0"), ("gateway", "wp"), ("accessLog", "loud"), ("dnsServers", "dns")])
+                .unwrap_err();
         let expected = ["xds-address: not set", "pod-name", "pod-namespace", "workers", "gateway: \"wp\""];
-        for part in expected.into_iter().chain(["access-log: \"loud\""]) {
+        for part in expected.into_iter().chain(["access-log: \"loud\"", "dns-servers: \"dns\""]) {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }

@@ -10,7 +10,7 @@ use weir_discovery::{Store, Update, on_demand, xds};
 use weir_identity::Certificates;
 use weir_process::{LogLevel, MetricsPage, Signals, listen};
 use weir_waypoint::configuration::TYPES;
-use weir_waypoint::run::{Feed, HostNetwork, Parts, Serving, Waypoint, keep_certificate};
+use weir_waypoint::run::{Dns, Feed, HostNetwork, NamesMetrics, Parts, Serving, Waypoint, keep_certificate};
 use weir_waypoint::{proxy, run::Place};
 
 use crate::config::Config;
@@ -90,6 +90,9 @@ fn bring_up(
     let waypoint = Waypoint::start(parts, &listener, config.workers, &mut registry);
     let waypoint = waypoint.context("cannot start the worker threads")?;
     let feed = Feed::new(&config.gateway, serving.clone());
+    let dns =
+        Dns::new(&config.dns_servers).context("cannot ask for names; --dns-servers says whom to ask")?;
+    tokio::spawn(feed.names().keep(Arc::new(dns), NamesMetrics::register(&mut registry)));
     let running = Arc::new(Running {
         gateway: config.gateway.clone(),
         uid,

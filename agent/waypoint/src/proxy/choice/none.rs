@@ -10,7 +10,11 @@ pub(crate) enum NoChoice {
     Unknown,
     /// The controller says that nothing may be sent.
     Refused,
+    /// Nobody knows which name the server should prove to have.
+    Nameless,
     NoEndpoints,
+    /// The names of all endpoints lead nowhere.
+    Unresolved,
     Overflow,
 }
 
@@ -28,8 +32,9 @@ impl From<PickError> for NoChoice {
 impl NoChoice {
     pub(crate) fn flags(self) -> Flags {
         match self {
-            Self::Unknown | Self::Refused => Flags::NO_CLUSTER,
+            Self::Unknown | Self::Refused | Self::Nameless => Flags::NO_CLUSTER,
             Self::NoEndpoints => Flags::NO_HEALTHY_UPSTREAM,
+            Self::Unresolved => Flags::NO_HEALTHY_UPSTREAM | Flags::DNS_FAILURE,
             Self::Overflow => Flags::UPSTREAM_OVERFLOW,
         }
     }
@@ -38,7 +43,9 @@ impl NoChoice {
         match self {
             Self::Unknown => "cluster_not_found",
             Self::Refused => "cluster_refused",
+            Self::Nameless => "no_server_name_for_tls",
             Self::NoEndpoints => "no_healthy_upstream",
+            Self::Unresolved => "dns_resolution_failure",
             Self::Overflow => "upstream_reset_before_response_started{overflow}",
         }
     }
@@ -47,7 +54,11 @@ impl NoChoice {
         match self {
             Self::Unknown => "",
             Self::Refused => "the configuration of the service does not let anything be sent to it",
+            Self::Nameless => {
+                "nothing says which name the server must prove to have: neither sni nor the request"
+            }
             Self::NoEndpoints => "no healthy upstream",
+            Self::Unresolved => "no healthy upstream: names of endpoints lead nowhere",
             Self::Overflow => {
                 "upstream connect error or disconnect/reset before headers. reset reason: overflow"
             }

@@ -99,7 +99,7 @@ async fn send(
             }
         })?;
         let began = Instant::now();
-        match lease.send(outgoing.request(choice.version())).await {
+        match lease.send(outgoing.request(choice)).await {
             Ok(response) => return Ok((response, lease, began.elapsed())),
             Err(unsent) => {
                 let failure = failure::of(&unsent.error);
@@ -124,12 +124,13 @@ impl Outgoing<'_> {
         whole && (untouched || (safe && failure.kind == Kind::Closed))
     }
 
-    fn request(&self, version: Version) -> Request<RequestBody> {
+    fn request(&self, choice: &Choice) -> Request<RequestBody> {
+        let version = choice.version();
         let body = match self.upload {
             Some(upload) => RequestBody::Try(upload.read()),
             None => RequestBody::Empty,
         };
-        let mut request = request(self.parts, version, body);
+        let mut request = request(self.parts, version, choice.scheme(), body);
         if let Some(upgrade) = self.upgrade {
             upgrade.ask(request.headers_mut());
         }
@@ -138,7 +139,12 @@ impl Outgoing<'_> {
 }
 
 /// The head in the form of a version, and a body.
-pub(super) fn request(parts: &Parts, version: Version, body: RequestBody) -> Request<RequestBody> {
+pub(super) fn request(
+    parts: &Parts,
+    version: Version,
+    scheme: &str,
+    body: RequestBody,
+) -> Request<RequestBody> {
     let mut request = Request::new(body);
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.uri.clone();
@@ -147,7 +153,7 @@ pub(super) fn request(parts: &Parts, version: Version, body: RequestBody) -> Req
         *request.version_mut() = http::Version::HTTP_2;
         if let Some(host) = request.headers_mut().remove(header::HOST)
             && parts.method != Method::CONNECT
-            && let Some(uri) = absolute(&parts.uri, host.as_bytes())
+            && let Some(uri) = absolute(&parts.uri, scheme, host.as_bytes())
         {
             *request.uri_mut() = uri;
         }
@@ -156,9 +162,9 @@ pub(super) fn request(parts: &Parts, version: Version, body: RequestBody) -> Req
 }
 
 /// HTTP/2 says the authority in its target.
-fn absolute(uri: &Uri, host: &[u8]) -> Option<Uri> {
+fn absolute(uri: &Uri, scheme: &str, host: &[u8]) -> Option<Uri> {
     let path = uri.path_and_query()?.clone();
-    Uri::builder().scheme("http").authority(host).path_and_query(path).build().ok()
+    Uri::builder().scheme(scheme).authority(host).path_and_query(path).build().ok()
 }
 
 /// Waits within the limits of a try.

@@ -28,7 +28,7 @@ pub(super) fn mirror(client: &Rc<Client>, mirror: &Mirror, parts: &Parts, upload
         Err(none) => return debug!(backend = %mirror.backend.resource, ?none, "nobody to mirror to"),
     };
     let body = upload.map_or(RequestBody::Empty, |upload| RequestBody::Mirror(upload.echo()));
-    let request = request(parts, choice.version(), body);
+    let request = request(parts, choice.version(), choice.scheme(), body);
     let place = Place::take(worker.clone());
     let work = async move {
         let mut lease = match choice.lease(&worker, false).await {

@@ -23,6 +23,8 @@ pub(super) struct Host {
     /// A handshake that several requests wait for.
     coming: RefCell<Option<Coming>>,
     open: Cell<usize>,
+    /// Connections are not kept any more.
+    closed: Cell<bool>,
     freed: Notify,
 }
 
@@ -37,6 +39,7 @@ impl Host {
             http2: RefCell::default(),
             coming: RefCell::default(),
             open: Cell::default(),
+            closed: Cell::default(),
             freed: Notify::new(),
         }
     }
@@ -49,7 +52,9 @@ impl Host {
         self.open.get() == 0 && self.coming.borrow().is_none()
     }
 
+    /// Nothing is kept from now on: what is in use ends when it is done.
     pub(super) fn close(&self) {
+        self.closed.set(true);
         self.idle.borrow_mut().clear();
         self.http2.borrow_mut().clear();
     }
@@ -57,7 +62,9 @@ impl Host {
     /// A connection is back, if it can be used again.
     pub(super) fn put_back(&self, connection: Http1) {
         connection.usage.rest();
-        self.idle.borrow_mut().push(connection);
+        if !self.closed.get() {
+            self.idle.borrow_mut().push(connection);
+        }
         self.free();
     }
 

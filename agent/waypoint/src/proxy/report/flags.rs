@@ -41,6 +41,7 @@ flags! {
     DURATION_TIMEOUT "DT" "The connection was open for as long as it may be.",
     UPSTREAM_PROTOCOL_ERROR "UPE" "The backend's HTTP is wrong.",
     NO_CLUSTER "NC" "The backend that the route names is not known.",
+    DNS_FAILURE "DF" "The names of endpoints lead nowhere.",
 }
 
 impl Flags {
