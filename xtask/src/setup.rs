@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 mod apt;
+mod helm;
 mod linker;
 mod programs;
 mod toolchain;
@@ -27,14 +28,19 @@ pub(crate) enum Part {
     Ebpf,
     /// cargo-nextest.
     Nextest,
+    /// Helm, which renders the chart beside us.
+    Helm,
     /// nginx, redis and the other real programs that run in pods.
     Programs,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &SetupArgs) -> Result<()> {
-    let parts: &[Part] =
-        if args.build_only { &[Part::Ebpf] } else { &[Part::Ebpf, Part::Nextest, Part::Programs] };
+    let parts: &[Part] = if args.build_only {
+        &[Part::Ebpf]
+    } else {
+        &[Part::Ebpf, Part::Nextest, Part::Helm, Part::Programs]
+    };
     ensure(parts)?;
     eprintln!("setup: complete");
     Ok(())
@@ -49,6 +55,7 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
                 linker::ensure(way)?;
             }
             Part::Nextest => programs::ensure_nextest()?,
+            Part::Helm => helm::ensure()?,
             Part::Programs => programs::ensure()?,
         }
     }

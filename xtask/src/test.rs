@@ -69,7 +69,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
         preflight::check("test")?;
     }
     let programs = suites.contains(&Suite::Netns).then_some(Part::Programs);
-    setup::ensure(&[&[Part::Ebpf, Part::Nextest], programs.as_slice()].concat())?;
+    let helm = suites.contains(&Suite::Unit).then_some(Part::Helm);
+    setup::ensure(&[&[Part::Ebpf, Part::Nextest], helm.as_slice(), programs.as_slice()].concat())?;
     if suites.contains(&Suite::Netns) || suites.contains(&Suite::Cluster) {
         build_programs()?;
     }

@@ -79,6 +79,22 @@ pub(super) const EDGES: &[(&str, &[&str])] = &[
             "weir-cni",
         ],
     ),
+    // Reads configuration and dumps with the words and the judgement of those who will: the controller's parts up to the index, an
+    // agent's model and a waypoint's. Nothing of it meets a kernel.
+    (
+        "weir-cli",
+        &[
+            "weir-resources",
+            "weir-routing",
+            "weir-index",
+            "weir-sources",
+            "weir-discovery",
+            "weir-model",
+            "weir-proto",
+            "weir-waypoint",
+            "weir-harness",
+        ],
+    ),
     // Tests and tools. The harness runs the agent as a process, as users do; it links none of its crates, so
     // that xtask, which links the harness, can be built before the eBPF toolchain is there.
     ("weir-harness", &[]),
@@ -109,7 +125,12 @@ pub(super) const GUARDED: &[Guard] = &[
     },
     Guard { name: "aya-log-ebpf", users: &["weir-ebpf-programs"], reason: "it is for kernel space" },
     Guard { name: "netlink-packet-route", users: &["weir-datapath"], reason: KERNEL },
-    Guard { name: "kube", users: &["weir-sources"], reason: "one crate meets the Kubernetes API" },
+    Guard {
+        name: "kube",
+        // The command writes any kind, and forwards ports; a controller's client does neither.
+        users: &["weir-sources", "weir-cli"],
+        reason: "one crate of the controller meets the Kubernetes API",
+    },
     Guard {
         name: "k8s-openapi",
         users: &["weir-sources"],

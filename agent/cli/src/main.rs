@@ -1,0 +1,4 @@
+//! The command `weir`.
+#![forbid(unsafe_code)]
+
+fn main() {}
