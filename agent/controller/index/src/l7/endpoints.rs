@@ -67,7 +67,7 @@ fn endpoint(scene: Scene<'_>, at: &At, workload: proto::Workload) -> Option<l7::
         canonical_revision: workload.canonical_revision,
         cluster: workload.cluster_id,
         node: workload.node,
-        labels: Default::default(),
+        ..Default::default()
     })
 }
 

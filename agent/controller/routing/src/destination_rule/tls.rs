@@ -70,6 +70,7 @@ fn form(
         ca_certificates: material.ca_certificates,
         insecure_skip_verify: given.insecure_skip_verify,
         crl: material.crl,
+        ..Default::default()
     })
 }
 
