@@ -3,9 +3,8 @@
 //! A [`Worker`] belongs to one thread; what it holds is never shared with another. hyper speaks HTTP on both sides; the
 //! bytes of HTTP/1 are held against a strict reading before hyper sees them.
 //!
-//! What it does not do, and says so: responses of status 1xx other than 100 and 101 are not passed on (hyper's server cannot
-//! send them); extended CONNECT (RFC 8441: WebSocket over HTTP/2) is not offered, and a stream that asks for it is reset;
-//! upgrades to a backend that is forced to HTTP/2 are answered with 501.
+//! What passes, what is refused and with which status is in `docs/protocols.md`. What hyper cannot do and we leave: interim
+//! responses (1xx) from an HTTP/2 backend or to an HTTP/2 client.
 
 mod arrival;
 mod choice;

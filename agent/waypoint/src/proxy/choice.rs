@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
 use super::clusters::Terms;
@@ -152,10 +152,13 @@ impl Choice {
         self.version
     }
 
-    /// Whether the request may change its protocol: HTTP/2 carries CONNECT, and nothing else. What would go by HTTP/2 only
-    /// because the client does can go by HTTP/1.
-    pub(crate) fn carry_upgrade(&self, method: &Method) -> bool {
-        self.version == Version::Http1 || *method == Method::CONNECT
+    /// HTTP/2 does not carry the request: what would go by it only because the client does can go by HTTP/1.
+    pub(crate) fn turn_to_http1(&mut self) -> bool {
+        let may = self.terms.version(None) == Version::Http1;
+        if may {
+            self.version = Version::Http1;
+        }
+        may
     }
 
     /// A connection for the request; a new one if `fresh`.

@@ -11,6 +11,7 @@ mod failure;
 mod forward;
 mod hops;
 mod ids;
+mod interim;
 mod messages;
 mod mirror;
 mod relay;
@@ -18,6 +19,7 @@ mod respond;
 mod serve;
 mod upgrade;
 mod upload;
+mod websocket;
 
 pub(crate) use body::RequestBody;
 use exchange::exchange;

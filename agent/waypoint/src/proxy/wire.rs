@@ -2,6 +2,7 @@
 //! in two ways. All of it is pure, but for [`gate`] and [`peek`], which are thin coats around a socket.
 
 mod detect;
+mod early;
 mod farewell;
 mod framing;
 mod gate;
@@ -10,6 +11,7 @@ mod io;
 mod peek;
 
 pub(crate) use detect::{Guess, guess};
+pub(crate) use early::Turn;
 pub(crate) use gate::{Gate, Watch};
 pub(crate) use hello::{Hello, server_name};
 pub use io::{Io, Stream};

@@ -8,8 +8,10 @@
 mod world;
 
 mod backends;
+mod extended;
 mod http1;
 mod http2;
+mod interim;
 mod routes;
 mod smuggling;
 mod tcp;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::body::RequestBody;
 use super::ended::{Ended, Late};
 use super::failure::{self, Failure, Kind};
+use super::interim;
 use super::relay::Ends;
 use super::upgrade::Upgrade;
 use super::upload::Upload;
@@ -52,10 +53,7 @@ pub(super) async fn attempt(
     let mut choice = choose(client, backend, outgoing.wish).map_err(Ended::NoChoice)?;
     account.chose(&choice);
     *last = Some(choice.endpoint().clone());
-    if outgoing.upgrade.is_some() && !choice.carry_upgrade(&outgoing.parts.method) {
-        return Err(Ended::NoUpgrade);
-    }
-    let sending = send(client, &choice, outgoing);
+    let sending = send(client, &mut choice, outgoing);
     let result = within(outgoing.ends, account, sending).await;
     let ended = match result {
         Ok(Ok((response, lease, took))) => {
@@ -85,7 +83,7 @@ pub(super) async fn attempt(
 /// pool's affair, and no try of the route's.
 async fn send(
     client: &Rc<Client>,
-    choice: &Choice,
+    choice: &mut Choice,
     outgoing: Outgoing<'_>,
 ) -> Result<(Response<Incoming>, Lease, Duration), Ended> {
     let mut spoiled = false;
@@ -98,8 +96,26 @@ async fn send(
                 Ended::NotConnected { late, reason: error.to_string() }
             }
         })?;
+        if choice.version() == Version::Http2 && !outgoing.fits_http2(&lease).await {
+            if !choice.turn_to_http1() {
+                return Err(Ended::NoUpgrade);
+            }
+            continue;
+        }
         let began = Instant::now();
-        match lease.send(outgoing.request(choice)).await {
+        let mut request = outgoing.request(choice);
+        let turn = match choice.version() {
+            Version::Http1 => interim::turn(client, outgoing.parts.version),
+            Version::Http2 => None,
+        };
+        if let Some(turn) = &turn {
+            interim::listen(&mut request, turn);
+        }
+        let sent = {
+            let mut sending = std::pin::pin!(lease.send(request));
+            interim::after(sending.as_mut(), turn.as_ref()).await
+        };
+        match sent {
             Ok(response) => return Ok((response, lease, began.elapsed())),
             Err(unsent) => {
                 let failure = failure::of(&unsent.error);
@@ -124,6 +140,16 @@ impl Outgoing<'_> {
         whole && (untouched || (safe && failure.kind == Kind::Closed))
     }
 
+    /// Whether this connection can carry it, if it is one of HTTP/2.
+    async fn fits_http2(&self, lease: &Lease) -> bool {
+        match self.upgrade {
+            Some(upgrade) if upgrade.needs_extended_connect() => {
+                self.upload.is_none() && lease.takes_extended_connect().await
+            }
+            _ => true,
+        }
+    }
+
     fn request(&self, choice: &Choice) -> Request<RequestBody> {
         let version = choice.version();
         let body = match self.upload {
@@ -132,7 +158,7 @@ impl Outgoing<'_> {
         };
         let mut request = request(self.parts, version, choice.scheme(), body);
         if let Some(upgrade) = self.upgrade {
-            upgrade.ask(request.headers_mut());
+            upgrade.ask(&mut request, version, self.wish.random);
         }
         request
     }

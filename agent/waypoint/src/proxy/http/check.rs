@@ -6,6 +6,7 @@
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
+use hyper::ext::Protocol;
 
 /// Why a head is refused: with which status, and Envoy's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +89,8 @@ fn expectation(parts: &mut Parts) -> Result<(), Refused> {
 
 fn target(parts: &mut Parts) -> Result<(), Refused> {
     if parts.method == Method::CONNECT {
-        // With `:protocol`, it would be more than a tunnel (RFC 8441); we have not said that we do that.
-        let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
+        // What is left of those is none that could be carried.
+        let extended = parts.extensions.get::<Protocol>().is_some();
         return if extended { Err(bad("http2.extended_connect")) } else { Ok(()) };
     }
     if parts.uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
@@ -121,6 +122,21 @@ pub(crate) fn wanted_upgrade(parts: &Parts) -> Option<HeaderValue> {
         token.len() >= 2 && token[..2].eq_ignore_ascii_case(b"h2")
     });
     (asked && !http2).then(|| value.clone())
+}
+
+/// The protocol of an extended CONNECT (RFC 8441 4).
+pub(crate) fn extended_connect(parts: &mut Parts) -> Option<HeaderValue> {
+    if parts.method != Method::CONNECT || parts.version != Version::HTTP_2 {
+        return None;
+    }
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let protocol = parts.extensions.get::<Protocol>()?.as_ref();
+    if protocol.is_empty() || !protocol.iter().all(token) {
+        return None;
+    }
+    let protocol = HeaderValue::from_bytes(protocol).ok();
+    parts.extensions.remove::<Protocol>();
+    protocol
 }
 
 fn bad(details: &'static str) -> Refused {

@@ -90,7 +90,7 @@ impl Ended {
                 StatusCode::NOT_IMPLEMENTED,
                 Flags::NONE,
                 "upgrade_failed",
-                "the backend speaks HTTP/2, which carries no upgrade",
+                "the backend speaks HTTP/2 and has not said that it takes upgrades (RFC 8441)",
             ),
         }
     }

@@ -30,17 +30,19 @@ pub(crate) async fn exchange(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let (mut parts, body) = request.into_parts();
-    let account = Account::open(&client.ledger, &parts, grpc::is_grpc(&parts.headers));
-    let settings = client.settings();
-    let exchange = Exchange { busy: client.begin(), client, settings, account, grant: None };
     let tunnel = parts.method == Method::CONNECT && parts.version < Version::HTTP_2;
     let upgrade = Upgrade::take(&mut parts);
+    let account = Account::open(&client.ledger, &parts, grpc::is_grpc(&parts.headers));
+    let settings = client.settings();
+    let mut exchange =
+        Exchange { busy: client.begin(), client, settings, account, grant: None, no_success: false };
+    exchange.no_success = upgrade.as_ref().is_some_and(Upgrade::takes_success_for_consent);
     let mut answer = exchange.answer(parts, body, upgrade.clone()).await;
     if tunnel && !answer.status().is_success() {
         // What follows may be meant for the other end of the tunnel, and the gate does not look at it.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Some(upgrade) = upgrade.filter(|upgrade| !upgrade.is_granted(answer.status())) {
+    if let Some(upgrade) = upgrade.filter(|upgrade| !upgrade.was_granted()) {
         upgrade.refused();
     }
     Ok(answer)
@@ -54,6 +56,8 @@ pub(super) struct Exchange {
     pub(super) busy: Busy,
     /// What a browser's page of another origin may see of the response.
     pub(super) grant: Option<CorsGrant>,
+    /// Only a backend's consent to an upgrade may look like a success.
+    no_success: bool,
 }
 
 /// An answer of our own.
@@ -193,6 +197,10 @@ impl Exchange {
 
     fn send(mut self, answer: Response<Bytes>) -> Response<ResponseBody> {
         let (mut head, body) = answer.into_parts();
+        if self.no_success && head.status.is_success() {
+            head.status = StatusCode::NOT_IMPLEMENTED;
+            self.account.details = "upgrade_failed";
+        }
         if let Some(grant) = self.grant.take() {
             grant.change_response(&mut head.headers);
         }

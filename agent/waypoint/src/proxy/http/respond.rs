@@ -1,6 +1,6 @@
 //! A backend's response goes back to the client.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::attempt::Replied;
@@ -22,8 +22,10 @@ impl Exchange {
         request: &HeaderMap,
     ) -> Response<ResponseBody> {
         let Replied { mut response, lease, mut choice, ends } = replied;
-        let granted = upgrade.filter(|upgrade| upgrade.is_granted(response.status()));
-        if !is_sound(&response, granted.is_some()) {
+        let misread = upgrade.as_ref().is_some_and(Upgrade::takes_success_for_consent);
+        let granted = upgrade.filter(|upgrade| upgrade.is_granted(response.version(), response.status()));
+        let misread = misread && granted.is_none() && response.status().is_success();
+        if misread || !is_sound(&response, granted.is_some()) {
             choice.failed();
             return self.local(request, UNSOUND);
         }
@@ -54,10 +56,7 @@ impl Exchange {
             };
             return Response::from_parts(head, ResponseBody::Relay(Box::new(relay)));
         };
-        if let Some(protocol) = protocol.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS) {
-            head.headers.insert(header::UPGRADE, protocol);
-            head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        }
+        upgrade.grant(&mut head, protocol);
         self.account.answered(&head);
         if let Some(watch) = self.client.watch.get() {
             watch.let_pass();

@@ -55,7 +55,8 @@ pub(crate) async fn serve_http2(client: Rc<Client>, stream: Stream) {
         .max_header_list_size(u32::try_from(config.max_head).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER);
+        .max_send_buf_size(SEND_BUFFER)
+        .enable_connect_protocol();
     let service = service_fn(|request| exchange_boxed(&client, request));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut told = false;

@@ -1,9 +1,9 @@
 //! Keeps a connection going until it ends, or nobody has used it for too long.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
@@ -22,14 +22,19 @@ pub(super) struct Usage {
     idle_since: Cell<Instant>,
     /// Streams that the endpoint allows.
     allowed: Cell<u32>,
+    /// The endpoint takes extended CONNECTs.
+    extended: Cell<bool>,
+    /// Of the task that keeps the connection going.
+    driver: OnceCell<Waker>,
 }
 
 impl Usage {
     pub(super) fn new(limits: Limits) -> Rc<Self> {
         let now = Instant::now();
         let allowed = Cell::new(FIRST_STREAMS);
-        let (busy, served, retired) = Default::default();
-        Rc::new(Self { limits, opened: now, busy, served, retired, idle_since: Cell::new(now), allowed })
+        let (busy, served, retired, extended) = Default::default();
+        let (idle_since, driver) = (Cell::new(now), OnceCell::new());
+        Rc::new(Self { limits, opened: now, busy, served, retired, idle_since, allowed, extended, driver })
     }
 
     pub(super) fn served(&self) -> u32 {
@@ -53,6 +58,22 @@ impl Usage {
     pub(super) fn has_room(&self) -> bool {
         let own = self.limits.streams.unwrap_or(u32::MAX);
         self.busy.get() < own.min(self.allowed.get())
+    }
+
+    /// Waits for the endpoint to say that it takes extended CONNECTs, which it may never do. hyper wakes nobody when
+    /// settings come, so it is asked again and again.
+    pub(super) async fn extended(&self) {
+        while !self.extended.get() {
+            if let Some(driver) = self.driver.get() {
+                driver.wake_by_ref();
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn settings(&self, streams: usize, extended: bool) {
+        self.allowed.set(u32::try_from(streams).unwrap_or(u32::MAX));
+        self.extended.set(extended);
     }
 
     pub(super) fn retire(&self) {
@@ -88,9 +109,11 @@ pub(super) async fn drive_http2(connection: Connection2<RequestBody>, usage: Rc<
     let mut connection = pin!(connection);
     let streams = usage.clone();
     until_unused(usage, |cx| {
+        // A task's waker stays the same.
+        streams.driver.get_or_init(|| cx.waker().clone());
         let polled = connection.as_mut().poll(cx);
-        let allowed = connection.current_max_send_streams();
-        streams.allowed.set(u32::try_from(allowed).unwrap_or(u32::MAX));
+        let extended = connection.is_extended_connect_protocol_enabled();
+        streams.settings(connection.current_max_send_streams(), extended);
         polled
     })
     .await;
@@ -121,4 +144,5 @@ async fn until_unused(
 
 /// Before the endpoint has said how many streams it allows (RFC 9113 6.5.2 asks for no fewer).
 const FIRST_STREAMS: u32 = 100;
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(2);
 const FAR: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

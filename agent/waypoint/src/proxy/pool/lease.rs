@@ -72,6 +72,12 @@ impl Lease {
         })
     }
 
+    /// Whether an HTTP/2 connection's endpoint takes an extended CONNECT (RFC 8441 3): it says so in its first settings,
+    /// which may still be on their way.
+    pub(crate) async fn takes_extended_connect(&self) -> bool {
+        tokio::time::timeout(SETTINGS, self.usage.extended()).await.is_ok()
+    }
+
     /// No other request goes by this connection.
     pub(crate) fn retire(&self) {
         self.usage.retire();
@@ -105,5 +111,7 @@ impl Drop for Lease {
     }
 }
 
+/// For the first settings of an endpoint.
+const SETTINGS: Duration = Duration::from_secs(1);
 /// For the rest of a request whose response is over already.
 const LINGER: Duration = Duration::from_secs(5);

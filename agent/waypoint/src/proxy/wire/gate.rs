@@ -7,10 +7,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::early::{Early, Turn};
 use super::farewell::Farewell;
 use super::framing::{Ambiguity, Framing};
 use super::io::{Io, Stream, read_new, write_through};
@@ -24,6 +25,8 @@ pub(crate) struct Gate {
     watch: Watch,
     /// The client has said that this is all.
     ended: bool,
+    /// All that hyper has written so far is gone.
+    flushed: bool,
     farewell: Farewell,
 }
 
@@ -33,16 +36,22 @@ pub(crate) struct Gate {
 pub(crate) struct Watch(Arc<Shared>);
 
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     /// Another protocol is spoken from here on: nothing is held against anything.
     foreign: AtomicBool,
     in_head: AtomicBool,
     /// What was refused: 0 nothing, otherwise its place in [`REASONS`] and 1.
     refused: AtomicU8,
     abort: AtomicBool,
+    pub(super) early: Early,
 }
 
 impl Watch {
+    /// A try of the request that is being answered may send interim responses.
+    pub(crate) fn turn(&self) -> Turn {
+        Turn::new(self.0.clone())
+    }
+
     /// The connection is upgraded.
     pub(crate) fn let_pass(&self) {
         self.0.foreign.store(true, Ordering::Relaxed);
@@ -90,6 +99,7 @@ impl Gate {
                 poison: None,
                 watch: watch.clone(),
                 ended: false,
+                flushed: true,
                 farewell: Farewell::default(),
             },
             watch,
@@ -131,7 +141,23 @@ impl AsyncRead for Gate {
 }
 
 impl AsyncWrite for Gate {
-    write_through!();
+    write_through!(|this, cx| {
+        if std::mem::take(&mut this.flushed) && this.watch.0.early.is_waiting() {
+            this.flushed = true;
+            ready!(this.watch.0.early.poll_write(&mut this.inner, cx))?;
+            this.flushed = false;
+        }
+    });
+
+    /// Comes when hyper has nothing left to write: between two of its messages.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        this.flushed = true;
+        if this.watch.0.early.is_waiting() {
+            ready!(this.watch.0.early.poll_write(&mut this.inner, cx))?;
+        }
+        Pin::new(&mut this.inner).poll_flush(cx)
+    }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();

@@ -35,12 +35,21 @@ impl Io for Stream {
 /// Hands on what only delegates: reads are the wrapper's own business.
 macro_rules! write_through {
     () => {
+        write_through!(|_this, _cx| {});
+        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        }
+    };
+    // With something to do before each write.
+    (|$this:ident, $cx:ident| $before:block) => {
         fn poll_write(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<std::io::Result<usize>> {
-            Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+            let ($this, $cx) = (self.get_mut(), cx);
+            $before
+            Pin::new(&mut $this.inner).poll_write($cx, bytes)
         }
 
         fn poll_write_vectored(
@@ -48,15 +57,13 @@ macro_rules! write_through {
             cx: &mut Context<'_>,
             slices: &[std::io::IoSlice<'_>],
         ) -> Poll<std::io::Result<usize>> {
-            Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, slices)
+            let ($this, $cx) = (self.get_mut(), cx);
+            $before
+            Pin::new(&mut $this.inner).poll_write_vectored($cx, slices)
         }
 
         fn is_write_vectored(&self) -> bool {
             self.inner.is_write_vectored()
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-            Pin::new(&mut self.get_mut().inner).poll_flush(cx)
         }
     };
 }
