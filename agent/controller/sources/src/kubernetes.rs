@@ -2,7 +2,7 @@
 //!
 //! [`Cluster::run`] is the source. The rest are the errands that only make sense with an API server: what objects are told
 //! ([`StatusWriter`]), who of the replicas tells them ([`LeaderElection`]), where the CA's key is ([`SecretStore`]), how pods
-//! learn its root ([`RootConfigMaps`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
+//! learn its root ([`RootConfigMaps`]) and whether they are captured ([`PodWriter`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
 //!
 //! ```text
 //!   discovery --which version?--> one watcher per kind --Vec<Event>--> index
@@ -20,6 +20,7 @@ mod error;
 mod follow;
 mod health;
 mod leader;
+mod pods;
 mod review;
 mod roots;
 mod secret;
@@ -31,6 +32,7 @@ pub use connect::Cluster;
 pub use error::{ApiError, ConnectError};
 pub use health::{Health, KindHealth, KindState};
 pub use leader::{LeaderConfig, LeaderElection};
+pub use pods::{PodPatch, PodWriter, Untaint};
 pub use review::{ReviewError, Reviewed, ReviewedPod, Reviewer};
 pub use roots::RootConfigMaps;
 pub use secret::{SecretError, SecretStore, Stored};

@@ -206,7 +206,7 @@ impl Rest<'_> {
             }
         }
         if self.is_status() {
-            let status = object["status"].take();
+            let (status, annotations) = (object["status"].take(), object["metadata"]["annotations"].take());
             object = (**old).clone();
             object["status"] = status;
         } else if self.kind.status {
@@ -225,6 +225,10 @@ impl Rest<'_> {
 
     fn finish(
         &self,
+            // Of a pod only the spec and its owners are out of reach there.
+            if self.kind.plural == "pods" && annotations.is_object() {
+                object["metadata"]["annotations"] = annotations;
+            }
         store: &mut Store,
         id: &Id,
         old: Option<&Value>,

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use weir_resources::{Condition, Key};
 
 use super::Cluster;
+pub(super) use merge::put_conditions;
 use queue::Queue;
 use write::{Outcome, Write};
 

@@ -6,5 +6,6 @@ mod faults;
 mod kinds;
 mod leader;
 mod mirror;
+mod pods;
 mod status;
 mod support;

@@ -35,6 +35,20 @@ pub(super) fn merged(status: &Value, patch: &StatusPatch, now: &str) -> Option<V
     (!fields.is_empty()).then_some(Value::Object(fields))
 }
 
+/// The conditions of a status with those that are wanted and without those that are not; `None` if they are so.
+pub(in crate::kubernetes) fn put_conditions(
+    status: &Value,
+    wanted: &[Condition],
+    remove: &[&str],
+    now: &str,
+) -> Option<Vec<Value>> {
+    let before: Vec<Value> = status["conditions"].as_array().cloned().unwrap_or_default();
+    let mut after = before.clone();
+    after.retain(|is| !remove.iter().any(|kind| is["type"] == *kind));
+    put(&mut after, wanted, now);
+    (after != before).then_some(after)
+}
+
 fn put(conditions: &mut Vec<Value>, wanted: &[Condition], now: &str) {
     for condition in wanted {
         match conditions.iter_mut().find(|is| is["type"] == condition.kind.as_str()) {
