@@ -72,6 +72,9 @@ pub(crate) fn built_in() -> Vec<KindDef> {
         KindDef::new("coordination.k8s.io", "v1", "Lease", "leases"),
         KindDef::new("apps", "v1", "Deployment", "deployments").with_status(),
         KindDef::new("apps", "v1", "DaemonSet", "daemonsets").with_status(),
+        KindDef::new("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+            .with_status(),
+        KindDef::new("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets").with_status(),
         KindDef::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
             .cluster()
             .with_status(),

@@ -2,7 +2,7 @@
 //!
 //! It answers discovery, list (in pages), watch (with bookmarks), create, update, patch, apply and delete, keeps resource
 //! versions, generations and the status apart, and reviews tokens. What it does when all is well follows the API's
-//! documentation; truth comes from real clusters. What it is for is to misbehave when told: [`KubeApi::fault`],
+//! documentation (server-side apply with owners of fields, owner references too); truth comes from real clusters. What it is for is to misbehave when told: [`KubeApi::fault`],
 //! [`KubeApi::cut`], [`KubeApi::compact`], [`KubeApi::freeze`].
 //!
 //! ```text

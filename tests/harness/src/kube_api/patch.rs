@@ -52,6 +52,21 @@ pub(crate) fn list_key(resource: &str, path: &str) -> Option<&'static str> {
         ("services" | "gateways" | "gatewayclasses" | "pods" | "nodes", "status.conditions") => Some("type"),
         ("validatingwebhookconfigurations", "webhooks") => Some("name"),
         ("serviceaccounts", "secrets") => Some("name"),
+        ("services", "spec.ports") => Some("port"),
+        (_, "metadata.ownerReferences") => Some("uid"),
+        ("deployments", path) => path.strip_prefix("spec.template.spec.").and_then(list_key_of_a_pod),
+        _ => None,
+    }
+}
+
+fn list_key_of_a_pod(path: &str) -> Option<&'static str> {
+    match path {
+        "containers" | "initContainers" | "volumes" | "imagePullSecrets" | "containers.[].env" => {
+            Some("name")
+        }
+        "containers.[].ports" => Some("containerPort"),
+        "containers.[].volumeMounts" => Some("mountPath"),
+        "topologySpreadConstraints" => Some("topologyKey"),
         _ => None,
     }
 }

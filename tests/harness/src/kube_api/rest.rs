@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Failure, json_answer};
 use super::kinds::KindDef;
+use super::manage::Owners;
 use super::patch;
 use super::route::{ResourcePath, Route};
 use super::selector::Selector;
@@ -124,7 +125,7 @@ impl Rest<'_> {
         if let (true, Some(fields)) = (self.kind.status, object.as_object_mut()) {
             fields.remove("status");
         }
-        let object = self.finish(store, &id, None, object)?;
+        let object = self.finish(store, &id, None, object, self.writer())?;
         Ok(self.show(201, &object))
     }
 
@@ -137,7 +138,7 @@ impl Rest<'_> {
                 "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update",
             ));
         }
-        let object = self.replace(store, &old, object)?;
+        let object = self.replace(store, &old, object, self.writer())?;
         Ok(self.show(200, &object))
     }
 
@@ -162,7 +163,7 @@ impl Rest<'_> {
                 return Err(Failure::new(415, "UnsupportedMediaType", message));
             }
         }
-        let object = self.replace(store, &old, object)?;
+        let object = self.replace(store, &old, object, self.writer())?;
         Ok(self.show(200, &object))
     }
 
@@ -190,15 +191,30 @@ impl Rest<'_> {
         if let Some(metadata) = live["metadata"].as_object_mut() {
             metadata.remove("resourceVersion");
         }
-        let merged = store.managers.apply(&id, manager, &live, &wanted, self.route.flag("force"))?;
+        let mut owners = store.managers.of(&id, old.as_deref());
+        let plural = &self.kind.plural;
+        let merged = owners.apply(plural, manager, &live, &wanted, self.route.flag("force"))?;
+        let by = Writer::Applier(owners);
         match old {
-            Some(old) => Ok(self.show(200, &*self.replace(store, &old, merged)?)),
-            None => Ok(self.show(201, &*self.finish(store, &id, None, merged)?)),
+            Some(old) => Ok(self.show(200, &*self.replace(store, &old, merged, by)?)),
+            None => Ok(self.show(201, &*self.finish(store, &id, None, merged, by)?)),
         }
     }
 
+    /// Who calls, when he does not apply.
+    fn writer(&self) -> Writer {
+        let given = self.route.text("fieldManager");
+        Writer::Updater(if given.is_empty() { "unknown" } else { given }.to_owned())
+    }
+
     /// Puts `object` in the place of `old`, as far as the call may.
-    fn replace(&self, store: &mut Store, old: &Arc<Value>, mut object: Value) -> Result<Arc<Value>, Failure> {
+    fn replace(
+        &self,
+        store: &mut Store,
+        old: &Arc<Value>,
+        mut object: Value,
+        by: Writer,
+    ) -> Result<Arc<Value>, Failure> {
         for field in ["resourceVersion", "uid"] {
             let given = object["metadata"][field].as_str().filter(|text| !text.is_empty());
             if given.is_some_and(|given| old["metadata"][field] != given) {
@@ -209,6 +225,10 @@ impl Rest<'_> {
             let (status, annotations) = (object["status"].take(), object["metadata"]["annotations"].take());
             object = (**old).clone();
             object["status"] = status;
+            // Of a pod only the spec and its owners are out of reach there.
+            if self.kind.plural == "pods" && annotations.is_object() {
+                object["metadata"]["annotations"] = annotations;
+            }
         } else if self.kind.status {
             match old.get("status") {
                 Some(status) => object["status"] = status.clone(),
@@ -220,21 +240,29 @@ impl Rest<'_> {
                 object["metadata"][field] = value.clone();
             }
         }
-        self.finish(store, &self.id(), Some(old), object)
+        self.finish(store, &self.id(), Some(old), object, by)
     }
 
     fn finish(
         &self,
-            // Of a pod only the spec and its owners are out of reach there.
-            if self.kind.plural == "pods" && annotations.is_object() {
-                object["metadata"]["annotations"] = annotations;
-            }
         store: &mut Store,
         id: &Id,
         old: Option<&Value>,
         mut object: Value,
+        by: Writer,
     ) -> Result<Arc<Value>, Failure> {
+        check(self.kind, &object)?;
         complete(self.kind, old, &mut object);
+        let owners = match by {
+            Writer::Applier(owners) => Some(owners),
+            Writer::Updater(name) => store.managers.known(id).map(|mut owners| {
+                owners.update(&self.kind.plural, &name, old, &object);
+                owners
+            }),
+        };
+        if let Some(owners) = &owners {
+            object["metadata"]["managedFields"] = owners.shown(&self.kind.api_version(&self.path.version));
+        }
         if self.kind.plural == "customresourcedefinitions" {
             store.add_kind(super::crd::defined(&object)?);
         }
@@ -244,6 +272,9 @@ impl Rest<'_> {
         let no_finalizers = object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
         if no_finalizers && object["metadata"].get("deletionTimestamp").is_some() {
             return Ok(store.remove(id).unwrap_or_default());
+        }
+        if let Some(owners) = owners {
+            store.managers.set(id, owners);
         }
         Ok(store.set(id, object))
     }
@@ -336,6 +367,28 @@ impl Rest<'_> {
         }
         Ok(object)
     }
+}
+
+/// Who owns what is written.
+enum Writer {
+    /// Whoever applied, with the owners after that.
+    Applier(Owners),
+    /// Whoever wrote in another way, by his name.
+    Updater(String),
+}
+
+/// What a schema would refuse, as far as somebody here relies on it.
+fn check(kind: &KindDef, object: &Value) -> Result<(), Failure> {
+    if kind.plural == "deployments" {
+        let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        for (i, container) in containers.into_iter().flatten().enumerate() {
+            if container["image"].as_str().is_none_or(str::is_empty) {
+                let field = format!("spec.template.spec.containers[{i}].image");
+                return Err(Failure::invalid(format!("{field}: Required value")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An object in one of its versions.

@@ -159,7 +159,22 @@ impl Store {
                 self.remove(&id);
             }
         }
+        self.collect_orphans(&last["metadata"]["uid"]);
         Some(last)
+    }
+
+    /// As the garbage collector: whose owners are all gone, goes.
+    fn collect_orphans(&mut self, uid: &Value) {
+        let lives = |owner: &Value| self.objects.values().any(|o| o["metadata"]["uid"] == owner["uid"]);
+        let is_orphan = |object: &Value| match object["metadata"]["ownerReferences"].as_array() {
+            Some(owners) => owners.iter().any(|owner| owner["uid"] == *uid) && !owners.iter().any(lives),
+            None => false,
+        };
+        let orphans: Vec<Id> =
+            self.objects.iter().filter(|(_, o)| is_orphan(o)).map(|(id, _)| id.clone()).collect();
+        for id in orphans {
+            self.remove(&id);
+        }
     }
 
     /// Makes an object what is given, by nobody's rules.
@@ -177,6 +192,11 @@ impl Store {
         let id = Id::new(&kind, &namespace, &name);
         let old = self.objects.get(&id).cloned();
         stamp::complete(&kind, old.as_deref(), &mut object);
+        if let Some(mut owners) = self.managers.known(&id) {
+            owners.update(&kind.plural, TEST, old.as_deref(), &object);
+            object["metadata"]["managedFields"] = owners.shown(&kind.preferred());
+            self.managers.set(&id, owners);
+        }
         if kind.plural == "customresourcedefinitions" {
             self.add_kind(super::crd::defined(&object)?);
         }
@@ -240,3 +260,6 @@ impl Store {
         self.changed.send_replace(());
     }
 }
+
+/// As whom a test writes, in managed fields.
+const TEST: &str = "test";

@@ -31,6 +31,7 @@ pub(crate) fn complete(kind: &KindDef, old: Option<&Value>, object: &mut Value) 
         "Namespace" if object.get("status").is_none() => object["status"] = json!({"phase": "Active"}),
         "Pod" if object.get("status").is_none() => object["status"] = json!({"phase": "Pending"}),
         "Service" => complete_service(object),
+        "Deployment" if object["spec"].get("replicas").is_none() => object["spec"]["replicas"] = json!(1),
         "CustomResourceDefinition" => {
             let is = |kind| json!({"type": kind, "status": "True", "reason": "Fine", "message": ""});
             object["status"] = json!({"conditions": [is("NamesAccepted"), is("Established")]});
@@ -45,7 +46,6 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
         let mut value = value.clone();
         if let Some(metadata) = value["metadata"].as_object_mut() {
             metadata.remove("resourceVersion");
-            metadata.remove("managedFields");
         }
         value
     };
