@@ -119,6 +119,12 @@ impl DestinationRule {
         problems
     }
 
+    /// Names of the credentials that its TLS names, wherever that is written.
+    pub fn credentials(&self) -> BTreeSet<&str> {
+        let subsets = self.subsets.iter().map(|subset| &subset.policy);
+        [&self.policy].into_iter().chain(subsets).flat_map(level::credentials).collect()
+    }
+
     fn named_ports(&self) -> Vec<ServicePort> {
         let policies = [&self.policy].into_iter().chain(self.subsets.iter().map(|subset| &subset.policy));
         let mut ports: BTreeSet<u16> = policies.flat_map(level::ports).collect();

@@ -30,7 +30,7 @@ mod virtual_service;
 
 pub use destination_rule::{DestinationRule, Destinations, Subset, backend};
 pub use frontend::{Objects, Outcome, frontend};
-pub use lookup::{Credential, GatewayKind, Grant, Lookup, Nearness, Service, ServicePort};
+pub use lookup::{Credential, GatewayKind, Grant, Lookup, Material, Nearness, Service, ServicePort};
 pub use mesh::Mesh;
 pub use object::{Kind, ObjectRef};
 pub use problem::{Effect, Problem, Problems, Reason, Remark};

@@ -23,11 +23,8 @@ pub trait Lookup {
     /// What a Gateway is to routes; `None` if it is another controller's, or is not there.
     fn gateway(&self, namespace: &str, name: &str) -> Option<GatewayKind>;
 
-    /// TLS material by the name of a secret, or why there is none.
-    ///
-    /// # Errors
-    /// Why it cannot be used, for people.
-    fn credential(&self, namespace: &str, name: &str) -> Result<Credential, String>;
+    /// What is known of the TLS material of a name.
+    fn credential(&self, namespace: &str, name: &str) -> Credential;
 }
 
 /// A service of Kubernetes, or a host of a ServiceEntry.
@@ -43,6 +40,8 @@ pub struct Service {
     pub addresses: Vec<IpAddr>,
     /// `trafficDistribution`, or its annotation.
     pub nearness: Nearness,
+    /// Names that its servers' certificates have, if a rule says none (of a ServiceEntry).
+    pub subject_alt_names: Vec<String>,
 }
 
 impl Service {
@@ -114,15 +113,28 @@ pub enum GatewayKind {
     Ingress,
 }
 
-/// PEM.
+/// TLS material of a user, as far as it matters here: nothing of it is read, only whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// It has not been read yet. It is named as if it were there; until it is, waypoints stay with what they have.
+    Awaited,
+    /// It can be used.
+    There(Material),
+    /// There is none: why, for people.
+    Missing(String),
+    /// There is one, which nobody can use: why, for people.
+    Unusable(String),
+}
+
+/// What a credential has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Credential {
-    /// Certificate chain; empty if the secret has none.
-    pub certificate: Vec<u8>,
-    /// Its key.
-    pub private_key: Vec<u8>,
-    /// Who may have signed the server's; empty if the secret does not say.
-    pub ca_certificates: Vec<u8>,
-    /// Revoked ones; empty if there is no list.
-    pub crl: Vec<u8>,
+pub struct Material {
+    /// A certificate and its key.
+    pub has_certificate: bool,
+    /// Who may have signed servers' certificates.
+    pub has_authorities: bool,
+    /// Why its newest version is not the one in force.
+    pub stale: Option<String>,
+    /// What servers may hold against it: that its time is over.
+    pub doubt: Option<String>,
 }

@@ -80,6 +80,8 @@ impl Reason {
 pub enum Effect {
     /// The resource means what it says.
     Notice,
+    /// It is done as it says, though it may not be what is wanted.
+    DoneAllTheSame,
     /// As if the field were not there.
     Ignored,
     /// The share of a backend, or what would have gone to it, gets this answer.
@@ -100,6 +102,7 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Notice => f.write_str("it is as it says"),
+            Self::DoneAllTheSame => f.write_str("done all the same"),
             Self::Ignored => f.write_str("ignored"),
             Self::ShareFails(status) => write!(f, "its share is answered with {status}"),
             Self::ClusterRefused => f.write_str("nothing is sent there: 503"),

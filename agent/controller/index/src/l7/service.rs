@@ -38,6 +38,7 @@ impl Scene<'_> {
             ports: message.ports.iter().filter_map(port).collect(),
             addresses: single.filter_map(|address| publish::ip(&address.address)).collect(),
             nearness: nearness(&message),
+            subject_alt_names: message.subject_alt_names.clone(),
         })
     }
 

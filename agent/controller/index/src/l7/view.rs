@@ -99,8 +99,8 @@ impl Lookup for View<'_> {
         self.scene.world.is_waypoint(gateway).then_some(GatewayKind::Waypoint)
     }
 
-    fn credential(&self, _: &str, _: &str) -> Result<Credential, String> {
-        Err("secrets are not read yet".to_owned())
+    fn credential(&self, _: &str, _: &str) -> Credential {
+        Credential::Missing("secrets are not read yet".to_owned())
     }
 }
 

@@ -1,9 +1,11 @@
 //! A service as something to call: its clusters, by the DestinationRules that hold for it.
 
+use std::cell::RefCell;
+
 use weir_proto::l7;
 use weir_resources::Labels;
 
-use super::cluster::cluster;
+use super::cluster::{Client, Context, cluster};
 use super::level::Level;
 use super::selection::select;
 use super::{DestinationRule, OwnSubset};
@@ -66,12 +68,15 @@ pub fn backend(
         }
     }
     let mut per_object = Vec::new();
-    let form = merged.form(service, lookup, mesh, &mut per_object);
+    let remarks = RefCell::new(remarks);
+    let client = Some(Client { namespace: client, remarks: &remarks });
+    let form = merged.form(service, client, lookup, mesh, &mut per_object);
     let subsets = merged
         .subsets
         .iter()
         .map(|(_, subset)| Subset { name: subset.name.clone(), labels: subset.labels.clone() });
-    Destinations { form, subsets: subsets.collect(), remarks }
+    let subsets = subsets.collect();
+    Destinations { form, subsets, remarks: remarks.into_inner() }
 }
 
 /// Looks for problems of one rule.
@@ -87,7 +92,7 @@ pub(super) fn of_one(
         subsets: rule.subsets.iter().map(|subset| (rule, subset)).collect(),
     };
     let mut found = Vec::new();
-    merged.form(service, lookup, mesh, &mut found);
+    merged.form(service, None, lookup, mesh, &mut found);
     found.into_iter().for_each(|found| problems.extend(found));
 }
 
@@ -102,6 +107,7 @@ impl Merged<'_> {
     fn form(
         &self,
         service: &Service,
+        client: Option<Client<'_>>,
         lookup: &dyn Lookup,
         mesh: &Mesh,
         found: &mut Vec<Problems>,
@@ -115,7 +121,7 @@ impl Merged<'_> {
                 }
                 None => Level::default(),
             };
-            let context = super::cluster::Context { service, port, lookup, mesh, rule: self.policy };
+            let context = Context { service, port, lookup, mesh, rule: self.policy, client };
             clusters.push(cluster(&context, "", &whole, &mut problems));
             for (rule, subset) in &self.subsets {
                 let field = format!("{}.trafficPolicy", subset.field);
@@ -125,7 +131,7 @@ impl Merged<'_> {
                 } else {
                     Some(*rule)
                 };
-                let context = super::cluster::Context { rule, ..context };
+                let context = Context { rule, ..context };
                 clusters.push(cluster(&context, &subset.name, &level, &mut problems));
             }
             found.push(problems);

@@ -1,12 +1,14 @@
 //! One port of a service, or of a subset of it.
 
+use std::cell::RefCell;
+
 use weir_proto::l7;
 
 use super::level::{At, Level};
 use super::spec::{ProxyProtocol, ProxyVersion, RetryBudget};
 use super::{DestinationRule, load_balancer, outlier, pool, tls};
 use crate::part::Place;
-use crate::problem::{Effect, Problems, Reason};
+use crate::problem::{Effect, Problems, Reason, Remark};
 use crate::{Lookup, Mesh, Service, ServicePort};
 
 /// What a cluster is translated for.
@@ -18,6 +20,16 @@ pub(super) struct Context<'a> {
     pub(super) mesh: &'a Mesh,
     /// Who says it, for people and for the namespace of secrets.
     pub(super) rule: Option<&'a DestinationRule>,
+    /// For whom it is made, if it is not for its author's eyes alone.
+    pub(super) client: Option<Client<'a>>,
+}
+
+/// Whose waypoints are told.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'a> {
+    pub(super) namespace: &'a str,
+    /// What is wrong with a rule for these waypoints, and not for itself.
+    pub(super) remarks: &'a RefCell<Vec<Remark>>,
 }
 
 pub(super) fn cluster(

@@ -1,7 +1,7 @@
 //! Levels of a traffic policy: the destination's, those of its ports, the subset's, those of its ports.
 
 use super::spec::{
-    ConnectionPool, LoadBalancer, OutlierDetection, PortPolicy, ProxyProtocol, RetryBudget, Tls,
+    ConnectionPool, LoadBalancer, OutlierDetection, PortPolicy, ProxyProtocol, RetryBudget, Tls, TlsMode,
     TrafficPolicy,
 };
 use crate::part::{Part, Place};
@@ -110,4 +110,24 @@ pub(super) fn ports(policy: &Part<TrafficPolicy>) -> Vec<u16> {
         _ => None,
     });
     named.collect()
+}
+
+/// The credentials that a policy names, and those that its ports do.
+pub(super) fn credentials(policy: &Part<TrafficPolicy>) -> Vec<&str> {
+    let Part::Read(policy) = policy else { return Vec::new() };
+    let ports = match &policy.port_level_settings {
+        Part::Read(ports) => ports.as_slice(),
+        Part::Absent | Part::Wrong(_) => &[],
+    };
+    let of_ports = ports.iter().filter_map(|part| match part {
+        Part::Read(port) => Some(&port.tls),
+        Part::Absent | Part::Wrong(_) => None,
+    });
+    let named = [&policy.tls].into_iter().chain(of_ports).filter_map(|part| match part {
+        Part::Read(tls) if matches!(tls.mode, TlsMode::Simple | TlsMode::Mutual) => {
+            Some(&*tls.credential_name)
+        }
+        _ => None,
+    });
+    named.filter(|name| !name.is_empty()).collect()
 }

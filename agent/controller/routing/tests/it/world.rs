@@ -6,8 +6,8 @@ use serde_json::Value;
 use weir_proto::l7::Protocol;
 use weir_resources::Meta;
 use weir_routing::{
-    Credential, DestinationRule, GatewayKind, Grant, Lookup, Mesh, Objects, Outcome, Route, Service,
-    ServicePort, VirtualService, backend, frontend,
+    Credential, DestinationRule, GatewayKind, Grant, Lookup, Material, Mesh, Objects, Outcome, Route,
+    Service, ServicePort, VirtualService, backend, frontend,
 };
 
 /// Namespace of the waypoint.
@@ -65,13 +65,17 @@ impl World {
                 self.gateways.insert((namespace, name), kind);
             }
             "Secret" => {
-                let data =
-                    |key: &str| object["stringData"][key].as_str().unwrap_or_default().as_bytes().to_vec();
-                let credential = Credential {
-                    certificate: data("tls.crt"),
-                    private_key: data("tls.key"),
-                    ca_certificates: data("ca.crt"),
-                    crl: data("ca.crl"),
+                let has = |key: &str| object["stringData"][key].is_string();
+                let said = |key: &str| object["metadata"]["annotations"][key].as_str().map(str::to_owned);
+                let material = Material {
+                    has_certificate: has("tls.crt"),
+                    has_authorities: has("ca.crt"),
+                    stale: said("stale"),
+                    doubt: said("doubt"),
+                };
+                let credential = match said("awaited") {
+                    Some(_) => Credential::Awaited,
+                    None => said("unusable").map_or(Credential::There(material), Credential::Unusable),
                 };
                 self.secrets.insert((namespace, name), credential);
             }
@@ -134,9 +138,9 @@ impl Lookup for World {
         self.gateways.get(&(namespace.to_owned(), name.to_owned())).copied()
     }
 
-    fn credential(&self, namespace: &str, name: &str) -> Result<Credential, String> {
+    fn credential(&self, namespace: &str, name: &str) -> Credential {
         let found = self.secrets.get(&(namespace.to_owned(), name.to_owned())).cloned();
-        found.ok_or_else(|| format!("there is no Secret {namespace}/{name}"))
+        found.unwrap_or_else(|| Credential::Missing(format!("there is no Secret {namespace}/{name}")))
     }
 }
 
@@ -166,6 +170,7 @@ fn service(namespace: String, hostname: String, spec: &Value) -> Service {
         hostname,
         ports: ports.unwrap_or_default(),
         addresses: address.into_iter().collect(),
+        subject_alt_names: serde_json::from_value(spec["subjectAltNames"].clone()).unwrap_or_default(),
         ..Service::default()
     }
 }

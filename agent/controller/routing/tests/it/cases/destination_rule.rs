@@ -10,9 +10,21 @@ use crate::world::World;
 const SERVICES: &str = r#"
 {kind: Service, metadata: {name: a}, spec: {ports: [{name: http, port: 80}, {name: web, port: 81}, {name: grpc, port: 82}, {name: tcp, port: 83}]}}
 ---
-{kind: Secret, metadata: {name: pair}, stringData: {tls.crt: C, tls.key: K}}
+{kind: Secret, metadata: {name: pair}, stringData: {tls.crt: C, tls.key: K, ca.crt: A}}
+---
+{kind: Secret, metadata: {name: lonely}, stringData: {tls.crt: C, tls.key: K}}
 ---
 {kind: Secret, metadata: {name: ca}, stringData: {ca.crt: A, ca.crl: R}}
+---
+{kind: Secret, metadata: {name: old, annotations: {doubt: is over}}, stringData: {tls.crt: C, ca.crt: A}}
+---
+{kind: Secret, metadata: {name: stale, annotations: {stale: is no PEM}}, stringData: {tls.crt: C, ca.crt: A}}
+---
+{kind: Secret, metadata: {name: broken, annotations: {unusable: is no PEM}}}
+---
+{kind: Secret, metadata: {name: coming, annotations: {awaited: ''}}}
+---
+{kind: Secret, metadata: {name: there, namespace: elsewhere}, stringData: {ca.crt: A}}
 "#;
 
 fn of(policy: &str) -> World {
@@ -216,11 +228,18 @@ fn outliers(#[case] detection: &str, #[case] expected: &str) {
 )]
 #[case::simple("{mode: SIMPLE}", "{mode: Simple}")]
 #[case::simple_system("{mode: SIMPLE, caCertificates: system}", "{mode: Simple}")]
-#[case::simple_ca("{mode: SIMPLE, credentialName: ca}", "{mode: Simple, ca_certificates: [65], crl: [82]}")]
-#[case::simple_shows_nothing("{mode: SIMPLE, credentialName: pair}", "{mode: Simple}")]
-#[case::mutual(
-    "{mode: MUTUAL, credentialName: pair}",
-    "{mode: Mutual, client_certificate: [67], private_key: [75]}"
+#[case::simple_ca("{mode: SIMPLE, credentialName: ca}", r#"{mode: Simple, secret: "default/ca"}"#)]
+#[case::mutual("{mode: MUTUAL, credentialName: pair}", r#"{mode: Mutual, secret: "default/pair"}"#)]
+#[case::by_the_system(
+    "{mode: MUTUAL, credentialName: lonely}",
+    r#"{mode: Mutual, secret: "default/lonely"}"#
+)]
+#[case::on_its_way("{mode: MUTUAL, credentialName: coming}", r#"{mode: Mutual, secret: "default/coming"}"#)]
+#[case::old("{mode: MUTUAL, credentialName: old}", r#"{mode: Mutual, secret: "default/old"}"#)]
+#[case::stale("{mode: SIMPLE, credentialName: stale}", r#"{mode: Simple, secret: "default/stale"}"#)]
+#[case::names(
+    "{mode: SIMPLE, sni: a.example, subjectAltNames: [b.example, 10.0.0.1, 'spiffe://a/b']}",
+    r#"{mode: Simple, sni: "a.example", subject_alt_names: ["b.example", "10.0.0.1", "spiffe://a/b"]}"#
 )]
 #[case::unverified("{mode: SIMPLE, insecureSkipVerify: true}", "{mode: Simple, insecure_skip_verify: true}")]
 fn tls(#[case] given: &str, #[case] expected: &str) {
@@ -240,7 +259,21 @@ fn tls(#[case] given: &str, #[case] expected: &str) {
 #[case::mutual_without("{tls: {mode: MUTUAL}}", "tls.credentialName: is missing: MUTUAL needs a certificate")]
 #[case::mutual_ca(
     "{tls: {mode: MUTUAL, credentialName: ca}}",
-    "tls.credentialName: default/ca has no certificate and key"
+    "tls.credentialName: Secret default/ca has no certificate and key"
+)]
+#[case::simple_shows_nothing(
+    "{tls: {mode: SIMPLE, credentialName: lonely}}",
+    "tls.credentialName: Secret default/lonely has no ca.crt, for which SIMPLE uses it"
+)]
+#[case::broken("{tls: {mode: SIMPLE, credentialName: broken}}", "tls.credentialName: is no PEM")]
+#[case::of_a_gateway(
+    "{tls: {mode: SIMPLE, credentialName: elsewhere/there}}",
+    "tls.credentialName: \"elsewhere/there\" is no name of a Secret"
+)]
+#[case::sni("{tls: {mode: SIMPLE, sni: '*.a.example'}}", "tls.sni: \"*.a.example\" is no name of a server")]
+#[case::san(
+    "{tls: {mode: SIMPLE, subjectAltNames: [a.example, 'b c']}}",
+    "tls.subjectAltNames: \"b c\" is neither a name nor an address nor a URI"
 )]
 #[case::gone(
     "{tls: {mode: SIMPLE, credentialName: gone}}",
@@ -378,6 +411,18 @@ fn clusters_are_refused(#[case] policy: &str, #[case] expected: &str) {
     "{tls: {mode: ISTIO_MUTUAL, credentialName: pair}}",
     "tls.mode: uses no certificates but the mesh's: those that are named have no effect"
 )]
+#[case::over(
+    "{tls: {mode: MUTUAL, credentialName: old}}",
+    "tls.credentialName: Secret default/old: is over (done all the same)"
+)]
+#[case::newest(
+    "{tls: {mode: SIMPLE, credentialName: stale}}",
+    "tls.credentialName: the newest version of Secret default/stale is of no use: is no PEM; the one before stays in force (ignored)"
+)]
+#[case::by_the_system(
+    "{tls: {mode: MUTUAL, credentialName: lonely}}",
+    "tls.credentialName: Secret default/lonely has no ca.crt: the system's authorities count"
+)]
 #[case::proxy_protocol(
     "{proxyProtocol: {version: V3}}",
     "proxyProtocol.version: unknown variant `V3`, expected `V1` or `V2` (ignored)"
@@ -406,4 +451,31 @@ fn clusters_are_refused(#[case] policy: &str, #[case] expected: &str) {
 fn the_rest_holds(#[case] policy: &str, #[case] expected: &str) {
     assert_eq!(problems_of(policy), format!("spec.trafficPolicy.{expected}"));
     assert_eq!(cluster(policy, 80).refused, "");
+}
+
+#[test]
+fn a_secret_does_not_leave_its_namespace() {
+    let world = World::new(
+        "{kind: Service, metadata: {name: a, namespace: back}, spec: {ports: [{name: http, port: 80}]}}
+---
+{kind: Secret, metadata: {name: ca, namespace: back}, stringData: {ca.crt: A}}
+---
+{kind: DestinationRule, metadata: {name: a, namespace: back}, spec: {host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: ca}}}}",
+    );
+    let refused =
+        "waypoints of namespace default, which serve a.back.svc.cluster.local, are not given Secret back/ca";
+    let found = world.backend(&world.services[0]);
+    let field = "spec.trafficPolicy.tls.credentialName";
+    assert_eq!(found.form.clusters[0].refused, format!("{field}: {refused}"));
+    let told = told(found.remarks.iter().map(|remark| &remark.problem));
+    assert_eq!(told, format!("{field}: {refused} (nothing is sent there: 503)"));
+    assert!(world.destination_rules[0].problems(&world, &world.mesh).is_empty(), "it is right by itself");
+}
+
+#[test]
+fn credentials_are_found_wherever_they_are_named() {
+    let world = of(
+        "{tls: {mode: SIMPLE, credentialName: a}, portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL, credentialName: b}}, {port: {number: 81}, tls: {mode: DISABLE, credentialName: c}}]}, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE, credentialName: d}}}]",
+    );
+    assert_eq!(world.destination_rules[0].credentials(), ["a", "b", "d"].into());
 }
