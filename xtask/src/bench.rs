@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod servers;
 mod stats;
+mod waypoint;
 
 use load::Load;
 use peer::PeerSpec;
@@ -58,6 +59,7 @@ pub(crate) struct BenchArgs {
 #[derive(Subcommand)]
 enum BenchPart {
     Controller(controller::ControllerArgs),
+    Waypoint(waypoint::WaypointArgs),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,8 +70,10 @@ enum Output {
 
 /// Runs the verb. A load that fails is told at the end and makes the run fail; the others still run.
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
-    if let Some(BenchPart::Controller(args)) = &args.part {
-        return controller::run(args);
+    match &args.part {
+        Some(BenchPart::Controller(args)) => return controller::run(args),
+        Some(BenchPart::Waypoint(args)) => return waypoint::run(args),
+        None => {}
     }
     preflight::check("bench")?;
     setup::ensure(&[Part::Ebpf, Part::Programs])?;

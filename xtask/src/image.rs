@@ -13,8 +13,11 @@ mod archive;
 mod binaries;
 mod blob;
 mod layer;
+mod name;
 mod platform;
 mod sbom;
+#[cfg(test)]
+mod tests;
 
 use blob::Blob;
 use platform::Platform;
@@ -38,7 +41,7 @@ pub(crate) struct ImageArgs {
     /// Where to write the archive
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What the image is called where it is imported
+    /// What the image is called where it is imported; a name without a registry is one of docker.io/library, as everywhere
     #[arg(long, default_value_t = default_name())]
     name: String,
     /// Rust targets to build for, by comma; several make one image for several processors
@@ -64,12 +67,13 @@ pub(crate) fn run(args: &ImageArgs) -> Result<()> {
             [layer::base(&source)?, layer::programs(&binaries, &source)?, layer::documents(&bill, &source)?];
         images.push(archive::image(platform, layers, &source)?);
     }
-    let digest = archive::write(&args.out, &args.name, images, &source)
+    let name = name::full(&args.name);
+    let digest = archive::write(&args.out, &name, images, &source)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     let beside = beside(&args.out);
     std::fs::write(&beside, &bill).with_context(|| format!("cannot write {}", beside.display()))?;
     eprintln!("image: {} and {}", args.out.display(), beside.display());
-    println!("{}@{digest}", args.name);
+    println!("{name}@{digest}");
     Ok(())
 }
 
@@ -121,5 +125,5 @@ fn beside(out: &Path) -> PathBuf {
 
 /// What the chart names if nothing else is said.
 fn default_name() -> String {
-    format!("weir.dev/weir:{}", env!("CARGO_PKG_VERSION"))
+    format!("weir:{}", env!("CARGO_PKG_VERSION"))
 }

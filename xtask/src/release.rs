@@ -49,14 +49,32 @@ pub(crate) fn controller_and_crowd() -> Result<[PathBuf; 2]> {
     ])
 }
 
+/// Builds the load generator, and says where it is. `WEIR_LOAD_BIN` names another.
+pub(crate) fn load_program() -> Result<PathBuf> {
+    match std::env::var_os(variable("weir-load")) {
+        Some(own) => Ok(own.into()),
+        None => Ok(build(&["weir-bench"])?.join("weir-load")),
+    }
+}
+
+/// Builds the waypoint's proxy with a configuration in memory, and says where it is. `WEIR_REVERSE_PROXY_BIN` names another.
+pub(crate) fn reverse_proxy() -> Result<PathBuf> {
+    match std::env::var_os(variable("weir-reverse-proxy")) {
+        Some(own) => Ok(own.into()),
+        None => Ok(cargo_build(&["-p", "weir-waypoint", "--example", "reverse_proxy"])?
+            .join("examples/reverse_proxy")),
+    }
+}
+
 /// Builds packages with optimisation, and says where their binaries are.
 fn build(packages: &[&str]) -> Result<PathBuf> {
+    let arguments: Vec<&str> = packages.iter().flat_map(|package| ["-p", package]).collect();
+    cargo_build(&arguments)
+}
+
+fn cargo_build(arguments: &[&str]) -> Result<PathBuf> {
     eprintln!("xtask: building the optimised binaries (several minutes the first time on two cores)");
-    let mut command = shell::cargo(&["build", "--locked", "--release"]);
-    for package in packages {
-        command.args(["-p", package]);
-    }
-    shell::run(&mut command)?;
+    shell::run(shell::cargo(&["build", "--locked", "--release"]).args(arguments))?;
     let own = std::env::current_exe().context("own executable unknown")?;
     // <target>/debug/xtask
     let target = own.ancestors().nth(2).context("own executable has no target folder")?;

@@ -32,6 +32,8 @@ pub(crate) enum Part {
     Helm,
     /// nginx, redis and the other real programs that run in pods.
     Programs,
+    /// What the bench compares a waypoint with, and asks it with.
+    Proxies,
 }
 
 /// Runs the verb.
@@ -57,6 +59,7 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
             Part::Nextest => programs::ensure_nextest()?,
             Part::Helm => helm::ensure()?,
             Part::Programs => programs::ensure()?,
+            Part::Proxies => programs::ensure_proxies()?,
         }
     }
     Ok(())

@@ -13,12 +13,15 @@ use crate::MESSAGE;
 /// Open connections, use each once, and hold them until a line comes on stdin; then use each once more
 #[derive(Args)]
 pub(crate) struct HoldArgs {
-    /// A server that was started with --keep
+    /// A server that was started with --keep, or with --http any web server
     #[arg(long, value_name = "ADDRESS:PORT")]
     to: SocketAddr,
     /// How many
     #[arg(long)]
     connections: usize,
+    /// A GET of this path is what a connection is used for, in the place of 64 bytes
+    #[arg(long, value_name = "PATH")]
+    http: Option<String>,
 }
 
 /// One line of the result: the first after opening, the second after the last use.
@@ -36,7 +39,12 @@ struct Report {
 pub(crate) fn run(args: &HoldArgs) -> Result<()> {
     let share = args.connections.div_ceil(LANES);
     let left = |lane: usize| share.min(args.connections.saturating_sub(lane * share));
-    let held = in_lanes((0..LANES).map(left).collect(), |count| open(args.to, count))?;
+    let request = args.http.as_ref().map(|path| format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", args.to));
+    let ask = |stream: &mut TcpStream| match &request {
+        Some(request) => get(stream, request),
+        None => echo(stream),
+    };
+    let held = in_lanes((0..LANES).map(left).collect(), |count| open(args.to, count, ask))?;
     std::io::stdin().read_line(&mut String::new()).context("stdin is gone")?;
     in_lanes(held, |streams| {
         streams.into_iter().map(|mut stream| ask(&mut stream).map(|()| stream)).collect()
@@ -69,7 +77,11 @@ fn in_lanes<T: Send>(
     Ok(held)
 }
 
-fn open(to: SocketAddr, count: usize) -> Vec<std::io::Result<TcpStream>> {
+fn open(
+    to: SocketAddr,
+    count: usize,
+    ask: impl Fn(&mut TcpStream) -> std::io::Result<()>,
+) -> Vec<std::io::Result<TcpStream>> {
     let one = || {
         let mut stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -79,10 +91,41 @@ fn open(to: SocketAddr, count: usize) -> Vec<std::io::Result<TcpStream>> {
     (0..count).map(|_| one()).collect()
 }
 
-fn ask(stream: &mut TcpStream) -> std::io::Result<()> {
+fn echo(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut message = [7; MESSAGE];
     stream.write_all(&message)?;
     stream.read_exact(&mut message)
+}
+
+/// A response of status 200 with a `content-length`, or an error.
+fn get(stream: &mut TcpStream, request: &str) -> std::io::Result<()> {
+    stream.write_all(request.as_bytes())?;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(whole) = length(&answer)?
+            && answer.len() >= whole
+        {
+            return Ok(());
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => answer.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Of the whole response, if its head is there.
+fn length(answer: &[u8]) -> std::io::Result<Option<usize>> {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return Ok(None) };
+    let unexpected = || std::io::Error::other(format!("not the answer that was expected: {head}"));
+    if head.split(' ').nth(1) != Some("200") {
+        return Err(unexpected());
+    }
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let body = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let body = body.and_then(|(_, value)| value.trim().parse::<usize>().ok()).ok_or_else(unexpected)?;
+    Ok(Some(head.len() + 4 + body))
 }
 
 /// Threads that open connections at once: enough to not wait for one another, few enough to not be a storm.

@@ -11,7 +11,7 @@ use super::plane::Plane;
 
 mod bulk;
 mod hold;
-mod http;
+pub(super) mod http;
 mod short;
 
 /// One load.

@@ -28,11 +28,11 @@ pub(super) enum Compare {
 /// A number and what it is.
 pub(super) type Measured = (Metric, f64);
 
-const fn ratio(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
+pub(super) const fn ratio(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
     Metric { name, title, unit, compare: Compare::Ratio }
 }
 
-const fn difference(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
+pub(super) const fn difference(name: &'static str, title: &'static str, unit: &'static str) -> Metric {
     Metric { name, title, unit, compare: Compare::Difference }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Placement {
 impl World {
     /// Builds the clusters, starts agents, servers and peers.
     pub(super) fn build(specs: &[PeerSpec], pinned: bool) -> Result<Self> {
-        let placement = Placement { pinned };
+        let placement = Placement::new(pinned);
         let load_program = binary("weir-load")?;
         let mut world = Self { planes: Vec::new(), _peers: Vec::new(), _clusters: Vec::new() };
         eprintln!("bench: starting two nodes and their agents");
@@ -164,7 +164,11 @@ impl Plane {
 }
 
 impl Placement {
-    fn client_command(self, program: &str, arguments: &[&str]) -> (String, Vec<String>) {
+    pub(super) fn new(pinned: bool) -> Self {
+        Self { pinned }
+    }
+
+    pub(super) fn client_command(self, program: &str, arguments: &[&str]) -> (String, Vec<String>) {
         self.command(CLIENT_CPU, program, arguments)
     }
 

@@ -129,17 +129,40 @@ pub(super) struct Conditions {
 pub(super) struct Goal {
     pub(super) what: String,
     pub(super) value: f64,
-    /// The value must be below it.
-    pub(super) below: f64,
+    #[serde(flatten)]
+    pub(super) bound: Bound,
     pub(super) unit: &'static str,
     pub(super) ok: bool,
+}
+
+/// Where a value must lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bound {
+    Below(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    /// Judges a value.
+    pub(super) fn new(what: String, value: f64, bound: Bound, unit: &'static str) -> Self {
+        let ok = match bound {
+            Bound::Below(bound) => value < bound,
+            Bound::AtLeast(bound) => value >= bound,
+        };
+        Self { what, value, bound, unit, ok }
+    }
 }
 
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.ok { "ok    " } else { "MISSED" };
-        let (value, below) = (human(self.value), human(self.below));
-        write!(f, "{mark}  {}: {value} {unit}, wanted below {below} {unit}", self.what, unit = self.unit)
+        let (word, bound) = match self.bound {
+            Bound::Below(bound) => ("below", bound),
+            Bound::AtLeast(bound) => ("at least", bound),
+        };
+        let (value, bound, unit) = (human(self.value), human(bound), self.unit);
+        write!(f, "{mark}  {}: {value} {unit}, wanted {word} {bound} {unit}", self.what)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const SHORT_PORT: u16 = 7000;
 /// `weir-load serve --keep`.
 pub(super) const KEEP_PORT: u16 = 7001;
 
-/// Starts all of them, and waits until they listen. They end with the pod.
+/// Starts all of them for `bench`, and waits until they listen. They end with the pod.
 pub(super) fn start(pod: &Pod, placement: &Placement, load_program: &Path) -> Result<()> {
     let config = nginx_config(&pod.place().dir.join(format!("bench-nginx-{}", pod.name())))?;
     let load = load_program.to_string_lossy();
@@ -30,11 +30,20 @@ pub(super) fn start(pod: &Pod, placement: &Placement, load_program: &Path) -> Re
         (KEEP_PORT, &load, &["serve", "--listen", &keep, "--keep"]),
     ];
     for (port, program, arguments) in servers {
-        let (program, arguments) = placement.server_command(program, arguments);
-        let process = pod.spawn(&program, &arguments)?;
-        pod.wait_listening(port).with_context(|| process.log())?;
+        start_one(pod, port, placement.server_command(program, arguments))?;
     }
     Ok(())
+}
+
+/// Starts the web server alone, by a command that `place` makes, and waits until it listens.
+pub(super) fn web(pod: &Pod, place: impl FnOnce(&str, &[&str]) -> (String, Vec<String>)) -> Result<()> {
+    let config = nginx_config(&pod.place().dir.join(format!("bench-nginx-{}", pod.name())))?;
+    start_one(pod, HTTP_PORT, place("nginx", &["-c", &config]))
+}
+
+fn start_one(pod: &Pod, port: u16, (program, arguments): (String, Vec<String>)) -> Result<()> {
+    let process = pod.spawn(&program, &arguments)?;
+    pod.wait_listening(port).with_context(|| process.log())
 }
 
 /// One worker and no log: the server must not be what is measured.

@@ -86,10 +86,9 @@ pub(super) fn write(out: &Path, name: &str, images: Vec<Image>, source: &Source)
     };
     let digest = root.digest().to_string();
     // containerd and kind read the first, podman and skopeo the second.
-    let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
     root.set_annotations(Some(HashMap::from([
         ("io.containerd.image.name".to_owned(), name.to_owned()),
-        ("org.opencontainers.image.ref.name".to_owned(), tag.to_owned()),
+        ("org.opencontainers.image.ref.name".to_owned(), super::name::tag(name).to_owned()),
     ])));
     let mut entries = vec![
         ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),

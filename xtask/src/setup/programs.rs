@@ -7,10 +7,19 @@ use crate::shell;
 
 /// Installs the programs of [`PROGRAMS`] that are not there.
 pub(super) fn ensure() -> Result<()> {
+    ensure_all("test programs", PROGRAMS)
+}
+
+/// Installs those of [`PROXIES`].
+pub(super) fn ensure_proxies() -> Result<()> {
+    ensure_all("proxies and their load", PROXIES)
+}
+
+fn ensure_all(what: &str, programs: &[Program]) -> Result<()> {
     let missing: Vec<&Program> =
-        PROGRAMS.iter().filter(|program| shell::find_program(program.name).is_none()).collect();
+        programs.iter().filter(|program| shell::find_program(program.name).is_none()).collect();
     if missing.is_empty() {
-        eprintln!("setup: test programs: all {} are here", PROGRAMS.len());
+        eprintln!("setup: {what}: all {} are here", programs.len());
         return Ok(());
     }
     let packages: Vec<String> = missing.iter().map(|program| program.package.to_owned()).collect();
@@ -68,6 +77,12 @@ const PROGRAMS: &[Program] = &[
     program("ip", "iproute2", "namespaces and veth pairs"),
     program("nft", "nftables", "packet counters on the link"),
     program("bpftool", "bpftool", "taking listeners out of a pod's map"),
+];
+
+/// Only for `bench waypoint`; nginx and wrk are above.
+const PROXIES: &[Program] = &[
+    server("haproxy", "haproxy", "a proxy beside the waypoint in the bench", "haproxy"),
+    program("h2load", "nghttp2-client", "HTTP/2 load"),
 ];
 
 /// The version that the project's configuration was written for.

@@ -2,7 +2,7 @@
 //! waits until its files stand still.
 
 use super::super::metric::Metric;
-use super::super::report::{Goal, Results};
+use super::super::report::{Bound, Goal, Results};
 use super::rows::{CHANGE_CPU, CHANGE_P99, CHANGE_WIRE, DEMAND_P99, PEAK, REAL_BYTES};
 use super::{Column, Source};
 
@@ -39,7 +39,7 @@ pub(super) fn judge(results: &Results, columns: &[Column], agents: u32) -> Vec<G
 }
 
 fn goal(what: String, value: f64, below: f64, unit: &'static str) -> Goal {
-    Goal { what, value, below, unit, ok: value < below }
+    Goal::new(what, value, Bound::Below(below), unit)
 }
 
 const MEMORY_MIB: f64 = 1536.0;

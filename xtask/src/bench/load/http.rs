@@ -29,15 +29,15 @@ pub(super) fn run(
 
 /// What wrk says of one run.
 #[derive(Debug, PartialEq)]
-struct Requests {
-    per_second: f64,
-    count: f64,
-    p50_us: f64,
-    p99_us: f64,
+pub(in crate::bench) struct Requests {
+    pub(in crate::bench) per_second: f64,
+    pub(in crate::bench) count: f64,
+    pub(in crate::bench) p50_us: f64,
+    pub(in crate::bench) p99_us: f64,
 }
 
 /// Reads the output of `wrk --latency`. Errors of single requests make the run worthless: an error.
-fn parse(text: &str) -> Result<Requests> {
+pub(in crate::bench) fn parse(text: &str) -> Result<Requests> {
     for bad in ["Socket errors:", "Non-2xx or 3xx responses:"] {
         if let Some(line) = text.lines().find(|line| line.trim().starts_with(bad)) {
             bail!("wrk: {}", line.trim());
