@@ -21,6 +21,8 @@ pub struct Changes {
     pub policies: usize,
     /// Policies removed.
     pub policies_removed: usize,
+    /// Pods of the node added, replaced or removed.
+    pub node_pods: usize,
 }
 
 impl Changes {

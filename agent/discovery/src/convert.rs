@@ -9,11 +9,13 @@ use weir_proto::workload as proto;
 
 mod authorization;
 mod common;
+mod node_pod;
 mod rejection;
 mod service;
 mod workload;
 
 pub use authorization::{authorization, refused_authorization};
+pub use node_pod::node_pod;
 pub use rejection::{Reason, Rejection};
 pub use service::service;
 pub use workload::workload;

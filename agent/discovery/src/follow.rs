@@ -17,7 +17,7 @@ mod metrics;
 mod status;
 mod stream;
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 pub use metrics::Metrics;
 pub use status::{Report, Status};
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use weir_model::{Directory, TunnelProtocol, Workload};
 
-use crate::File;
+use crate::{File, NodePod};
 
 /// The mesh after a change, and the workloads that this node captures.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub struct Update {
     pub local: Vec<LocalWorkload>,
     /// Workloads of this node that should be captured and cannot be, by uid, with the reason.
     pub refused: Vec<(Arc<str>, String)>,
+    /// The pods of this node, where the control plane tells what is wanted for each; `local` is empty then.
+    pub node_pods: Option<Arc<[Arc<NodePod>]>>,
 }
 
 /// A workload that this node captures: HBONE, on this node, with a network namespace that the node can enter.

@@ -103,7 +103,7 @@ impl Follower {
         self.store.publish(directory.clone());
         info!(path = %self.path.display(), ?changes, local = local.len(), "mesh file in force");
         // Without a receiver the store is still kept.
-        self.updates.send_replace(Update { directory, local, refused: Vec::new() });
+        self.updates.send_replace(Update { directory, local, ..Update::default() });
     }
 }
 

@@ -30,7 +30,7 @@ mod version;
 
 pub use crate::follow::{Metrics, Report, Status};
 pub use client::{Client, Outcome};
-pub use local::LocalPods;
+pub use local::{Local, LocalPods};
 pub use netns::{NetnsPattern, PatternError};
 pub use node::{NodeInfo, Role};
 
@@ -40,7 +40,7 @@ pub struct Config {
     /// Who we are.
     pub node: NodeInfo,
     /// How we know which workloads are ours, if we capture any.
-    pub local: Option<LocalPods>,
+    pub local: Option<Local>,
 }
 
 /// Keeps `store` at what the control plane says and tells `updates` about the workloads of this node, until it is
@@ -52,10 +52,18 @@ pub async fn run(
     updates: Sender<Update>,
     status: Arc<Status>,
 ) -> Infallible {
-    let client = Client::new(config.node.message());
+    let client = client(&config);
     let metrics = store.metrics().streams();
     let subscriber = Mesh { config, store, updates, status: status.clone(), client, published: false };
     Follower { channel, status, metrics, subscriber }.run().await
+}
+
+fn client(config: &Config) -> Client {
+    let client = Client::new(config.node.message());
+    match config.local {
+        Some(Local::Told) => client.with_node_pods(),
+        Some(Local::Pattern(_)) | None => client,
+    }
 }
 
 /// Who learns the mesh, and what for.
@@ -103,7 +111,7 @@ impl Mesh {
         if response.resources.len() + response.removed_resources.len() <= SMALL {
             return self.client.receive(response);
         }
-        let fresh = Client::new(self.config.node.message());
+        let fresh = client(&self.config);
         let mut client = std::mem::replace(&mut self.client, fresh);
         let worked = tokio::task::spawn_blocking(move || {
             let outcome = client.receive(response);
@@ -123,16 +131,23 @@ impl Mesh {
     }
 
     fn publish(&mut self) {
-        let directory = Arc::new(self.client.directory().clone());
+        let directory = Arc::new(self.client.picture());
         let update = match &self.config.local {
-            Some(local) => local.update(directory.clone()),
+            Some(Local::Pattern(local)) => local.update(directory.clone()),
+            Some(Local::Told) => {
+                let node_pods = Some(self.client.node_pods());
+                Update { directory: directory.clone(), node_pods, ..Update::default() }
+            }
             None => Update { directory: directory.clone(), ..Update::default() },
         };
         self.store.publish(directory);
         let first = !std::mem::replace(&mut self.published, true);
         self.updates.send_if_modified(|current| {
             // Who follows the pods of this node is not woken for the pods of others.
-            let news = first || current.local != update.local || current.refused != update.refused;
+            let is_same = current.local == update.local
+                && current.refused == update.refused
+                && current.node_pods == update.node_pods;
+            let news = first || !is_same;
             *current = update;
             news
         });

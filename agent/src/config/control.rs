@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use weir_control::Ca;
 use weir_discovery::channel::ControlChannel;
-use weir_discovery::xds::{self, LocalPods, NetnsPattern, Role};
+use weir_discovery::xds::{self, Local, LocalPods, NetnsPattern, Role};
 use weir_process::Reader;
 
 use crate::cli::Settings;
@@ -69,7 +69,7 @@ fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {
     let netns: NetnsPattern = reader.or("pod-netns", s.pod_netns.clone(), NETNS);
     xds::Config {
         node: control.node(reader, Role::NodeProxy, node, pod),
-        local: Some(LocalPods { node: node.to_owned(), cluster: control.cluster(), netns }),
+        local: Some(Local::Pattern(LocalPods { node: node.to_owned(), cluster: control.cluster(), netns })),
     }
 }
 

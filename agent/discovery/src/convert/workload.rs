@@ -23,7 +23,7 @@ pub fn workload(message: proto::Workload) -> Result<Workload, Rejection> {
     build(message).map_err(|(field, reason)| Rejection { resource, field, reason })
 }
 
-fn build(message: proto::Workload) -> Result<Workload, Fault> {
+pub(super) fn build(message: proto::Workload) -> Result<Workload, Fault> {
     if message.uid.is_empty() {
         return Err(("uid".into(), Reason::Missing));
     }

@@ -1,7 +1,9 @@
 //! From resources to the directory, one by one.
 
-use prost::Message;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use prost::Message;
 
 use weir_model::Directory;
 use weir_proto::discovery::Resource;
@@ -9,10 +11,11 @@ use weir_proto::type_url;
 
 use super::subscription::Subscription;
 use super::version::Version;
-use crate::Changes;
 use crate::intern::Interner;
+use crate::{Changes, NodePod};
 
 mod address;
+mod node_pod;
 mod policy;
 
 /// What the resources of one type are.
@@ -22,6 +25,8 @@ pub(super) enum Kind {
     Address,
     /// Policies.
     Authorization,
+    /// Pods of the node.
+    NodePod,
 }
 
 /// The mesh as far as it is known.
@@ -29,6 +34,7 @@ pub(super) enum Kind {
 pub(super) struct Picture {
     directory: Directory,
     texts: Interner,
+    node_pods: BTreeMap<Arc<str>, Arc<NodePod>>,
 }
 
 /// What one response did.
@@ -41,13 +47,14 @@ pub(super) struct Applied {
 
 impl Kind {
     pub(super) fn of(url: &str) -> Option<Self> {
-        [Self::Address, Self::Authorization].into_iter().find(|kind| kind.type_url() == url)
+        [Self::Address, Self::Authorization, Self::NodePod].into_iter().find(|kind| kind.type_url() == url)
     }
 
     pub(super) fn type_url(self) -> &'static str {
         match self {
             Self::Address => type_url::ADDRESS,
             Self::Authorization => type_url::AUTHORIZATION,
+            Self::NodePod => type_url::NODE_POD,
         }
     }
 }
@@ -64,6 +71,7 @@ impl Picture {
         let outcome = match subscription.kind() {
             Kind::Address => decode(Kind::Address, body).and_then(|m| self.put_address(&name, m, changes)),
             Kind::Authorization => self.put_policy(&name, decode(Kind::Authorization, body), changes),
+            Kind::NodePod => decode(Kind::NodePod, body).and_then(|m| self.put_node_pod(&name, m, changes)),
         };
         match outcome {
             Ok(name) => subscription.took(name, version),
@@ -83,6 +91,9 @@ impl Picture {
             Kind::Authorization => {
                 applied.changes.policies_removed += usize::from(self.directory.remove_policy(name));
             }
+            Kind::NodePod => {
+                applied.changes.node_pods += usize::from(self.node_pods.remove(name).is_some());
+            }
         }
     }
 
@@ -90,6 +101,7 @@ impl Picture {
         match kind {
             Kind::Address => self.has_address(name),
             Kind::Authorization => self.directory.policy(name).is_some(),
+            Kind::NodePod => self.node_pods.contains_key(name),
         }
     }
 }

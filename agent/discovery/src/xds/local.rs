@@ -11,6 +11,15 @@ use crate::{LocalWorkload, Update};
 
 /// How this node knows its own.
 #[derive(Debug, Clone)]
+pub enum Local {
+    /// By the mesh itself: workloads that name the node, and a pattern for where they are.
+    Pattern(LocalPods),
+    /// The control plane tells which pods are here and what is wanted for each.
+    Told,
+}
+
+/// Workloads that name a node.
+#[derive(Debug, Clone)]
 pub struct LocalPods {
     /// Name of the node.
     pub node: String,
@@ -49,7 +58,7 @@ impl LocalPods {
             }
             local.push(LocalWorkload { workload, netns, probe_ports: Vec::new() });
         }
-        Update { directory, local, refused }
+        Update { directory, local, refused, node_pods: None }
     }
 
     /// A pod with a network namespace of its own that does not speak HBONE itself. Only pods run on nodes: other

@@ -6,5 +6,6 @@ mod converge;
 pub(crate) mod fixture;
 mod istiod;
 mod lost;
+mod node_pods;
 mod policies;
 mod stream;

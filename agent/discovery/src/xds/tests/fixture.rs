@@ -19,7 +19,7 @@ use weir_proto::security::Authorization;
 use weir_proto::{type_url, workload};
 
 use crate::channel::{ChannelConfig, ChannelError, ControlChannel, Dialed, Dialer};
-use crate::xds::{Config, LocalPods, NodeInfo, Role, Status, run};
+use crate::xds::{Config, Local, LocalPods, NodeInfo, Role, Status, run};
 use crate::{Store, Update};
 
 /// An agent that follows a control plane which the test plays.
@@ -196,7 +196,7 @@ pub(crate) fn config_of_n1() -> Config {
             network: String::new(),
             domain: "cluster.local".into(),
         },
-        local: Some(LocalPods { node: "n1".into(), cluster: "Kubernetes".into(), netns }),
+        local: Some(Local::Pattern(LocalPods { node: "n1".into(), cluster: "Kubernetes".into(), netns })),
     }
 }
 
