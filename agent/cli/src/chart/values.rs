@@ -81,6 +81,23 @@ impl Values {
         Self::checked(values)
     }
 
+    /// Values that were kept, with files and single ones over them.
+    ///
+    /// # Errors
+    /// All that the chart does not take.
+    pub fn over(kept: Value, files: &[PathBuf], sets: &[String]) -> Result<Self, ValuesError> {
+        // What this version has and the last one had not.
+        let mut values = parse(file("values.yaml"));
+        merge(&mut values, kept);
+        for path in files {
+            merge(&mut values, read(path)?);
+        }
+        for text in sets {
+            set::apply(&mut values, text).map_err(|why| ValuesError::Set { text: text.clone(), why })?;
+        }
+        Self::checked(values)
+    }
+
     /// Values that were built before, as they were kept.
     ///
     /// # Errors

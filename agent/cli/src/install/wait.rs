@@ -1,0 +1,175 @@
+//! Whether what is installed runs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::InstallError;
+use crate::cluster::{Cluster, ObjectRef};
+use crate::progress::Progress;
+
+/// How a Deployment or DaemonSet stands.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// Which one.
+    #[serde(flatten)]
+    pub object: ObjectRef,
+    /// Pods that are ready, and of the newest kind.
+    pub ready: u64,
+    /// Pods that there should be.
+    pub wanted: u64,
+    /// All is as it should be.
+    pub is_ready: bool,
+    /// What is in the way, by pod.
+    pub reasons: Vec<String>,
+}
+
+/// How the workloads among these objects stand.
+///
+/// # Errors
+/// The cluster does not say.
+pub async fn readiness(cluster: &Cluster, objects: &[ObjectRef]) -> Result<Vec<Readiness>, InstallError> {
+    let mut all = Vec::new();
+    for object in objects.iter().filter(|object| matches!(object.kind.as_str(), "Deployment" | "DaemonSet")) {
+        let Some(live) = cluster.get(object).await? else {
+            let reasons = vec!["it is not there".to_owned()];
+            all.push(Readiness { object: object.clone(), ready: 0, wanted: 1, is_ready: false, reasons });
+            continue;
+        };
+        let mut readiness = judge(object, &live);
+        if !readiness.is_ready {
+            readiness.reasons = reasons(cluster, &live).await?;
+        }
+        all.push(readiness);
+    }
+    Ok(all)
+}
+
+/// Waits until all of them are ready.
+///
+/// # Errors
+/// They were not in time, with what is in the way.
+pub async fn wait(
+    cluster: &Cluster,
+    objects: &[ObjectRef],
+    limit: Duration,
+    progress: &mut Progress,
+) -> Result<(), InstallError> {
+    let begin = Instant::now();
+    loop {
+        let all = readiness(cluster, objects).await?;
+        let waiting: Vec<_> = all.iter().filter(|one| !one.is_ready).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if begin.elapsed() >= limit {
+            let waiting = waiting.iter().map(|one| one.to_string()).collect();
+            return Err(InstallError::Unready { seconds: limit.as_secs(), waiting });
+        }
+        let names: Vec<_> =
+            waiting.iter().map(|one| format!("{} ({}/{})", one.object.name, one.ready, one.wanted)).collect();
+        progress.now(&format!("waiting for {}", names.join(", ")));
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl std::fmt::Display for Readiness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} of {} ready", self.object, self.ready, self.wanted)?;
+        for reason in &self.reasons {
+            write!(f, "; {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+fn judge(object: &ObjectRef, live: &Value) -> Readiness {
+    let number = |at: &str| live.pointer(at).and_then(Value::as_u64).unwrap_or_default();
+    let is_seen = number("/status/observedGeneration") >= number("/metadata/generation");
+    let (ready, updated, wanted, is_known) = if object.kind == "DaemonSet" {
+        let wanted = number("/status/desiredNumberScheduled");
+        let updated = match live.pointer("/spec/updateStrategy/type").and_then(Value::as_str) {
+            // Whoever replaces his pods himself has them as new as he wants.
+            Some("OnDelete") => wanted,
+            _ => number("/status/updatedNumberScheduled"),
+        };
+        (
+            number("/status/numberAvailable"),
+            updated,
+            wanted,
+            live.pointer("/status/desiredNumberScheduled").is_some(),
+        )
+    } else {
+        let wanted = live.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+        (number("/status/availableReplicas"), number("/status/updatedReplicas"), wanted, true)
+    };
+    let is_ready = is_seen && is_known && ready >= wanted && updated >= wanted;
+    Readiness { object: object.clone(), ready: ready.min(updated), wanted, is_ready, reasons: Vec::new() }
+}
+
+/// What keeps its pods from being ready.
+async fn reasons(cluster: &Cluster, live: &Value) -> Result<Vec<String>, InstallError> {
+    let labels = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let selector = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let selector = selector.collect::<Vec<_>>().join(",");
+    let namespace = live["metadata"]["namespace"].as_str().unwrap_or_default();
+    let pods = cluster.list("v1", "Pod", namespace, &selector).await?;
+    Ok(pods.iter().filter_map(reason).take(MOST_REASONS).collect())
+}
+
+fn reason(pod: &Value) -> Option<String> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let mut statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    let waiting = statuses.find_map(|status| status["state"]["waiting"].as_object());
+    if let Some(waiting) = waiting {
+        let text = |key: &str| waiting.get(key).and_then(Value::as_str).unwrap_or_default();
+        return Some(format!("pod {name}: {} {}", text("reason"), text("message")).trim_end().to_owned());
+    }
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let failed = conditions.find(|condition| {
+        condition["status"] == "False"
+            && (condition["type"] == "PodScheduled" || condition["type"] == "Ready")
+    })?;
+    let text = |key: &str| failed[key].as_str().unwrap_or_default();
+    Some(format!("pod {name}: {} {}", text("reason"), text("message")).trim_end().to_owned())
+}
+
+const PAUSE: Duration = Duration::from_millis(500);
+const MOST_REASONS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case::all_new("Deployment", json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, "availableReplicas": 2, "updatedReplicas": 2}}), true)]
+    #[case::the_old_ones_serve("Deployment", json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, "availableReplicas": 2, "updatedReplicas": 1}}), false)]
+    #[case::nobody_looked_yet("Deployment", json!({"metadata": {"generation": 3}, "spec": {"replicas": 1}, "status": {"observedGeneration": 2, "availableReplicas": 1, "updatedReplicas": 1}}), false)]
+    #[case::no_status_yet("DaemonSet", json!({"metadata": {"generation": 0}}), false)]
+    #[case::no_nodes("DaemonSet", json!({"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 0}}), true)]
+    #[case::replaced_by_hand("DaemonSet", json!({"metadata": {"generation": 2}, "spec": {"updateStrategy": {"type": "OnDelete"}}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberAvailable": 3, "updatedNumberScheduled": 0}}), true)]
+    #[case::rolling("DaemonSet", json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberAvailable": 3, "updatedNumberScheduled": 2}}), false)]
+    fn ready(#[case] kind: &str, #[case] live: Value, #[case] expected: bool) {
+        let object = ObjectRef::new("apps/v1", kind, "weir-system", "x");
+        assert_eq!(judge(&object, &live).is_ready, expected);
+    }
+
+    #[test]
+    fn a_pod_says_what_is_in_its_way() {
+        let pod = json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+            {"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}},
+        ]}});
+        assert_eq!(reason(&pod).unwrap(), "pod p: ErrImagePull no such image");
+        let pod = json!({"metadata": {"name": "p"}, "status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"},
+        ]}});
+        assert_eq!(reason(&pod).unwrap(), "pod p: Unschedulable 0/1 nodes");
+    }
+}

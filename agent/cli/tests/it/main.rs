@@ -1,0 +1,5 @@
+//! The command as a process, against a Kubernetes API in this one.
+
+mod cluster;
+mod install;
+mod offline;
