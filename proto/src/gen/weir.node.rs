@@ -37,6 +37,18 @@ pub struct Pod {
     /// The annotation says that others reach it by tunnel.
     #[prost(bool, tag = "12")]
     pub announced: bool,
+    /// What its condition `weir.dev/Captured` says now; absent if it has none.
+    #[prost(message, optional, tag = "13")]
+    pub captured: ::core::option::Option<Captured>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Captured {
+    #[prost(bool, tag = "1")]
+    pub is: bool,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeReport {
