@@ -87,6 +87,10 @@ pub struct Settings {
     /// [default: false]
     #[arg(long, env = "WEIR_WAYPOINT_FALLBACK_DIRECT", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) waypoint_fallback_direct: Option<String>,
+    /// What comes past a waypoint is let in, as with Istio, except where label weir.dev/require-waypoint says that it must
+    /// not be. [default: false]
+    #[arg(long, env = "WEIR_WAYPOINT_BYPASS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) waypoint_bypass: Option<String>,
     /// Service accounts whose pods may ask for certificates of other pods of their node, and read the whole mesh.
     /// [default: weir-agent and ztunnel of the root namespace]
     #[arg(long, env = "WEIR_NODE_ACCOUNTS", value_name = "NAMESPACE/NAME,...")]

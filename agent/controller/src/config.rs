@@ -128,6 +128,7 @@ fn index(reader: &mut Reader, s: &Settings, root_namespace: Arc<str>) -> weir_in
         adopt_istio_classes: flag("adopt-istio-classes", &s.adopt_istio_classes),
         dry_run: flag("dry-run-policies", &s.dry_run_policies),
         waypoint_fallback_direct: flag("waypoint-fallback-direct", &s.waypoint_fallback_direct),
+        waypoint_bypass: flag("waypoint-bypass", &s.waypoint_bypass),
         ..default
     }
 }
@@ -172,6 +173,7 @@ impl Settings {
             adopt_istio_classes: self.adopt_istio_classes.or(other.adopt_istio_classes),
             dry_run_policies: self.dry_run_policies.or(other.dry_run_policies),
             waypoint_fallback_direct: self.waypoint_fallback_direct.or(other.waypoint_fallback_direct),
+            waypoint_bypass: self.waypoint_bypass.or(other.waypoint_bypass),
             node_accounts: self.node_accounts.or(other.node_accounts),
             server_names: self.server_names.or(other.server_names),
             max_cert_lifetime: self.max_cert_lifetime.or(other.max_cert_lifetime),

@@ -24,6 +24,8 @@ pub struct Config {
     pub allocate_addresses: bool,
     /// Who asks for a waypoint that is not there gets his traffic past it, as with Istio. Else it is refused.
     pub waypoint_fallback_direct: bool,
+    /// Who comes past a waypoint gets in, as with Istio, except where a label says that it must be passed.
+    pub waypoint_bypass: bool,
 }
 
 impl Default for Config {
@@ -38,6 +40,7 @@ impl Default for Config {
             dry_run: false,
             allocate_addresses: true,
             waypoint_fallback_direct: false,
+            waypoint_bypass: false,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{Changes, Config, Snapshot, StatusUpdate};
 mod apply;
 mod compute;
 mod gateways;
+mod guards;
 mod l7;
 mod namespaces;
 mod owner;
@@ -43,6 +44,7 @@ pub struct Index {
     /// Those of them that are news.
     news: BTreeSet<Key>,
     policies: BTreeSet<Key>,
+    guards: guards::Guards,
     l7: L7,
     published: Snapshot,
 }
@@ -61,6 +63,7 @@ impl Index {
             statuses: BTreeMap::new(),
             news: BTreeSet::new(),
             policies: BTreeSet::new(),
+            guards: guards::Guards::default(),
             l7: L7::default(),
         }
     }
@@ -95,6 +98,8 @@ impl Index {
 
     /// Computes what the events since the last commit touched.
     pub fn commit(&mut self) -> Changes {
+        let reattached = self.world.policies.take_reattached();
+        self.touch_guarded(&reattached);
         let dirty = std::mem::take(&mut self.dirty);
         for owner in &dirty {
             self.touch_target_of(owner);
@@ -104,8 +109,10 @@ impl Index {
         for (name, policy) in self.world.policies.take_changed() {
             self.output.authorization(name, policy);
         }
+        self.guards.publish(&self.world, &mut self.output);
         let (addresses, authorizations) = self.output.take_changes();
         self.tell_l7(&dirty, &addresses);
+        self.touch_attached(reattached);
         self.compute_l7();
         let layer7 = self.output.take_layer7();
         self.published = self.output.snapshot().clone();

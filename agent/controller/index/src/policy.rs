@@ -136,6 +136,16 @@ impl Policies {
         self.attached.of(&Target { kind, namespace: namespace.into(), name: name.into() })
     }
 
+    /// Whether a target's waypoint enforces anything: who goes around it goes around that.
+    pub(crate) fn demands(&self, kind: TargetKind, namespace: &str, name: &str) -> bool {
+        self.attached.demands(&Target { kind, namespace: namespace.into(), name: name.into() })
+    }
+
+    /// Whether no waypoint enforces anything.
+    pub(crate) fn is_nothing_attached(&self) -> bool {
+        self.attached.is_empty()
+    }
+
     /// What has other policies at its waypoint since the last call.
     pub(crate) fn take_reattached(&mut self) -> Reattached {
         self.attached.take_changed()

@@ -6,6 +6,7 @@ use crate::{Changes, Config, Index};
 
 mod duplicates;
 mod endpoint_slices;
+mod guards;
 mod incremental;
 mod l7;
 mod pods;

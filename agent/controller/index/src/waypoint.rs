@@ -9,15 +9,20 @@ use std::sync::Arc;
 use weir_proto::workload as proto;
 use weir_resources::{Gateway, Listener, Meta};
 
+use crate::index::Owner;
+use crate::policy::TargetKind;
+use crate::publish::visibility;
 use crate::world::World;
 
 mod canary;
+mod guard;
 mod labels;
 mod standing;
 
 use labels::{Ask, asked, asked_canary};
 use standing::Standing;
 
+pub(crate) use guard::{ACCOUNT, GatewayName, Guard};
 pub(crate) use labels::{gateways, is_alike};
 
 /// What traffic of an object is meant.
@@ -51,6 +56,21 @@ pub(crate) struct Binding {
 }
 
 impl World {
+    /// The service (or service entry) of a key as an object that may have a waypoint, and what policies call it.
+    pub(crate) fn service_subject(&self, key: &str) -> Option<(Subject<'_>, TargetKind)> {
+        let (meta, private, kind) = match self.claims.winner(key)? {
+            Owner::Service(namespace, name) => {
+                (&self.services.get(namespace, name)?.meta, false, TargetKind::Service)
+            }
+            Owner::ServiceEntry(namespace, name) => {
+                let entry = self.service_entries.get(namespace, name)?;
+                (&entry.meta, visibility(entry).is_private(), TargetKind::ServiceEntry)
+            }
+            Owner::Slice(..) | Owner::Entry(_) | Owner::Pod(_) => return None,
+        };
+        Some((Subject { meta, traffic: Traffic::Service, private }, kind))
+    }
+
     /// The waypoint of an object.
     pub(crate) fn binding(&self, subject: &Subject<'_>) -> Binding {
         let meta = subject.meta;

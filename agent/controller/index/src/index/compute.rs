@@ -10,8 +10,15 @@ impl Index {
     pub(super) fn compute_pod(&mut self, id: u32) {
         let Some(pod) = self.world.pods.at(id) else { return };
         match publish::pod(&self.world, pod) {
-            Some((workload, services)) => self.output.workload(workload, services, &pod.node),
-            None => self.output.remove(&publish::pod_uid(&self.world, pod)),
+            Some((mut workload, services)) => {
+                self.guards.guard(&self.world, &pod.meta, &mut workload);
+                self.output.workload(workload, services, &pod.node);
+            }
+            None => {
+                let uid = publish::pod_uid(&self.world, pod);
+                self.guards.forget(&uid);
+                self.output.remove(&uid);
+            }
         }
     }
 
@@ -22,8 +29,15 @@ impl Index {
         let (workload, binding) = publish::entry(&self.world, entry);
         let is_sent = workload.is_some();
         match workload {
-            Some((workload, services)) => self.output.workload(workload, services, &Arc::default()),
-            None => self.output.remove(&publish::entry_uid(&self.world, &namespace, &name)),
+            Some((mut workload, services)) => {
+                self.guards.guard(&self.world, meta, &mut workload);
+                self.output.workload(workload, services, &Arc::default());
+            }
+            None => {
+                let uid = publish::entry_uid(&self.world, &namespace, &name);
+                self.guards.forget(&uid);
+                self.output.remove(&uid);
+            }
         }
         self.tell_entry(id, is_sent, binding);
     }

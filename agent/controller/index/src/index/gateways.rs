@@ -8,7 +8,7 @@ use super::{Index, Owner};
 use crate::policy::TargetKind;
 use crate::publish::GATEWAY_NAME;
 use crate::store::Asker;
-use crate::waypoint::Traffic;
+use crate::waypoint::{ACCOUNT, Traffic};
 
 impl Index {
     pub(super) fn change_gateway(&mut self, namespace: &Arc<str>, name: &Arc<str>, new: Option<Gateway>) {
@@ -22,7 +22,20 @@ impl Index {
             gateway.is_none_or(|gateway| self.world.serves(gateway, Traffic::Workload))
         };
         let workloads = serves(old) || serves(new.as_ref());
+        // What is behind it may have to be guarded otherwise, for another class or other traffic.
+        let stance = |gateway: Option<&Gateway>| {
+            gateway.map(|gateway| {
+                let serves = |traffic| self.world.serves(gateway, traffic);
+                let account = gateway.meta.annotations.get(ACCOUNT).map(str::to_owned);
+                (gateway.class.clone(), serves(Traffic::Service), gateway.listeners.clone(), account)
+            })
+        };
+        let is_alike = stance(old) == stance(new.as_ref());
         self.world.gateways.set(namespace, name, new);
+        if !is_alike {
+            self.touch_behind(namespace, name);
+            self.touch_account(namespace, name);
+        }
         self.touch_askers(namespace, name, workloads);
         self.touch_waypoint(namespace, name);
         self.world.policies.touch_target(TargetKind::Gateway, namespace, name);

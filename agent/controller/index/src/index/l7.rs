@@ -67,8 +67,8 @@ impl Index {
     }
 
     /// What holds at waypoints is another.
-    fn touch_attached(&mut self) {
-        let Reattached { targets, namespaces, everything } = self.world.policies.take_reattached();
+    pub(super) fn touch_attached(&mut self, reattached: Reattached) {
+        let Reattached { targets, namespaces, everything } = reattached;
         targets.into_iter().for_each(|target| self.l7.touch(&Dep::Policies(target)));
         namespaces.into_iter().for_each(|namespace| self.l7.touch(&Dep::PoliciesOf(namespace)));
         if everything {
@@ -78,7 +78,6 @@ impl Index {
 
     /// Computes what has to be.
     pub(super) fn compute_l7(&mut self) {
-        self.touch_attached();
         while let Some(unit) = self.l7.next() {
             let made = self.l7.compute(&unit, &mut self.world, &mut self.output);
             // Who cannot be read at all was told so.

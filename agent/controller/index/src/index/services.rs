@@ -7,7 +7,7 @@ use weir_resources::{Labels, Service, ServiceEntry, WorkloadGroup};
 use super::{Index, Owner};
 use crate::publish;
 use crate::store::{Asker, Claim, Selecting};
-use crate::waypoint::gateways;
+use crate::waypoint::{gateways, is_alike};
 
 impl Index {
     pub(super) fn change_service(&mut self, namespace: &Arc<str>, name: &Arc<str>, new: Option<Service>) {
@@ -27,7 +27,8 @@ impl Index {
         };
         let (before, after) = (known.map(stance), new.as_ref().map(stance));
         // What its endpoints say of it.
-        let ports = known.map(|s| &s.ports) != new.as_ref().map(|s| &s.ports);
+        let ports = known.map(|s| &s.ports) != new.as_ref().map(|s| &s.ports)
+            || !is_alike(known.map(|s| &s.meta), new.as_ref().map(|s| &s.meta));
         let unselective = new.as_ref().is_some_and(|service| service.selector.is_empty()).then_some(());
         self.world.unselective.set(namespace, name, unselective);
         self.world.services.set(namespace, name, new);
@@ -60,7 +61,8 @@ impl Index {
         };
         let (before, after) = (known.map(stance), new.as_ref().map(stance));
         let is_there = new.is_some();
-        let ports = known.map(|entry| &entry.ports) != new.as_ref().map(|entry| &entry.ports);
+        let ports = known.map(|entry| &entry.ports) != new.as_ref().map(|entry| &entry.ports)
+            || !is_alike(known.map(|entry| &entry.meta), new.as_ref().map(|entry| &entry.meta));
         let hosts: Vec<_> = known.into_iter().flat_map(|known| known.hosts.iter().cloned()).collect();
         self.world.service_entries.set(namespace, name, new);
         self.take_stance(namespace, &owner, before, after, ports);
@@ -84,7 +86,7 @@ impl Index {
         owner: &Owner,
         before: Option<Stance>,
         after: Option<Stance>,
-        ports_changed: bool,
+        endpoints_changed: bool,
     ) {
         let (was, is) = (before.unwrap_or_default(), after.unwrap_or_default());
         let mut rivals = Vec::new();
@@ -105,7 +107,7 @@ impl Index {
             self.world.selectors.insert(namespace, Selecting { selector, owner: owner.clone(), names });
             self.touch_selected(namespace, &was.selector);
             self.touch_selected(namespace, &is.selector);
-        } else if ports_changed {
+        } else if endpoints_changed {
             self.touch_selected(namespace, &is.selector);
         }
         for rival in rivals {
@@ -134,7 +136,7 @@ impl Index {
     }
 
     /// The endpoints of a service that are written in slices: addresses, and pods.
-    fn touch_slices(&mut self, namespace: &Arc<str>, service: &str) {
+    pub(super) fn touch_slices(&mut self, namespace: &Arc<str>, service: &str) {
         let names: Vec<_> =
             self.world.slices_of.get(namespace, service).into_iter().flatten().cloned().collect();
         for name in names {
@@ -142,7 +144,7 @@ impl Index {
         }
     }
 
-    fn touch_selected(&mut self, namespace: &str, selector: &Labels) {
+    pub(super) fn touch_selected(&mut self, namespace: &str, selector: &Labels) {
         if !selector.is_empty() {
             self.touch_matching(namespace, selector);
         }

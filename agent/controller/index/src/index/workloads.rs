@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_resources::{Phase, Pod, WorkloadEntry};
 
 use super::{Index, Owner};
-use crate::publish;
+use crate::publish::{self, GATEWAY_NAME};
 use crate::snapshot::PodIdentity;
 use crate::store::{Asker, Item};
 use crate::waypoint::gateways;
@@ -21,7 +21,12 @@ impl Index {
         let after = Presence::of(&new);
         let asks = gateways(&new.meta, &namespace);
         let node = new.node.clone();
+        let gateway = |pod: &Pod| pod.meta.labels.get(GATEWAY_NAME).map(str::to_owned);
+        let stands_for = gateway(&new);
         let (id, old) = self.world.pods.insert(new);
+        for gateway in old.as_ref().and_then(gateway).into_iter().chain(stands_for) {
+            self.touch_account(&namespace, &gateway);
+        }
         if old.as_ref().is_none_or(|old| old.node != node) {
             self.leave_node(id, old.as_ref());
             self.world.on_node.entry(node).or_default().insert(id);
@@ -39,7 +44,12 @@ impl Index {
         self.change_presence(namespace, name, Presence::of(&old), None);
         let asker = Asker::Object(Owner::Pod(id), namespace.clone());
         self.world.askers.change(&asker, &gateways(&old.meta, namespace), &[]);
-        self.output.remove(&publish::pod_uid(&self.world, &old));
+        if let Some(gateway) = old.meta.labels.get(GATEWAY_NAME) {
+            self.touch_account(namespace, gateway);
+        }
+        let uid = publish::pod_uid(&self.world, &old);
+        self.guards.forget(&uid);
+        self.output.remove(&uid);
     }
 
     pub(super) fn set_entry(&mut self, new: WorkloadEntry) {
@@ -59,7 +69,9 @@ impl Index {
         let Some((id, old)) = self.world.entries.remove(namespace, name) else { return };
         let asker = Asker::Object(Owner::Entry(id), namespace.clone());
         self.world.askers.change(&asker, &gateways(old.meta(), namespace), &[]);
-        self.output.remove(&publish::entry_uid(&self.world, namespace, name));
+        let uid = publish::entry_uid(&self.world, namespace, name);
+        self.guards.forget(&uid);
+        self.output.remove(&uid);
     }
 
     /// Sets the workloads of an owner that has several: those that it had and has no more are removed.

@@ -10,28 +10,13 @@ use super::unit::{At, Dep, Gateway, Unit};
 use super::view::{Scene, View, name_of};
 use super::{backend, endpoints, frontend, status, waypoint};
 use crate::StatusUpdate;
-use crate::index::Owner;
 use crate::layer7::{Layer7, scoped};
 use crate::output::Output;
-use crate::publish;
-use crate::waypoint::{Subject, Traffic};
 use crate::world::World;
 
 /// The waypoints that have to serve a service.
 pub(crate) fn bindings(world: &World, name: &str) -> BTreeSet<Gateway> {
-    let (meta, private) = match world.claims.winner(name) {
-        Some(Owner::Service(namespace, name)) => {
-            (world.services.get(namespace, name).map(|service| &service.meta), false)
-        }
-        Some(Owner::ServiceEntry(namespace, name)) => {
-            let entry = world.service_entries.get(namespace, name);
-            let private = entry.is_some_and(|entry| publish::visibility(entry).is_private());
-            (entry.map(|entry| &entry.meta), private)
-        }
-        _ => (None, false),
-    };
-    let Some(meta) = meta else { return BTreeSet::new() };
-    world.servers(&Subject { meta, traffic: Traffic::Service, private })
+    world.service_subject(name).map(|(subject, _)| world.servers(&subject)).unwrap_or_default()
 }
 
 impl L7 {

@@ -45,12 +45,23 @@ pub(crate) fn gateways(meta: &Meta, namespace: &Arc<str>) -> Vec<(Arc<str>, Arc<
     first.into_iter().chain(second).map(|ask| (ask.namespace, ask.name)).collect()
 }
 
-/// Whether two versions of a namespace ask for the same.
+/// Whether a waypoint must be passed, if anybody says: the object before the namespace.
+pub(super) fn required(object: &Meta, namespace: Option<&Meta>) -> Option<bool> {
+    let said = |meta: &Meta| match meta.labels.get(REQUIRE)? {
+        "false" => Some(false),
+        "" => None,
+        // What is not understood is not taken for leave to go around it.
+        _ => Some(true),
+    };
+    said(object).or_else(|| said(namespace?))
+}
+
+/// Whether two versions of an object ask for the same.
 pub(crate) fn is_alike(a: Option<&Meta>, b: Option<&Meta>) -> bool {
     let label = |meta: Option<&Meta>, name| meta.and_then(|meta| meta.labels.get(name)).map(str::to_owned);
     let weight =
         |meta: Option<&Meta>| meta.and_then(|meta| meta.annotations.get(CANARY_WEIGHT)).map(str::to_owned);
-    let labels = [USE, USE_NAMESPACE, CANARY, CANARY_NAMESPACE];
+    let labels = [USE, USE_NAMESPACE, CANARY, CANARY_NAMESPACE, REQUIRE];
     labels.into_iter().all(|name| label(a, name) == label(b, name)) && weight(a) == weight(b)
 }
 
@@ -62,6 +73,7 @@ fn named(meta: &Meta, name: &str, namespace: &str, default: &Arc<str>, inherited
 
 const USE: &str = "istio.io/use-waypoint";
 const USE_NAMESPACE: &str = "istio.io/use-waypoint-namespace";
+const REQUIRE: &str = "weir.dev/require-waypoint";
 const CANARY: &str = "istio.io/use-waypoint-canary";
 const CANARY_NAMESPACE: &str = "istio.io/use-waypoint-canary-namespace";
 const CANARY_WEIGHT: &str = "istio.io/use-waypoint-canary-weight";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_proto::l7::Authorization;
+use weir_proto::l7::{Action, Authorization};
 
 use super::AtWaypoints;
 use crate::policy::target::{Target, TargetKind};
@@ -79,6 +79,23 @@ impl Attached {
             false => policy.elsewhere.as_ref(),
         });
         forms.map(|form| Authorization::clone(form)).collect()
+    }
+
+    /// Whether anything that is enforced holds for a target.
+    pub(in crate::policy) fn demands(&self, target: &Target) -> bool {
+        let enforced = |form: &Authorization| !form.dry_run && form.action() != Action::Audit;
+        let named = self.by_target.get(target).into_iter().flatten();
+        let everywhere = [&target.namespace, &self.root].into_iter().filter_map(|ns| self.elsewhere.get(ns));
+        named.filter_map(|name| self.policies.get(name)).any(|policy| enforced(&policy.policy))
+            || everywhere
+                .flatten()
+                .filter_map(|name| self.policies.get(name)?.elsewhere.as_ref())
+                .any(|form| enforced(form))
+    }
+
+    /// Whether there is no policy at all.
+    pub(in crate::policy) fn is_empty(&self) -> bool {
+        self.policies.is_empty()
     }
 
     /// What has other policies since the last call.
