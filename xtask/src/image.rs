@@ -52,6 +52,9 @@ pub(crate) struct ImageArgs {
     /// Keep the binaries with their symbols in this folder, for profiles and core dumps
     #[arg(long, value_name = "DIR")]
     symbols: Option<PathBuf>,
+    /// Also lay out the image's files in this folder, as deploy/Dockerfile takes them; for one target only
+    #[arg(long, value_name = "DIR")]
+    rootfs: Option<PathBuf>,
 }
 
 /// Runs the verb.
@@ -65,6 +68,9 @@ pub(crate) fn run(args: &ImageArgs) -> Result<()> {
         let binaries = binaries::build(platform, args.symbols.as_deref())?;
         let layers =
             [layer::base(&source)?, layer::programs(&binaries, &source)?, layer::documents(&bill, &source)?];
+        if let Some(folder) = &args.rootfs {
+            layer::unpack(&layers, folder).with_context(|| format!("cannot fill {}", folder.display()))?;
+        }
         images.push(archive::image(platform, layers, &source)?);
     }
     let name = name::full(&args.name);
@@ -80,6 +86,9 @@ pub(crate) fn run(args: &ImageArgs) -> Result<()> {
 fn platforms(args: &ImageArgs) -> Result<Vec<Platform>> {
     let named = if args.target.is_empty() { vec![platform::of_this_machine()?] } else { args.target.clone() };
     let platforms: Vec<Platform> = named.iter().map(|triple| Platform::of(triple)).collect::<Result<_>>()?;
+    if args.rootfs.is_some() && platforms.len() > 1 {
+        bail!("--rootfs holds the files of one target, and --target names {}", platforms.len());
+    }
     for (at, platform) in platforms.iter().enumerate() {
         if platforms[..at].iter().any(|other| other.arch == platform.arch) {
             bail!(

@@ -14,6 +14,7 @@ mod codegen;
 mod demo;
 mod deps;
 mod image;
+mod kind;
 mod lint;
 mod preflight;
 mod release;
@@ -41,6 +42,7 @@ enum Verb {
     Lint(lint::LintArgs),
     Deps(deps::DepsArgs),
     Image(image::ImageArgs),
+    Kind(kind::KindArgs),
     BuildEbpf(build_ebpf::BuildEbpfArgs),
     /// Write the Rust code of the protobuf messages (proto/src/gen)
     Codegen {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Deps(args) => deps::run(&args),
         Verb::Image(args) => image::run(&args),
+        Verb::Kind(args) => kind::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),
         Verb::Codegen { check } => codegen::run(check),
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
@@ -55,6 +56,18 @@ pub(super) fn documents(bill: &[u8], source: &Source) -> Result<Layer> {
     layer.file("usr/share/doc/weir/LICENSE", 0o644, &license)?;
     layer.file("usr/share/doc/weir/sbom.cdx.json", 0o644, bill)?;
     layer.finish("bill of materials")
+}
+
+/// Lays the files of layers out in a folder, which is made.
+pub(super) fn unpack(layers: &[Layer], folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for layer in layers {
+        let plain = flate2::read::GzDecoder::new(layer.blob.bytes.as_slice());
+        let mut archive = tar::Archive::new(plain);
+        archive.set_preserve_permissions(true);
+        archive.unpack(folder)?;
+    }
+    Ok(())
 }
 
 struct Writer {
