@@ -22,7 +22,7 @@ pub struct Backend {
     /// Before the rule's.
     pub response_headers: HeaderOperations,
     /// In the place of the rule's.
-    pub rewrite: Option<Rewrite>,
+    pub rewrite: Option<Box<Rewrite>>,
     /// Beside the rule's.
     pub mirrors: Vec<Mirror>,
 }
@@ -108,7 +108,7 @@ impl Backend {
                 .within("request_headers")?,
             response_headers: HeaderOperations::response(form.response_headers.as_ref())
                 .within("response_headers")?,
-            rewrite: form.rewrite.as_ref().map(Rewrite::compile).transpose().within("rewrite")?,
+            rewrite: form.rewrite.as_ref().map(Rewrite::compile).transpose().within("rewrite")?.map(Box::new),
             mirrors: each("mirrors", &form.mirrors, Mirror::compile)?,
         })
     }

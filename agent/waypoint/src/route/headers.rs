@@ -6,8 +6,13 @@ use weir_proto::l7;
 use super::rejection::{Reason, Rejection, Within as _, each};
 
 /// What is set, then added, then removed.
+///
+/// Most rules change nothing, and there are many rules: nothing takes no place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderOperations {
+pub struct HeaderOperations(Option<Box<Operations>>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Operations {
     authority: Option<Authority>,
     set: Vec<(HeaderName, HeaderValue)>,
     add: Vec<(HeaderName, HeaderValue)>,
@@ -25,15 +30,40 @@ impl HeaderOperations {
             [header] => Some(authority(&header.value).within("set")?),
             _ => return Err(Reason::Duplicate).within("set"),
         };
-        Ok(HeaderOperations { authority, ..HeaderOperations::compile(form, &AUTHORITY)? })
+        Ok(Operations { authority, ..Operations::compile(form, &AUTHORITY)? }.into())
     }
 
     /// Of responses.
     pub(crate) fn response(form: Option<&l7::HeaderOperations>) -> Result<HeaderOperations, Rejection> {
-        form.map_or_else(|| Ok(HeaderOperations::default()), |form| HeaderOperations::compile(form, &[]))
+        let Some(form) = form else { return Ok(HeaderOperations::default()) };
+        Operations::compile(form, &[]).map(HeaderOperations::from)
     }
 
-    fn compile(form: &l7::HeaderOperations, apart: &[&str]) -> Result<HeaderOperations, Rejection> {
+    /// Changes a request.
+    pub fn change_request(&self, parts: &mut Parts) {
+        let Some(operations) = &self.0 else { return };
+        if let Some(authority) = &operations.authority {
+            set_authority(parts, authority);
+        }
+        operations.change(&mut parts.headers);
+    }
+
+    /// Changes the head of a response.
+    pub fn change_response(&self, headers: &mut HeaderMap) {
+        if let Some(operations) = &self.0 {
+            operations.change(headers);
+        }
+    }
+}
+
+impl From<Operations> for HeaderOperations {
+    fn from(operations: Operations) -> Self {
+        Self((operations != Operations::default()).then(|| Box::new(operations)))
+    }
+}
+
+impl Operations {
+    fn compile(form: &l7::HeaderOperations, apart: &[&str]) -> Result<Operations, Rejection> {
         let field = |header: &l7::Header| {
             let value = HeaderValue::from_str(&header.value);
             let value = value.map_err(|_| Reason::NotHttp(header.value.clone())).within("value")?;
@@ -43,25 +73,12 @@ impl HeaderOperations {
             true => Ok(None),
             false => field(header).map(Some),
         };
-        Ok(HeaderOperations {
+        Ok(Operations {
             authority: None,
             set: each("set", &form.set, set)?.into_iter().flatten().collect(),
             add: each("add", &form.add, field)?,
             remove: each("remove", &form.remove, |removed| name(removed))?,
         })
-    }
-
-    /// Changes a request.
-    pub fn change_request(&self, parts: &mut Parts) {
-        if let Some(authority) = &self.authority {
-            set_authority(parts, authority);
-        }
-        self.change(&mut parts.headers);
-    }
-
-    /// Changes the head of a response.
-    pub fn change_response(&self, headers: &mut HeaderMap) {
-        self.change(headers);
     }
 
     fn change(&self, headers: &mut HeaderMap) {

@@ -30,6 +30,13 @@ pub enum PathMatched {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Predicate {
     pub(crate) path: Option<PathPredicate>,
+    /// Apart, because most matches ask for a path and nothing else: a large table of them is small so.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What a match asks for beside the path.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct More {
     method: Option<TextMatch>,
     scheme: Option<TextMatch>,
     pub(crate) authority: Option<TextMatch>,
@@ -43,29 +50,44 @@ impl Predicate {
         let text = |field: &str, form: Option<&l7::StringMatch>| {
             form.map(TextMatch::compile).transpose().within(field)
         };
-        Ok(Predicate {
-            path: form.path.as_ref().map(PathPredicate::compile).transpose().within("path")?,
+        let path = form.path.as_ref().map(PathPredicate::compile).transpose().within("path")?;
+        let more = More {
             method: text("method", form.method.as_ref())?,
             scheme: text("scheme", form.scheme.as_ref())?,
             authority: text("authority", form.authority.as_ref())?,
             headers: each("headers", &form.headers, HeaderPredicate::compile)?,
             query: each("query", &form.query, QueryPredicate::compile)?,
             source: SourcePredicate::compile(form.source.as_ref()),
-        })
+        };
+        Ok(Predicate { path, more: (!more.is_nothing()).then(|| Box::new(more)) })
     }
 
     pub(crate) fn holds(&self, request: &RequestHead<'_>, source: &SourceView<'_>) -> Option<PathMatched> {
         let path = self.path.as_ref().map_or(Some(PathMatched::Any), |path| path.matches(request.path))?;
+        self.more.as_ref().is_none_or(|more| more.holds(request, source)).then_some(path)
+    }
+}
+
+impl More {
+    fn is_nothing(&self) -> bool {
+        self.method.is_none()
+            && self.scheme.is_none()
+            && self.authority.is_none()
+            && self.headers.is_empty()
+            && self.query.is_empty()
+            && self.source.is_anybody()
+    }
+
+    fn holds(&self, request: &RequestHead<'_>, source: &SourceView<'_>) -> bool {
         let text = |wanted: &Option<TextMatch>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.matches(value.as_bytes()))
         };
-        let holds = text(&self.method, request.method.as_str())
+        text(&self.method, request.method.as_str())
             && text(&self.scheme, request.scheme)
             && text(&self.authority, request.authority)
             && self.source.holds(source)
             && self.headers.iter().all(|header| header.holds(request))
-            && self.query.iter().all(|query| query.holds(request));
-        holds.then_some(path)
+            && self.query.iter().all(|query| query.holds(request))
     }
 }
 
@@ -182,6 +204,10 @@ impl SourcePredicate {
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
                 .collect(),
         }
+    }
+
+    fn is_anybody(&self) -> bool {
+        self.namespace.is_none() && self.labels.is_empty()
     }
 
     pub(crate) fn holds(&self, source: &SourceView<'_>) -> bool {

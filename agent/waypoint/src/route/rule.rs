@@ -19,7 +19,8 @@ use super::{
     timeouts::Timeouts,
 };
 
-/// A compiled rule.
+/// A compiled rule. What few rules have is boxed: a request's cost is the memory that it looks at, and there may be ten
+/// thousand rules.
 #[derive(Debug)]
 pub struct Rule {
     /// For logs and for people: kind/namespace/name, and the rule's own name or number.
@@ -31,9 +32,9 @@ pub struct Rule {
     /// Of all responses, also those of our own.
     pub response_headers: HeaderOperations,
     /// Failures made on purpose.
-    pub fault: Option<Fault>,
+    pub fault: Option<Box<Fault>>,
     /// Answers to browsers.
-    pub cors: Option<Cors>,
+    pub cors: Option<Box<Cors>>,
 }
 
 /// What a rule does.
@@ -58,7 +59,7 @@ pub struct Forward {
     pub timeouts: Timeouts,
     /// `None`: the waypoint's default.
     pub retry: Option<Retry>,
-    rewrite: Option<Rewrite>,
+    rewrite: Option<Box<Rewrite>>,
     mirrors: Vec<Mirror>,
 }
 
@@ -71,8 +72,8 @@ impl Rule {
                 .within("request_headers")?,
             response_headers: HeaderOperations::response(form.response_headers.as_ref())
                 .within("response_headers")?,
-            fault: form.fault.as_ref().map(Fault::compile).transpose().within("fault")?,
-            cors: form.cors.as_ref().map(Cors::compile).transpose().within("cors")?,
+            fault: form.fault.as_ref().map(Fault::compile).transpose().within("fault")?.map(Box::new),
+            cors: form.cors.as_ref().map(Cors::compile).transpose().within("cors")?.map(Box::new),
         })
     }
 
@@ -123,7 +124,7 @@ impl Forward {
             no_backend_status: status(form.no_backend_status).within("no_backend_status")?,
             timeouts: Timeouts::compile(form)?,
             retry: form.retry.as_ref().map(Retry::compile).transpose().within("retry")?,
-            rewrite: form.rewrite.as_ref().map(Rewrite::compile).transpose().within("rewrite")?,
+            rewrite: form.rewrite.as_ref().map(Rewrite::compile).transpose().within("rewrite")?.map(Box::new),
             mirrors: each("mirrors", &form.mirrors, Mirror::compile)?,
         })
     }

@@ -36,8 +36,17 @@ struct Paths {
 /// Entries whose path is of one kind; each list is in order.
 #[derive(Debug, Default)]
 struct Bucket {
-    plain: Vec<u32>,
+    plain: Places,
     by_value: Vec<(Facet, ByValue)>,
+}
+
+/// Places in order; one, which is most often all, needs no memory of its own.
+#[derive(Debug, Default)]
+enum Places {
+    #[default]
+    None,
+    One(u32),
+    Several(Vec<u32>),
 }
 
 type ByValue = HashMap<Box<[u8]>, Vec<u32>>;
@@ -123,7 +132,7 @@ impl Bucket {
     }
 
     fn propose<'i>(&'i self, request: &RequestHead<'_>, visit: &mut impl FnMut(&'i [u32])) {
-        visit(&self.plain);
+        visit(self.plain.as_slice());
         for (facet, lists) in &self.by_value {
             if let Some(list) = facet.value(request).and_then(|value| lists.get(value.as_ref())) {
                 visit(list);
@@ -132,18 +141,37 @@ impl Bucket {
     }
 }
 
+impl Places {
+    fn push(&mut self, place: u32) {
+        match self {
+            Self::None => *self = Self::One(place),
+            Self::One(first) => *self = Self::Several(vec![*first, place]),
+            Self::Several(places) => places.push(place),
+        }
+    }
+
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(place) => std::slice::from_ref(place),
+            Self::Several(places) => places,
+        }
+    }
+}
+
 impl Facet {
     /// A thing that a predicate wants one value of, and the value.
     fn of(predicate: &Predicate) -> Option<(Facet, &[u8])> {
+        let more = predicate.more.as_deref()?;
         let header = || {
-            let mut wanted = predicate.headers.iter().filter(|header| !header.invert);
+            let mut wanted = more.headers.iter().filter(|header| !header.invert);
             wanted.find_map(|header| Some((Facet::Header(header.name.clone()), header.value.only()?)))
         };
         let query = || {
-            let mut wanted = predicate.query.iter();
+            let mut wanted = more.query.iter();
             wanted.find_map(|query| Some((Facet::Query(query.name.clone()), query.value.only()?)))
         };
-        let authority = || Some((Facet::Authority, predicate.authority.as_ref()?.only()?));
+        let authority = || Some((Facet::Authority, more.authority.as_ref()?.only()?));
         header().or_else(query).or_else(authority)
     }
 

@@ -11,7 +11,9 @@ struct Node<T> {
     /// Follows the parent's; empty only at the root.
     label: Box<[u8]>,
     value: Option<T>,
-    /// By the first byte of their labels, which are different.
+    /// The first bytes of the children's labels, which are different, in order. They are here so that the one child that a
+    /// text goes to is the only one that is looked at: in a large table, each look elsewhere is one at cold memory.
+    firsts: Vec<u8>,
     children: Vec<Node<T>>,
 }
 
@@ -23,7 +25,8 @@ impl<T: Default> Trie<T> {
             let at = match node.find(*first) {
                 Ok(at) => at,
                 Err(at) => {
-                    node.children.insert(at, Node { label: key.into(), value: None, children: Vec::new() });
+                    node.firsts.insert(at, *first);
+                    node.children.insert(at, Node::new(key));
                     at
                 }
             };
@@ -58,19 +61,25 @@ impl<T> Trie<T> {
 }
 
 impl<T> Node<T> {
+    fn new(label: &[u8]) -> Self {
+        Self { label: label.into(), value: None, firsts: Vec::new(), children: Vec::new() }
+    }
+
     fn find(&self, first: u8) -> Result<usize, usize> {
-        self.children.binary_search_by_key(&first, |child| child.label[0])
+        self.firsts.binary_search(&first)
     }
 
     /// Shortens the label to its first bytes; the rest becomes the only child.
     fn split(&mut self, length: usize) {
         if length < self.label.len() {
             let (start, rest) = self.label.split_at(length);
-            let (start, rest) = (start.into(), rest.into());
-            let child =
-                Node { label: rest, value: self.value.take(), children: std::mem::take(&mut self.children) };
-            self.label = start;
-            self.children.push(child);
+            let (start, rest) = (start.into(), Node::new(rest));
+            let first = rest.label[0];
+            let child = std::mem::replace(self, rest);
+            // What was here is the child's now, but for the label, which they share.
+            let label = std::mem::replace(&mut self.label, start);
+            self.firsts.push(first);
+            self.children.push(Node { label, ..child });
         }
     }
 }
