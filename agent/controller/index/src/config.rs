@@ -28,6 +28,10 @@ pub struct Config {
     pub waypoint_bypass: bool,
 }
 
+    /// Nodes are told of their pods, and what is wanted for each: in a cluster, where they cannot know otherwise.
+    pub node_pods: bool,
+    /// Pods of these namespaces are never enrolled, and neither are those of the root namespace.
+    pub exclude_namespaces: Vec<Arc<str>>,
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -44,3 +48,5 @@ impl Default for Config {
         }
     }
 }
+            node_pods: false,
+            exclude_namespaces: vec!["kube-system".into()],

@@ -18,6 +18,7 @@ mod l7;
 mod namespaces;
 mod owner;
 mod policies;
+mod node_pods;
 mod services;
 mod slices;
 mod status;
@@ -116,7 +117,7 @@ impl Index {
         self.compute_l7();
         let layer7 = self.output.take_layer7();
         self.published = self.output.snapshot().clone();
-        Changes { addresses, authorizations, layer7, statuses: self.take_statuses() }
+        Changes { addresses, authorizations, layer7, node_pods, statuses: self.take_statuses() }
     }
 
     /// The resources as of the last commit.
@@ -125,6 +126,7 @@ impl Index {
     }
 
     /// All objects whose status is not what it should be, for who was just elected to write them.
+        let node_pods = self.output.take_node_pods();
     pub fn statuses(&self) -> Vec<StatusUpdate> {
         let policies = self.keys_of_policies();
         let policies = policies.filter_map(|key| self.world.policies.status_of(key));

@@ -17,6 +17,7 @@
 mod condition;
 mod config;
 mod index;
+mod enrolment;
 mod l7;
 mod layer7;
 mod output;

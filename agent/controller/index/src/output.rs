@@ -22,6 +22,7 @@ pub(crate) struct Output {
     addresses: Before,
     authorizations: Before,
     layer7: PerKind<Before>,
+    node_pods: Before,
 }
 
 type Before = BTreeMap<Arc<str>, Option<Arc<Resource>>>;
@@ -101,6 +102,28 @@ impl Output {
             None => self.snapshot.layer7[kind].remove(&name),
         };
         self.layer7[kind].entry(name).or_insert(old);
+    }
+
+    /// Sets or removes what a node is told of a pod.
+    pub(crate) fn node_pod(&mut self, node: &Arc<str>, name: Arc<str>, new: Option<weir_proto::node::Pod>) {
+        let old = self.snapshot.node_pods.get(&name).cloned();
+        let new = new.map(|message| {
+            let links = Links { aliases: Box::default(), node: node.clone(), services: Box::default() };
+            Arc::new(links.resource(name.clone(), ResourceKind::NodePod, message.encode_to_vec()))
+        });
+        if old == new {
+            return;
+        }
+        match new {
+            Some(new) => self.snapshot.node_pods.insert(name.clone(), new),
+            None => self.snapshot.node_pods.remove(&name),
+        };
+        self.node_pods.entry(name).or_insert(old);
+    }
+
+    /// What changed since the last call of what nodes are told of their pods.
+    pub(crate) fn take_node_pods(&mut self) -> Vec<Change> {
+        changes(std::mem::take(&mut self.node_pods), |name| self.snapshot.node_pods.get(name))
     }
 
     /// Says who a pod is; `None`: there is no such pod.

@@ -4,6 +4,7 @@ mod balancing;
 mod entry;
 mod machine;
 mod names;
+mod node_pod;
 mod pod;
 mod ports;
 mod service;
@@ -21,6 +22,7 @@ use weir_proto::workload::{
 use weir_resources::{Labels, Meta, Node};
 
 pub(crate) use entry::{entry, entry_uid};
+pub(crate) use node_pod::node_pod;
 pub(crate) use pod::{pod, pod_uid};
 pub(crate) use service::service;
 pub(crate) use service_entry::{Published, allocated, service_entry};

@@ -17,13 +17,15 @@ pub enum ResourceKind {
     Authorization,
     /// What a waypoint is told.
     Layer7(Layer7),
+    /// A `weir.node.Pod`.
+    NodePod,
 }
 
 /// An encoded resource. Shared by all that send it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     /// Its name: a uid, `namespace/hostname`, or `namespace/name`; of what waypoints are told, the namespace of those
-    /// waypoints is before it (`scoped`).
+    /// waypoints is before it (`scoped`); of what a node is told of its pods, the node.
     pub name: Arc<str>,
     /// What it holds.
     pub kind: ResourceKind,

@@ -20,6 +20,8 @@ pub struct Changes {
     pub authorizations: Vec<Change>,
     /// What waypoints are told.
     pub layer7: PerKind<Vec<Change>>,
+    /// What nodes are told of their pods.
+    pub node_pods: Vec<Change>,
     /// Objects whose status is not what it should be.
     pub statuses: Vec<StatusUpdate>,
 }
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub(crate) addresses: HashMap<Arc<str>, Arc<Resource>>,
     pub(crate) authorizations: HashMap<Arc<str>, Arc<Resource>>,
     pub(crate) layer7: PerKind<HashMap<Arc<str>, Arc<Resource>>>,
+    /// What nodes are told of their pods.
+    pub(crate) node_pods: HashMap<Arc<str>, Arc<Resource>>,
     /// Names of addresses by their aliases.
     pub(crate) by_alias: HashMap<Arc<str>, Uids>,
     /// uids of the workloads of a service.
@@ -83,6 +87,7 @@ impl Snapshot {
             match resource.kind {
                 ResourceKind::Authorization => drop(snapshot.authorizations.insert(name, resource)),
                 ResourceKind::Layer7(kind) => drop(snapshot.layer7[kind].insert(name, resource)),
+                ResourceKind::NodePod => drop(snapshot.node_pods.insert(name, resource)),
                 ResourceKind::Workload | ResourceKind::Service => {
                     snapshot.link(&resource);
                     snapshot.addresses.insert(name, resource);
@@ -120,6 +125,16 @@ impl Snapshot {
     /// All that waypoints are told, in no order.
     pub fn all_layer7(&self, kind: Layer7) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
         self.layer7[kind].values()
+    }
+
+    /// What a node is told of a pod, under a name that begins with the node.
+    pub fn node_pod(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.node_pods.get(name)
+    }
+
+    /// All that nodes are told of their pods, in no order.
+    pub fn node_pods(&self) -> impl ExactSizeIterator<Item = &Arc<Resource>> {
+        self.node_pods.values()
     }
 
     /// The names behind what a client asks for on demand: a name itself, or `network/ip`.

@@ -10,6 +10,7 @@ mod guards;
 mod incremental;
 mod l7;
 mod pods;
+mod node_pods;
 mod policies;
 mod policy_cases;
 mod service_entries;

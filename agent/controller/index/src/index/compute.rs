@@ -8,6 +8,7 @@ use crate::store::Item;
 
 impl Index {
     pub(super) fn compute_pod(&mut self, id: u32) {
+        self.compute_node_pod(id);
         let Some(pod) = self.world.pods.at(id) else { return };
         match publish::pod(&self.world, pod) {
             Some((mut workload, services)) => {

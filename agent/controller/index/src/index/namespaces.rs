@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weir_resources::{AllowedNamespaces, Labels, Meta, Node};
 
 use super::{Index, Owner};
+use crate::enrolment::mode;
 use crate::publish;
 use crate::store::Asker;
 use crate::waypoint::{gateways, is_alike};
@@ -28,7 +29,7 @@ impl Index {
             return self.touch_all();
         }
         self.touch_services(name);
-        if !is_alike(old.as_ref(), new.as_ref()) {
+        if !is_alike(old.as_ref(), new.as_ref()) || mode(old.as_ref()) != mode(new.as_ref()) {
             self.touch_matching(name, &Labels::default());
         } else {
             self.touch_selected_askers(name);

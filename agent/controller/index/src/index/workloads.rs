@@ -88,6 +88,7 @@ impl Index {
 
     fn leave_node(&mut self, id: u32, pod: Option<&Pod>) {
         let Some(pod) = pod else { return };
+        self.forget_node_pod(pod);
         let Some(ids) = self.world.on_node.get_mut(&pod.node) else { return };
         ids.remove(&id);
         if ids.is_empty() {

@@ -17,9 +17,12 @@ pub(crate) fn pod_uid(world: &World, pod: &Pod) -> String {
 
 /// The workload of a pod, and the keys of its services; `None` for a pod without an address, or one that has ended.
 pub(crate) fn pod(world: &World, pod: &Pod) -> Option<Made> {
-    if pod.addresses.is_empty() || matches!(pod.phase, Phase::Succeeded | Phase::Failed) {
-        return None;
-    }
+    let there = !pod.addresses.is_empty() && !matches!(pod.phase, Phase::Succeeded | Phase::Failed);
+    there.then(|| workload(world, pod))
+}
+
+/// The workload of a pod that may have no address yet.
+pub(super) fn workload(world: &World, pod: &Pod) -> Made {
     let meta = &pod.meta;
     let (tunnel, native_tunnel) = super::tunnel(&meta.labels, &meta.annotations, pod.host_network);
     let workload_name = names::workload_name(pod);
@@ -52,7 +55,7 @@ pub(crate) fn pod(world: &World, pod: &Pod) -> Option<Made> {
         network_mode: super::network_mode(pod.host_network).into(),
         ..proto::Workload::default()
     };
-    Some((workload, names))
+    (workload, names)
 }
 
 /// The services that select a pod, and those without a selector whose endpoint slices name it.

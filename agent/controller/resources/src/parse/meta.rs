@@ -25,7 +25,15 @@ pub(super) fn read(value: &Value, kind: Kind) -> (Meta, Option<Problem>) {
         deleting: parts.metadata.get("deletionTimestamp").is_some(),
         labels: parts.get::<LabelMap>("labels").unwrap_or_default().0,
         annotations: parts.annotations(),
-        conditions: if has_conditions(kind) { conditions_of_status(value) } else { Vec::new() },
+        conditions: match kind {
+            // There are many pods with many conditions, and one of them is ours.
+            Kind::Pod => {
+                let ours = |condition: &Condition| condition.kind.starts_with("weir.dev/");
+                conditions_of_status(value).into_iter().filter(ours).collect()
+            }
+            kind if has_conditions(kind) => conditions_of_status(value),
+            _ => Vec::new(),
+        },
     };
     (meta, parts.wrong)
 }
