@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use limit::RateLimit;
 pub use metrics::CaMetrics;
-pub use node::{Denied, Placement, PodPlace};
+pub use node::{Denied, NodeAgents, Placement, PodPlace};
 pub use service::CaService;
 
 /// What the CA gives to whom.

@@ -79,7 +79,8 @@ impl Connections {
         let mut totals = BTreeMap::new();
         for kind in list.iter_mut().flat_map(|info| &mut info.types) {
             kind.behind = now.position.saturating_sub(kind.position);
-            let Some(collection) = Collection::of(&kind.type_url).filter(|_| kind.wildcard) else { continue };
+            let counted = |collection: &Collection| kind.wildcard && *collection != Collection::NodePod;
+            let Some(collection) = Collection::of(&kind.type_url).filter(counted) else { continue };
             // Of a stream that has everything nothing is kept but its position.
             let total = totals.entry(kind.type_url.clone()).or_insert_with(|| live(collection, now, 0));
             kind.known = total.saturating_sub(live(collection, now, kind.position)).saturating_sub(kind.owed);

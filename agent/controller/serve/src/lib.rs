@@ -12,6 +12,7 @@ mod connections;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod listen;
+pub mod nodes;
 mod store;
 pub mod tls;
 mod turns;

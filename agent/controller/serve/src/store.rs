@@ -32,6 +32,7 @@ struct Writers {
     addresses: Writer,
     authorizations: Writer,
     layer7: PerKind<Writer>,
+    node_pods: Writer,
     position: u64,
 }
 
@@ -49,6 +50,7 @@ pub(crate) struct Published {
     pub(crate) addresses: Log,
     pub(crate) authorizations: Log,
     pub(crate) layer7: PerKind<Log>,
+    pub(crate) node_pods: Log,
     /// Positions in all logs are below this.
     pub(crate) position: u64,
     pub(crate) at: Instant,
@@ -64,6 +66,7 @@ impl Store {
             addresses: Log::default(),
             authorizations: Log::default(),
             layer7: PerKind::default(),
+            node_pods: Log::default(),
             position: 0,
             at: Instant::now(),
             ready: false,
@@ -152,6 +155,9 @@ impl Writers {
                 self.layer7[kind].set(&mut self.position, &resource.name, Some(resource));
             }
         }
+        for resource in snapshot.node_pods() {
+            self.node_pods.set(&mut self.position, &resource.name, Some(resource));
+        }
     }
 
     fn apply(&mut self, changes: &Changes) {
@@ -160,6 +166,7 @@ impl Writers {
         for (kind, changes) in changes.layer7.iter() {
             self.layer7[kind].apply(&mut self.position, changes);
         }
+        self.node_pods.apply(&mut self.position, &changes.node_pods);
     }
 
     fn published(&self, snapshot: Snapshot, at: Instant) -> Published {
@@ -168,6 +175,7 @@ impl Writers {
             addresses: self.addresses.log(),
             authorizations: self.authorizations.log(),
             layer7: self.layer7.map(Writer::log),
+            node_pods: self.node_pods.log(),
             position: self.position,
             at,
             ready: true,
@@ -180,6 +188,7 @@ fn is_served(changes: &Changes) -> bool {
     let is_there = |list: &Vec<Change>| !list.is_empty();
     is_there(&changes.addresses)
         || is_there(&changes.authorizations)
+        || is_there(&changes.node_pods)
         || changes.layer7.iter().any(|(_, list)| is_there(list))
 }
 

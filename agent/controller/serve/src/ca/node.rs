@@ -57,6 +57,31 @@ pub(super) fn authorise(
     }
 }
 
+/// Who is the agent of a node: an account that is trusted with that, on the node that its proof says.
+#[derive(Clone)]
+pub struct NodeAgents {
+    placement: Arc<dyn Placement>,
+    config: Arc<CaConfig>,
+}
+
+impl NodeAgents {
+    /// By the same rule by which they get certificates for pods of their node.
+    pub fn new(placement: Arc<dyn Placement>, config: CaConfig) -> Self {
+        Self { placement, config: Arc::new(config) }
+    }
+
+    /// The node that the caller is the agent of.
+    ///
+    /// # Errors
+    /// It is none's, or not provably.
+    pub fn node_of(&self, caller: &Caller) -> Result<Arc<str>, Denied> {
+        match is_node_agent(caller, &self.config) {
+            true => node_of(caller, &*self.placement, &self.config),
+            false => Err(Denied::NotTrusted),
+        }
+    }
+}
+
 /// Whether its account is one that may ask for others.
 pub(super) fn is_node_agent(caller: &Caller, config: &CaConfig) -> bool {
     let account = (caller.namespace.clone(), caller.service_account.clone());

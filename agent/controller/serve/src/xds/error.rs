@@ -23,6 +23,10 @@ pub(crate) enum Refusal {
     LongName(usize),
     #[error("more than {0} names on one stream")]
     ManyNames(usize),
+    #[error("the pods of a node are told to its agent only: {0}")]
+    NoNodesAgent(String),
+    #[error("{0} resources are given out as a whole, not by name")]
+    OnlyAll(&'static str),
     #[error("missed too many removals; connect again and say what you hold")]
     Behind,
     #[error("no request came in time")]
@@ -39,8 +43,13 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::NoNode | Refusal::BadNode(_) | Refusal::LongName(_) | Refusal::NoWildcard(_) => {
-                Self::invalid_argument(text)
+            Refusal::NoNode
+            | Refusal::BadNode(_)
+            | Refusal::LongName(_)
+            | Refusal::NoWildcard(_)
+            | Refusal::OnlyAll(_) => Self::invalid_argument(text),
+            Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } | Refusal::NoNodesAgent(_) => {
+                Self::permission_denied(text)
             }
             Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } => Self::permission_denied(text),
             Refusal::ManyNames(_) => Self::resource_exhausted(text),

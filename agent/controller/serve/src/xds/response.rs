@@ -17,12 +17,15 @@ pub(crate) enum Collection {
     Workload,
     /// What waypoints are told.
     Layer7(Layer7),
+    /// The pods of the caller's node: after the workloads that they are.
+    NodePod,
 }
 
 impl Collection {
     pub(crate) fn of(type_url: &str) -> Option<Self> {
         let layer7 = Layer7::ALL.map(Self::Layer7);
-        let mut all = [Self::Authorization, Self::Address, Self::Workload].into_iter().chain(layer7);
+        let others = [Self::Authorization, Self::Address, Self::Workload, Self::NodePod];
+        let mut all = others.into_iter().chain(layer7);
         all.find(|collection| collection.type_url() == type_url)
     }
 
@@ -31,6 +34,7 @@ impl Collection {
             Self::Authorization => type_url::AUTHORIZATION,
             Self::Address => type_url::ADDRESS,
             Self::Workload => type_url::WORKLOAD,
+            Self::NodePod => type_url::NODE_POD,
             Self::Layer7(Layer7::Waypoint) => type_url::WAYPOINT,
             Self::Layer7(Layer7::Frontend) => type_url::FRONTEND,
             Self::Layer7(Layer7::Backend) => type_url::BACKEND,
@@ -46,6 +50,7 @@ impl Collection {
             Self::Workload => "workload",
             Self::Layer7(kind) => kind.word(),
         }
+            Self::NodePod => "node_pod",
     }
 
     /// Where its changes are.
@@ -55,17 +60,28 @@ impl Collection {
             Self::Address | Self::Workload => &now.addresses,
             Self::Layer7(kind) => &now.layer7[kind],
         }
+            Self::NodePod => &now.node_pods,
     }
 
     /// A name as a client knows it.
     pub(crate) fn outside(self, name: &str) -> &str {
         match self {
-            Self::Layer7(_) => unscoped(name),
+            Self::Layer7(_) | Self::NodePod => unscoped(name),
             Self::Authorization | Self::Address | Self::Workload => name,
         }
     }
 
     /// Whether resources of a kind are part of it.
+    /// Whether what has this name is a client's of this node, where clients are given what is their node's only.
+    pub(crate) fn is_for(self, name: &str, node: &str) -> bool {
+        match self {
+            Self::NodePod => {
+                name.strip_prefix(node).is_some_and(|rest| !node.is_empty() && rest.starts_with('/'))
+            }
+            Self::Authorization | Self::Address | Self::Workload | Self::Layer7(_) => true,
+        }
+    }
+
     pub(crate) fn has(self, kind: ResourceKind) -> bool {
         match self {
             Self::Authorization => kind == ResourceKind::Authorization,
@@ -73,6 +89,7 @@ impl Collection {
             Self::Workload => kind == ResourceKind::Workload,
             Self::Layer7(own) => kind == ResourceKind::Layer7(own),
         }
+            Self::NodePod => kind == ResourceKind::NodePod,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The gRPC service.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -12,6 +14,7 @@ use super::session::Session;
 use super::stream::Stream;
 use super::{Refusal, XdsConfig, XdsMetrics};
 use crate::auth::{Caller, Peer};
+use crate::ca::NodeAgents;
 use crate::store::Store;
 use crate::turns::Turns;
 
@@ -22,13 +25,25 @@ pub struct XdsService {
     metrics: XdsMetrics,
     greetings: Turns,
     firsts: Turns,
+    agents: Option<NodeAgents>,
 }
 
 impl XdsService {
     /// A service that serves what is in `store`.
     pub fn new(store: Store, config: XdsConfig, metrics: XdsMetrics) -> Self {
         let (greetings, firsts) = (Turns::new(config.greetings), Turns::new(config.first_responses));
-        Self { store, config, metrics, greetings, firsts }
+        Self { store, config, metrics, greetings, firsts, agents: None }
+    }
+
+    /// Tells these agents about the pods of their nodes.
+    #[must_use]
+    pub fn tell_nodes(self, agents: NodeAgents) -> Self {
+        Self { agents: Some(agents), ..self }
+    }
+
+    fn place(&self, caller: &Caller) -> Result<Arc<str>, String> {
+        let agents = self.agents.as_ref().ok_or("this control plane reads no cluster")?;
+        agents.node_of(caller).map_err(|denied| denied.to_string())
     }
 
     /// The service as a server takes it, with the limit on the size of requests.
@@ -66,8 +81,9 @@ impl AggregatedDiscoveryService for XdsService {
         let registration = self.store.registry().open(caller.to_string(), address);
         // One response waits at most: the next is made when that one is taken.
         let (responses, body) = mpsc::channel(1);
+        let place = self.place(&caller);
         let stream = Stream {
-            session: Session::new(caller, registration.stream, self.config.clone()),
+            session: Session::new(caller, registration.stream, self.config.clone()).at(place),
             store: self.store.clone(),
             head,
             requests: request.into_inner(),

@@ -20,6 +20,7 @@ use crate::auth::Caller;
 use crate::connections::TypeInfo;
 use crate::store::Published;
 
+mod node_pods;
 mod nonce;
 mod typed;
 mod waypoint;
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     /// The picture of the round that is not finished.
     round: Option<Arc<Published>>,
     impatient: bool,
+    /// The node that the caller proved to be the agent of, or why it is none's.
+    place: Result<Arc<str>, String>,
 }
 
 /// A response was refused.
@@ -62,7 +65,13 @@ impl Session {
             unknown: VecDeque::new(),
             round: None,
             impatient: false,
+            place: Err("it is not known where the caller is".to_owned()),
         }
+    }
+
+    /// Says which node the caller proved to be the agent of, or why it is none's.
+    pub(crate) fn at(self, place: Result<Arc<str>, String>) -> Self {
+        Self { place, ..self }
     }
 
     /// Takes a request. An error ends the stream.
@@ -71,7 +80,7 @@ impl Session {
         request: &DeltaDiscoveryRequest,
         newest: &Arc<Published>,
     ) -> Result<Option<Nack>, Refusal> {
-        let node = match &self.node {
+        let mut node = match &self.node {
             Some(node) => node.node_name.clone(),
             None => {
                 let node = Node::admit(request.node.as_ref().ok_or(Refusal::NoNode)?, &self.caller)?;
@@ -85,8 +94,14 @@ impl Session {
         };
         let inside;
         let mut asked = Asked::of(request);
-        if let Collection::Layer7(_) = collection {
-            inside = self.by_name(request, collection)?;
+        match collection {
+            Collection::Layer7(_) => inside = self.by_name(request, collection)?,
+            Collection::NodePod => (node, inside) = self.of_its_node(request)?,
+            Collection::Authorization | Collection::Address | Collection::Workload => {
+                inside = DeltaDiscoveryRequest::default();
+            }
+        }
+        if matches!(collection, Collection::Layer7(_) | Collection::NodePod) {
             asked = Asked::of(&inside);
         }
         // Answers are of the picture of the round they are part of: one that is under way, or else one that begins here.

@@ -3,6 +3,7 @@
 mod client;
 mod hostile;
 mod mesh;
+mod node_pods;
 mod property;
 mod session;
 mod waypoint;

@@ -21,8 +21,10 @@ impl Subscription {
                 Entry::Live(resource) => Some(resource),
                 Entry::Gone(..) => None,
             });
-            let owed: VecDeque<_> =
-                live.filter(|r| self.collection.has(r.kind) && differs(r)).cloned().collect();
+            let is_its = |resource: &Resource| {
+                self.collection.has(resource.kind) && self.collection.is_for(&resource.name, &self.node)
+            };
+            let owed: VecDeque<_> = live.filter(|r| is_its(r) && differs(r)).cloned().collect();
             self.owed = owed;
         }
         let vanished = held.keys().filter(|name| self.resolve(name, now).is_empty());

@@ -54,6 +54,7 @@ impl Subscription {
     fn wants(&self, resource: &Resource) -> bool {
         let has = |name: &Arc<str>| self.asked.contains(name) || self.known.contains(name);
         self.collection.has(resource.kind)
+            && self.collection.is_for(&resource.name, &self.node)
             && (self.wildcard
                 || has(&resource.name)
                 || (!self.node.is_empty() && resource.node == self.node)
@@ -64,7 +65,11 @@ impl Subscription {
     /// Whether the client holds (or may hold) something that is gone.
     fn held(&mut self, name: &Arc<str>, kind: ResourceKind, position: u64) -> bool {
         match self.wildcard {
-            true => self.collection.has(kind) && position >= self.removals_from,
+            true => {
+                self.collection.has(kind)
+                    && self.collection.is_for(name, &self.node)
+                    && position >= self.removals_from
+            }
             false => self.known.remove(name),
         }
     }

@@ -92,13 +92,14 @@ impl Subscription {
             Collection::Authorization => now.snapshot.authorization(name),
             Collection::Address | Collection::Workload => now.snapshot.address(name),
             Collection::Layer7(kind) => now.snapshot.layer7(kind, name),
+            Collection::NodePod => now.snapshot.node_pod(name),
         };
         found.filter(|resource| self.collection.has(resource.kind))
     }
 
     pub(super) fn resolve(&self, name: &str, now: &Published) -> Vec<Arc<Resource>> {
         match self.collection {
-            Collection::Authorization | Collection::Layer7(_) => {
+            Collection::Authorization | Collection::Layer7(_) | Collection::NodePod => {
                 self.get(name, now).cloned().into_iter().collect()
             }
             Collection::Address | Collection::Workload => {
