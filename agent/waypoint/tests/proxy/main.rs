@@ -9,9 +9,11 @@ mod world;
 
 mod backends;
 mod extended;
+mod flow;
 mod http1;
 mod http2;
 mod interim;
+mod poison;
 mod routes;
 mod smuggling;
 mod tcp;

@@ -66,6 +66,20 @@ use By::{Gate, Heads, Hyper};
 #[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n")]
 #[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer_encoding: chunked\r\n\r\n0\r\n\r\n")]
 #[case(Hyper, "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding\t: chunked\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked;q=1\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: \u{a0}chunked\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding:\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n")]
+#[case(Gate, "POST / HTTP/1.1\r\nhost: a\r\nx: y\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")]
+#[case(Hyper, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\r\n\r\n0\r\n\r\n")]
+#[case(Hyper, "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: \x0cchunked\r\n\r\n0\r\n\r\n")]
+#[case(Hyper, "POST / HTTP/1.1\r\nhost: a\r\n\0transfer-encoding: chunked\r\n\r\n0\r\n\r\n")]
+#[case(Hyper, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\r\n\r\nabcd")]
+// A body where none may be, and an upgrade to what is none.
+#[case(Heads, "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\ncontent-length: 4\r\n\r\nabcd")]
+#[case(Heads, "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")]
 // Lines.
 #[case(Gate, "GET / HTTP/1.1\nhost: a\n\n")]
 #[case(Gate, "GET / HTTP/1.1\r\nhost: a\nx: y\r\n\r\n")]
@@ -83,6 +97,12 @@ use By::{Gate, Heads, Hyper};
 #[case(Hyper, "GET /\0 HTTP/1.1\r\nhost: a\r\n\r\n")]
 #[case(Hyper, "GET / HTTP/1.2\r\nhost: a\r\n\r\n")]
 #[case(Hyper, "GET / HTTP/3.0\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET /a b HTTP/1.1\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET\t/\tHTTP/1.1\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET /\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET / HTTP/0.9\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET / http/1.1\r\nhost: a\r\n\r\n")]
+#[case(Hyper, "GET / HTTP/1.1\rhost: a\r\n\r\n")]
 #[case(Hyper, "GE(T / HTTP/1.1\r\nhost: a\r\n\r\n")]
 // Whose request it is.
 #[case(Heads, "GET / HTTP/1.1\r\n\r\n")]
@@ -90,6 +110,9 @@ use By::{Gate, Heads, Hyper};
 #[case(Heads, "GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n")]
 #[case(Heads, "GET / HTTP/1.1\r\nhost: a b\r\n\r\n")]
 #[case(Heads, "GET / HTTP/1.1\r\nhost: a@b\r\n\r\n")]
+#[case(Heads, "GET / HTTP/1.1\r\nhost: a, b\r\n\r\n")]
+#[case(Heads, "GET / HTTP/1.1\r\nhost: a/b\r\n\r\n")]
+#[case(Heads, "GET / HTTP/1.1\r\nhost: a:80:80\r\n\r\n")]
 #[case(Heads, "GET http://a/ HTTP/1.1\r\nhost: b\r\n\r\n")]
 #[case(Heads, "GET http://c@a/ HTTP/1.1\r\nhost: a\r\n\r\n")]
 #[case(Heads, "GET ftp://a/ HTTP/1.1\r\nhost: a\r\n\r\n")]
@@ -143,6 +166,16 @@ fn refused_in_pieces(#[case] request: &str, #[values(1, 2, 7)] size: usize) {
 #[case("0x5\r\nhello\r\n0\r\n\r\n")]
 #[case("-5\r\nhello\r\n0\r\n\r\n")]
 #[case("5;a\nb\r\nhello\r\n0\r\n\r\n")]
+#[case("5;a\rb\r\nhello\r\n0\r\n\r\n")]
+#[case("5;\0\r\nhello\r\n0\r\n\r\n")]
+#[case("5 5\r\nhello\r\n0\r\n\r\n")]
+#[case(" 5\r\nhello\r\n0\r\n\r\n")]
+#[case("5_\r\nhello\r\n0\r\n\r\n")]
+#[case("\r\nhello\r\n0\r\n\r\n")]
+#[case("5\r\nhello\r\n\r\n0\r\n\r\n")]
+#[case("10000000000000005\r\nhello\r\n0\r\n\r\n")]
+#[case("ffffffffffffffff\r\nhello\r\n0\r\n\r\n")]
+#[case("5\r\nhello\r\n0\r\nGET /x HTTP/1.1\r\n\r\n")]
 #[case("ffffffffffffffffff\r\nhello\r\n0\r\n\r\n")]
 #[case("5\r\nhello\r\n0\r\nx: y\n\r\n")]
 #[case("5\r\nhello\r\n0\r\nx: y\r\n z\r\n\r\n")]
@@ -205,5 +238,48 @@ fn earlier_requests_are_answered() {
         let (first, second) = answer.split_once("mine").unwrap();
         assert!(first.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(second.starts_with("HTTP/1.1 400"), "{answer}");
+    });
+}
+
+/// Shapes that a server could read as two requests where we read one: they are passed on in one reading, framed anew, and
+/// what stands in the body stays there.
+#[rstest]
+#[case::a_request_as_body(
+    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 41\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n",
+    "content-length: 41\n"
+)]
+#[case::of_get(
+    "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 41\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n",
+    "content-length: 41\n"
+)]
+#[case::in_chunks(
+    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n29\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\n"
+)]
+#[case::extensions(
+    "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n029 ;x=\"GET /\"\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n\r\n000;y\r\n\r\n",
+    "transfer-encoding: chunked\n"
+)]
+#[case::tab_before_the_value(
+    "POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding:\tCHUNKED\r\n\r\n29\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\n"
+)]
+#[case::expectation(
+    "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 41\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n",
+    "content-length: 41\n"
+)]
+fn one_request(#[case] request: &str, #[case] framing: &str) {
+    run(async {
+        let world = World::new(Setting { form: frontend(Protocol::Http, Vec::new()), ..Setting::default() });
+        let address = world.servers.here("10.2.0.1:80", crate::world::http1_server(crate::world::echo));
+        world.servers.cluster("shop/reviews", UpstreamProtocol::Same, &[address]);
+        let next = "GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let answers = world.raw(format!("{request}{next}")).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answers}");
+        assert!(answers.contains(framing) && !answers.contains("expect:"), "{answers}");
+        let body = "\n\nGET /smuggled HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
+        assert!(answers.contains(body) && answers.contains("GET /next HTTP/1.1\n"), "{answers}");
+        let lines = world.logged(2).await;
+        assert!(!lines.iter().any(|line| line.contains("smuggled")), "{lines:?}");
     });
 }

@@ -89,6 +89,12 @@ fn expectation(parts: &mut Parts) -> Result<(), Refused> {
 
 fn target(parts: &mut Parts) -> Result<(), Refused> {
     if parts.method == Method::CONNECT {
+        // RFC 9110 9.3.6: what follows is no body. The gate takes it for a tunnel's.
+        let body = parts.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+            || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        if body {
+            return Err(bad("http.connect_with_body"));
+        }
         // What is left of those is none that could be carried.
         let extended = parts.extensions.get::<Protocol>().is_some();
         return if extended { Err(bad("http2.extended_connect")) } else { Ok(()) };
@@ -194,6 +200,8 @@ mod tests {
     #[case("GET", "*", &[("host", "b")], 400)]
     #[case("GET", "/a", &[("host", "b"), ("content-length", "1"), ("content-length", "1")], 400)]
     #[case("GET", "/a", &[("host", "b"), ("content-length", "1"), ("transfer-encoding", "chunked")], 400)]
+    #[case("CONNECT", "b:443", &[("host", "b:443"), ("content-length", "1")], 400)]
+    #[case("CONNECT", "b:443", &[("host", "b:443"), ("transfer-encoding", "chunked")], 400)]
     #[case("GET", "/a", &[("host", "b"), ("expect", "a miracle")], 417)]
     #[case("GET", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &[("host", "b")], 414)]
     fn refused(

@@ -25,6 +25,22 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes out of trailers what only a head may say: what frames, routes, authenticates or describes a message (RFC 9110
+/// 6.5.1). Whoever merges them into the head would believe it.
+pub(crate) fn remove_from_trailers(trailers: &mut HeaderMap) {
+    // Most trailers have none of them; then nothing is allocated.
+    if trailers.keys().any(is_of_a_head) {
+        let found: Vec<_> = trailers.keys().filter(|name| is_of_a_head(name)).cloned().collect();
+        for name in found {
+            trailers.remove(name);
+        }
+    }
+}
+
+fn is_of_a_head(name: &HeaderName) -> bool {
+    OF_A_HEAD.contains(name)
+}
+
 /// What `connection` names, but for what decides where a message ends and whose it is: to have us forget those would be
 /// an attack.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
@@ -61,6 +77,27 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const OF_A_HEAD: [HeaderName; 19] = [
+    header::TRANSFER_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONNECTION,
+    header::HOST,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+    header::CONTENT_ENCODING,
+    header::CONTENT_TYPE,
+    header::CONTENT_RANGE,
+    header::RANGE,
+    header::CACHE_CONTROL,
+    header::MAX_FORWARDS,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    FORWARDED_FOR,
+];
 const KEPT: [HeaderName; 7] = [
     header::HOST,
     header::CONTENT_LENGTH,
@@ -96,6 +133,19 @@ mod tests {
         names.sort_unstable();
         left.sort_unstable();
         assert_eq!(names, left);
+    }
+
+    #[test]
+    fn trailers() {
+        let mut trailers = map(&[
+            ("grpc-status", "0"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("authorization", "x"),
+            ("x-sum", "1"),
+        ]);
+        remove_from_trailers(&mut trailers);
+        assert_eq!(trailers, map(&[("grpc-status", "0"), ("x-sum", "1")]));
     }
 
     #[rstest]

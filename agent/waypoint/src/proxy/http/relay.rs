@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::failure;
+use super::hops;
 use super::messages::Messages;
 use crate::proxy::choice::Choice;
 use crate::proxy::pool::Lease;
@@ -67,7 +68,10 @@ impl Relay {
             return Poll::Ready(None);
         };
         Poll::Ready(Some(match frame {
-            Ok(frame) => {
+            Ok(mut frame) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    hops::remove_from_trailers(trailers);
+                }
                 self.saw(&frame);
                 if self.body.is_end_stream() {
                     self.complete();

@@ -12,6 +12,7 @@ use hyper::body::{Body as _, Frame, Incoming};
 
 use super::body::UploadError;
 use super::echo::{Echo, EchoQueue};
+use super::hops;
 use super::messages::Messages;
 use crate::proxy::report::Meter;
 
@@ -104,7 +105,10 @@ impl Source {
                 self.tell(|queue| queue.push(Err(UploadError::Gone)));
                 Some(Err(UploadError::Client(error)))
             }
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    hops::remove_from_trailers(trailers);
+                }
                 self.take(&frame);
                 if self.incoming.is_end_stream() {
                     self.end();

@@ -32,7 +32,7 @@ pub(crate) enum Ambiguity {
     Encoding,
     #[error("a header's name looks like one that frames the message")]
     Lookalike,
-    #[error("a chunk's size is not a number")]
+    #[error("a chunk's size is not a number, or what stands behind it is no extension")]
     Chunk,
 }
 
@@ -212,8 +212,13 @@ fn not_folded(line: &[u8]) -> Result<(), Ambiguity> {
 }
 
 fn chunk(line: &[u8]) -> Result<Place, Ambiguity> {
-    let size = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
-    match number(size, 16).ok_or(Ambiguity::Chunk)? {
+    let (size, extension) = line.split_at(line.iter().position(|b| *b == b';').unwrap_or(line.len()));
+    // A line's end within it is one for somebody.
+    if extension.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+        return Err(Ambiguity::Chunk);
+    }
+    let size = size.trim_ascii_end();
+    match number(size, 16).filter(|n| *n <= LONGEST_BODY).ok_or(Ambiguity::Chunk)? {
         0 => Ok(Place::Trailers),
         size => Ok(Place::Chunk(size.saturating_add(2))),
     }
