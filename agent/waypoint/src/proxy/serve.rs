@@ -50,14 +50,16 @@ impl Worker {
         match protocol {
             Protocol::Tcp => connection::carry(client, stream, BytesMut::new(), Carried::Tcp).await,
             Protocol::Tls => connection::carry_tls(client, stream, BytesMut::new()).await,
-            Protocol::Http | Protocol::Http2 | Protocol::Grpc => by_first_bytes(client, stream).await,
+            Protocol::Http => by_first_bytes(client, stream, Guess::Http1).await,
+            Protocol::Http2 | Protocol::Grpc => by_first_bytes(client, stream, Guess::Http2).await,
             Protocol::Detect => detect(client, stream).await,
         }
     }
 }
 
-/// HTTP, as the port's name says: the client speaks first, when it likes.
-async fn by_first_bytes(client: Rc<Client>, mut stream: Stream) {
+/// HTTP, as the port's name says: the client speaks first, when it likes. What is neither version is answered as the
+/// port's would be.
+async fn by_first_bytes(client: Rc<Client>, mut stream: Stream, named: Guess) {
     let config = &client.worker.config;
     let patience = Patience { first: config.idle_time, rest: config.head_time };
     let mut draining = client.worker.draining();
@@ -71,7 +73,8 @@ async fn by_first_bytes(client: Rc<Client>, mut stream: Stream) {
     match verdict {
         Verdict::Late | Verdict::End => {}
         Verdict::Known(Guess::Http2) => http::serve_http2(client, stream).await,
-        // What is not HTTP gets HTTP/1's answer to that.
+        Verdict::Known(Guess::Http1) => http::serve_http1(client, stream).await,
+        Verdict::Known(_) | Verdict::Full if named == Guess::Http2 => http::serve_http2(client, stream).await,
         Verdict::Known(_) | Verdict::Full => http::serve_http1(client, stream).await,
     }
 }

@@ -8,6 +8,7 @@
 mod world;
 
 mod backends;
+mod conformance;
 mod extended;
 mod flow;
 mod http1;

@@ -112,7 +112,8 @@ async fn answer_slow_head(client: &Client, mut gate: Gate) {
 const READ_AHEAD: usize = 64 * 1024;
 /// What a client may send ahead of the backend's reading.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Of many streams that their backends do not read, so that they do not hold up the others.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// What waits for a client's window, of each stream.
 const SEND_BUFFER: usize = 64 * 1024;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);

@@ -210,7 +210,8 @@ impl Drop for Counted {
 
 /// What an endpoint may send ahead of the client's reading.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// As much for each of a hundred streams: those of clients that do not read do not hold up the others'.
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 
 pub(super) type Connection1<B> = hyper::client::conn::http1::Connection<TokioIo<Stream>, B>;
 pub(super) type Connection2<B> = hyper::client::conn::http2::Connection<TokioIo<Stream>, B, LocalSpawn>;
