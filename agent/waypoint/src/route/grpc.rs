@@ -1,5 +1,7 @@
 //! gRPC's statuses, for answers that the waypoint makes itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -16,6 +18,22 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 /// The status that a response's head says: only a response without a body does.
 pub fn status_of(headers: &HeaderMap) -> Option<u32> {
     headers.get(STATUS)?.to_str().ok()?.parse().ok()
+}
+
+/// How long the client waits, by its `grpc-timeout`: up to eight digits and a unit. What is none is no limit.
+pub fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let (unit, digits) = headers.get(TIMEOUT)?.as_bytes().split_last()?;
+    let number = Some(digits).filter(|d| (1..=8).contains(&d.len()) && d.iter().all(u8::is_ascii_digit))?;
+    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number * 3600),
+        b'M' => Duration::from_secs(number * 60),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
+    })
 }
 
 /// What a client of gRPC makes of an HTTP status (gRPC's "HTTP to gRPC Status Code Mapping").
@@ -38,7 +56,7 @@ pub fn to_http(code: u32) -> StatusCode {
         // "Client closed request", which no standard has.
         1 => StatusCode::from_u16(499).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         3 | 9 | 11 => StatusCode::BAD_REQUEST,
-        4 => StatusCode::GATEWAY_TIMEOUT,
+        DEADLINE_EXCEEDED => StatusCode::GATEWAY_TIMEOUT,
         5 => StatusCode::NOT_FOUND,
         6 | 10 => StatusCode::CONFLICT,
         PERMISSION_DENIED => StatusCode::FORBIDDEN,
@@ -92,11 +110,14 @@ fn encoded(message: &str) -> String {
     out
 }
 
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 const OK: u32 = 0;
 const UNKNOWN: u32 = 2;
+/// The client's time is over.
+pub const DEADLINE_EXCEEDED: u32 = 4;
 const PERMISSION_DENIED: u32 = 7;
 const UNIMPLEMENTED: u32 = 12;
 const INTERNAL: u32 = 13;
@@ -119,6 +140,25 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content.parse().unwrap());
         assert_eq!(is_grpc(&headers), expected);
+    }
+
+    #[rstest]
+    #[case("1H", Some(3_600_000_000_000))]
+    #[case("2M", Some(120_000_000_000))]
+    #[case("3S", Some(3_000_000_000))]
+    #[case("99999999m", Some(99_999_999_000_000))]
+    #[case("5u", Some(5000))]
+    #[case("0n", Some(0))]
+    #[case("100000000n", None)]
+    #[case("1", None)]
+    #[case("S", None)]
+    #[case("-1S", None)]
+    #[case("1x", None)]
+    #[case("", None)]
+    fn timeouts(#[case] text: &str, #[case] nanoseconds: Option<u64>) {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", text.parse().unwrap());
+        assert_eq!(timeout(&headers), nanoseconds.map(Duration::from_nanos));
     }
 
     #[test]

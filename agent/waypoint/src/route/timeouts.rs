@@ -23,6 +23,11 @@ impl Timeouts {
         })
     }
 
+    /// The same for a request whose client waits no longer than this.
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self { request: Some(self.request.map_or(limit, |own| own.min(limit))), ..self }
+    }
+
     /// When the request ends, if it came at `start`.
     pub fn deadline(&self, start: Instant) -> Option<Instant> {
         // An instant that cannot be counted is never reached.

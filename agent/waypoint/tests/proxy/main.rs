@@ -11,6 +11,7 @@ mod backends;
 mod conformance;
 mod extended;
 mod flow;
+mod grpc;
 mod http1;
 mod http2;
 mod interim;

@@ -50,7 +50,7 @@ impl Ended {
 
     /// The answer, if this is the last word.
     pub(super) fn local(&self) -> Local {
-        let local = |status, flags, details, message| Local { status, flags, details, message };
+        let local = |status, flags, details, message| Local { status, flags, details, message, grpc: None };
         match self {
             Self::NoChoice(none) => local(UNAVAILABLE, none.flags(), none.details(), none.message()),
             Self::NotConnected { late: true, .. } => local(

@@ -66,6 +66,8 @@ pub(super) struct Local {
     pub(super) flags: Flags,
     pub(super) details: &'static str,
     pub(super) message: &'static str,
+    /// gRPC's status, if it is not that of `status`.
+    pub(super) grpc: Option<u32>,
 }
 
 /// What a request falls under.
@@ -176,7 +178,7 @@ impl Exchange {
     /// An answer to what is no proper request: nothing that follows on the connection can be trusted either.
     fn refuse(mut self, parts: &Parts, status: StatusCode, details: &'static str) -> Response<ResponseBody> {
         self.account.flags |= Flags::DOWNSTREAM_PROTOCOL_ERROR;
-        let local = Local { status, flags: Flags::default(), details, message: "" };
+        let local = Local { status, flags: Flags::default(), details, message: "", grpc: None };
         let mut answer = self.local(&parts.headers, local);
         if parts.version < Version::HTTP_2 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -188,7 +190,10 @@ impl Exchange {
     pub(super) fn local(mut self, request: &HeaderMap, local: Local) -> Response<ResponseBody> {
         self.account.flags |= local.flags;
         self.account.details = local.details;
-        let mut answer = grpc::local_reply(request, local.status, local.message);
+        let mut answer = match local.grpc {
+            Some(code) => grpc::local_status(request, code, local.message),
+            None => grpc::local_reply(request, local.status, local.message),
+        };
         if local.flags.any(Flags::UPSTREAM_OVERFLOW) {
             answer.headers_mut().insert("x-envoy-overloaded", HeaderValue::from_static("true"));
         }
@@ -218,6 +223,12 @@ const DENIED: Local = Local {
     flags: Flags::NONE,
     details: "rbac_access_denied",
     message: "RBAC: access denied",
+    grpc: None,
 };
-const NO_ROUTE: Local =
-    Local { status: StatusCode::NOT_FOUND, flags: Flags::NO_ROUTE, details: "route_not_found", message: "" };
+const NO_ROUTE: Local = Local {
+    status: StatusCode::NOT_FOUND,
+    flags: Flags::NO_ROUTE,
+    details: "route_not_found",
+    message: "",
+    grpc: None,
+};

@@ -9,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use super::attempt::{Outgoing, Replied, attempt};
+use super::ended::{Ended, Late};
 use super::exchange::{Exchange, Local, SCHEME};
 use super::mirror::mirror;
 use super::relay::{Ends, ResponseBody};
@@ -18,7 +19,9 @@ use super::{hops, ids};
 use crate::balance::Endpoint;
 use crate::proxy::choice::Wish;
 use crate::proxy::report::Flags;
-use crate::route::{Backend, BackendRef, Forward, PathMatched, Retry, Rule, Target, Timeouts, TryOutcome};
+use crate::route::{
+    Backend, BackendRef, Forward, PathMatched, Retry, Rule, Target, Timeouts, TryOutcome, grpc,
+};
 
 impl Exchange {
     #[expect(
@@ -60,10 +63,13 @@ impl Exchange {
         let once = faulty || upgrade.is_some();
         let settings = self.settings.clone();
         let retry = forward.retry.as_ref().unwrap_or(&settings.default_retry);
+        let own = if once { Timeouts::default() } else { forward.timeouts };
+        let deadline = self.account.is_grpc().then(|| grpc::timeout(&parts.headers)).flatten();
         let plan = Plan {
             target,
             retry: (!once).then_some(retry),
-            timeouts: if once { Timeouts::default() } else { forward.timeouts },
+            timeouts: deadline.map_or(own, |limit| own.at_most(limit)),
+            by_client: deadline.is_some_and(|limit| own.request.is_none_or(|own| limit < own)),
             idle: worker.config.stream_idle_time.filter(|_| upgrade.is_none()),
         };
         match self.tries(&plan, &parts, upload.as_ref(), upgrade.as_ref()).await {
@@ -131,7 +137,10 @@ impl Exchange {
                 }
                 (_, Ok(replied)) => return Ok(replied),
                 (again, Err(ended)) => {
-                    let mut local = ended.local();
+                    let mut local = match &ended {
+                        Ended::Late(Late::Request) if plan.by_client => DEADLINE,
+                        ended => ended.local(),
+                    };
                     if let (Again::Exhausted, true) = (again, state.done > 0) {
                         local.flags |= Flags::UPSTREAM_RETRY_LIMIT;
                     }
@@ -169,7 +178,7 @@ impl Exchange {
         status: StatusCode,
     ) -> Response<ResponseBody> {
         let flags = Flags::NO_CLUSTER;
-        let local = Local { status, flags, details: "cluster_not_found", message: "" };
+        let local = Local { status, flags, details: "cluster_not_found", message: "", grpc: None };
         self.local_of_rule(rule, backend, request, local)
     }
 
@@ -191,6 +200,8 @@ struct Plan<'a> {
     target: &'a BackendRef,
     retry: Option<&'a Retry>,
     timeouts: Timeouts,
+    /// The end of the request is the client's.
+    by_client: bool,
     idle: Option<Duration>,
 }
 
@@ -227,4 +238,13 @@ const BAD_REWRITE: Local = Local {
     flags: Flags::NONE,
     details: "rewritten_path_is_invalid",
     message: "",
+    grpc: None,
+};
+/// The client of gRPC said how long it would wait.
+const DEADLINE: Local = Local {
+    status: StatusCode::GATEWAY_TIMEOUT,
+    flags: Flags::UPSTREAM_TIMEOUT,
+    details: "grpc_deadline_exceeded",
+    message: "deadline exceeded",
+    grpc: Some(grpc::DEADLINE_EXCEEDED),
 };

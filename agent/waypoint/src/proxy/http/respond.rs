@@ -93,4 +93,5 @@ const UNSOUND: Local = Local {
     flags: Flags::UPSTREAM_PROTOCOL_ERROR,
     details: "upstream_reset_before_response_started{protocol_error}",
     message: "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+    grpc: None,
 };
