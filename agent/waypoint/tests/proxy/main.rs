@@ -19,5 +19,6 @@ mod poison;
 mod routes;
 mod smuggling;
 mod tcp;
+mod telemetry;
 mod tries;
 mod upgrade;
