@@ -31,6 +31,26 @@ pub(crate) enum Command {
     Trace(TraceOptions),
     /// Hold the pods' listening sockets while the agent restarts, so that no new connection fails.
     Hold(HoldOptions),
+    /// The CNI plugin on this node.
+    #[command(subcommand)]
+    Cni(CniCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CniCommand {
+    /// Take the plugin out of the node's lists and away. The agent must not run: it would put it back.
+    Uninstall(UninstallOptions),
+}
+
+/// Options of `weir-agent cni uninstall`.
+#[derive(Args)]
+pub(crate) struct UninstallOptions {
+    /// The node's directory of CNI plugins.
+    #[arg(long, env = "WEIR_CNI_BIN_DIR", default_value = "/opt/cni/bin", value_name = "DIR")]
+    pub(crate) cni_bin_dir: String,
+    /// The node's directory of CNI configuration.
+    #[arg(long, env = "WEIR_CNI_CONF_DIR", default_value = "/etc/cni/net.d", value_name = "DIR")]
+    pub(crate) cni_conf_dir: String,
 }
 
 /// Options of `weir-agent run`.
@@ -82,6 +102,29 @@ pub(crate) struct Settings {
     /// Network namespace of a pod of this node, by {name} and {namespace}. [default: /run/netns/{name}]
     #[arg(long, env = "WEIR_POD_NETNS", value_name = "PATTERN")]
     pub(crate) pod_netns: Option<String>,
+    /// Pods of this node as weir-controller tells them, in a Kubernetes cluster: the CNI plugin and the processes of the
+    /// node say where they are, in the place of --pod-netns. [default: false]
+    #[arg(long, env = "WEIR_NODE_PODS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) node_pods: Option<String>,
+    /// Socket at which the CNI plugin asks. [default: /run/weir/cni.sock]
+    #[arg(long, env = "WEIR_CNI_SOCKET", value_name = "SOCKET")]
+    pub(crate) cni_socket: Option<String>,
+    /// The CNI plugin to be installed. [default: weir-cni beside this program]
+    #[arg(long, env = "WEIR_CNI_PLUGIN", value_name = "FILE")]
+    pub(crate) cni_plugin: Option<String>,
+    /// The node's directory of CNI plugins. [default: no plugin is installed]
+    #[arg(long, env = "WEIR_CNI_BIN_DIR", value_name = "DIR")]
+    pub(crate) cni_bin_dir: Option<String>,
+    /// The node's directory of CNI configuration, whose first list the plugin is chained into, and kept in.
+    /// [default: no plugin is installed]
+    #[arg(long, env = "WEIR_CNI_CONF_DIR", value_name = "DIR")]
+    pub(crate) cni_conf_dir: Option<String>,
+    /// Namespaces whose pods start whether or not an agent is there; this agent's own is always one. [default: kube-system]
+    #[arg(long, env = "WEIR_CNI_EXCLUDE_NAMESPACES", value_name = "NAME,...")]
+    pub(crate) cni_exclude_namespaces: Option<String>,
+    /// Take the CNI plugin out when this agent stops in order. [default: false]
+    #[arg(long, env = "WEIR_CNI_UNINSTALL_ON_STOP", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) cni_uninstall_on_stop: Option<String>,
     /// This agent's own pod. [default: weir-agent-NODE]
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub(crate) pod_name: Option<String>,
@@ -100,11 +143,12 @@ pub(crate) struct Settings {
     /// Certificate revocation list (PEM), read again when it changes. [default: none]
     #[arg(long, env = "WEIR_CRL", value_name = "FILE")]
     pub(crate) crl: Option<String>,
-    /// cgroup2 directory below which all pods run; the hooks are attached here. [required]
-    #[arg(long, env = "WEIR_PODS_CGROUP", value_name = "DIR")]
+    /// cgroup2 directory below which all pods run; the hooks are attached here. auto: found by this agent's own cgroup,
+    /// which must be a pod's. [required]
+    #[arg(long, env = "WEIR_PODS_CGROUP", value_name = "DIR|auto")]
     pub(crate) pods_cgroup: Option<String>,
-    /// cgroup2 directory of the kubelet, whose probes to declared ports pass. [default: none]
-    #[arg(long, env = "WEIR_KUBELET_CGROUP", value_name = "DIR")]
+    /// cgroup2 directory of the kubelet, whose probes to declared ports pass. auto: found by the process. [default: none]
+    #[arg(long, env = "WEIR_KUBELET_CGROUP", value_name = "DIR|auto")]
     pub(crate) kubelet_cgroup: Option<String>,
     /// Directory on a bpffs for Weir's pinned programs and maps. [default: /sys/fs/bpf/weir]
     #[arg(long, env = "WEIR_BPFFS", value_name = "DIR")]

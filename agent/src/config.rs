@@ -2,17 +2,20 @@
 //! is reported together, and each part gets a struct of its own.
 
 mod control;
+mod node;
 mod prefix;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use weir_process::{Problems, Reader};
 
 use crate::cli::{RunOptions, Settings};
+use crate::node::cgroups;
 pub(crate) use control::{Signer, Source};
+pub(crate) use node::Node;
 pub(crate) use prefix::Prefix;
 
 /// The agent's configuration, checked.
@@ -20,6 +23,8 @@ pub(crate) use prefix::Prefix;
 pub(crate) struct Config {
     pub(crate) node: String,
     pub(crate) source: Source,
+    /// On Kubernetes, how the node's pods are found.
+    pub(crate) kubernetes: Option<Node>,
     pub(crate) identity: Identity,
     pub(crate) capture: Capture,
     pub(crate) listen: Listen,
@@ -72,10 +77,12 @@ impl Config {
         let file = options.config.as_deref().map(|path| reader.file(path)).unwrap_or_default();
         let s = options.settings.clone().or(file);
         let node: String = reader.required("node", s.node.clone());
+        let kubernetes = node::read(&mut reader, &s);
         let (source, signer) = control::read(&mut reader, &node, &s);
         let config = Self {
             node,
             source,
+            kubernetes,
             identity: Identity {
                 signer,
                 lifetime: reader.duration("cert-lifetime", s.cert_lifetime, Duration::from_secs(24 * 3600)),
@@ -113,6 +120,26 @@ impl Config {
     }
 }
 
+impl Config {
+    /// With what was left to be found on the node. Called before there are threads.
+    pub(crate) fn found(mut self) -> anyhow::Result<Self> {
+        let auto = Path::new(cgroups::AUTO);
+        let capture = &mut self.capture;
+        if capture.pods_cgroup != auto && capture.kubelet_cgroup.as_deref() != Some(auto) {
+            return Ok(self);
+        }
+        cgroups::enter_the_nodes()?;
+        if capture.kubelet_cgroup.as_deref() == Some(auto) {
+            capture.kubelet_cgroup = cgroups::kubelet();
+        }
+        if capture.pods_cgroup == auto {
+            capture.pods_cgroup = cgroups::pods(&self.node)?;
+        }
+        tracing::info!(pods = %capture.pods_cgroup.display(), kubelet = ?capture.kubelet_cgroup, "cgroups of this node");
+        Ok(self)
+    }
+}
+
 impl Settings {
     /// What is set here, and else what is set in `other`.
     fn or(self, other: Self) -> Self {
@@ -128,6 +155,13 @@ impl Settings {
             cluster_id: self.cluster_id.or(other.cluster_id),
             network: self.network.or(other.network),
             pod_netns: self.pod_netns.or(other.pod_netns),
+            node_pods: self.node_pods.or(other.node_pods),
+            cni_socket: self.cni_socket.or(other.cni_socket),
+            cni_plugin: self.cni_plugin.or(other.cni_plugin),
+            cni_bin_dir: self.cni_bin_dir.or(other.cni_bin_dir),
+            cni_conf_dir: self.cni_conf_dir.or(other.cni_conf_dir),
+            cni_exclude_namespaces: self.cni_exclude_namespaces.or(other.cni_exclude_namespaces),
+            cni_uninstall_on_stop: self.cni_uninstall_on_stop.or(other.cni_uninstall_on_stop),
             pod_name: self.pod_name.or(other.pod_name),
             pod_namespace: self.pod_namespace.or(other.pod_namespace),
             service_account: self.service_account.or(other.service_account),

@@ -10,6 +10,7 @@ mod control;
 mod hold;
 mod metrics;
 mod network;
+mod node;
 mod pods;
 mod reconcile;
 mod run;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         cli::Command::Run(settings) => start(&settings),
         cli::Command::Trace(options) => finished(NAME, trace::run(&options)),
         cli::Command::Hold(options) => finished(NAME, hold::run(&options)),
+        cli::Command::Cni(cli::CniCommand::Uninstall(options)) => finished(NAME, uninstall(&options)),
     }
 }
 
@@ -37,9 +39,16 @@ fn start(settings: &cli::RunOptions) -> ExitCode {
         Err(problems) => return misused(NAME, &problems),
     };
     match LogLevel::start(&config.log.filter, config.log.json) {
-        Ok(log_level) => stopped(run::run(config, log_level)),
+        Ok(log_level) => stopped(config.found().and_then(|config| run::run(config, log_level))),
         Err(error) => misused(NAME, &error),
     }
+}
+
+fn uninstall(options: &cli::UninstallOptions) -> anyhow::Result<()> {
+    for line in node::install::remove(options.cni_bin_dir.as_ref(), options.cni_conf_dir.as_ref())? {
+        println!("{line}");
+    }
+    Ok(())
 }
 
 const NAME: &str = env!("CARGO_BIN_NAME");

@@ -1,6 +1,6 @@
 //! The Prometheus page: each part owns its metrics, this file joins them with the node's own.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     enrolled: Gauge,
     unprotected: Gauge,
     open_files: Gauge,
+    plugin: Gauge,
+    plugin_writes: Counter<u64, AtomicU64>,
     decisions: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
 }
 
@@ -48,8 +50,27 @@ impl Metrics {
             "What the kernel programs decided about connections",
             decisions.clone(),
         );
+        let (plugin, plugin_writes) = (Gauge::default(), Counter::default());
+        registry.register(
+            "weir_cni_installed",
+            "Whether the CNI plugin is in the list that the node's runtime reads (0 where it is not to be)",
+            plugin.clone(),
+        );
+        registry.register(
+            "weir_cni_writes",
+            "How often the node's list of CNI plugins had to be written: more than once, somebody else writes it, too",
+            plugin_writes.clone(),
+        );
         registry.register("process_open_fds", "Open file descriptors", open_files.clone());
-        Self { page: MetricsPage::new(registry), enrolled, unprotected, open_files, decisions }
+        Self {
+            page: MetricsPage::new(registry),
+            enrolled,
+            unprotected,
+            open_files,
+            plugin,
+            plugin_writes,
+            decisions,
+        }
     }
 
     /// The page, with those values that are read from elsewhere brought up to date first.
@@ -58,9 +79,13 @@ impl Metrics {
         self.enrolled.set(parts.pods.by_cookie.load().len() as i64);
         self.unprotected.set(protection.unprotected.len() as i64);
         self.open_files.set(std::fs::read_dir("/proc/self/fd").map_or(0, |dir| dir.count() as i64));
+        if let Some(installed) = &parts.plugin {
+            self.plugin.set(installed.is.load(Ordering::Relaxed).into());
+            self.plugin_writes.inner().store(installed.writes.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         for (decision, count) in parts.datapath.counters()? {
             let counter = self.decisions.get_or_create_owned(&[("decision", decision)]);
-            counter.inner().store(count, std::sync::atomic::Ordering::Relaxed);
+            counter.inner().store(count, Ordering::Relaxed);
         }
         Ok(self.page.reply())
     }

@@ -14,6 +14,8 @@ use weir_identity::Certificates;
 use weir_model::Identity;
 use weir_tunnel::{LocalPod, Shared, Workers};
 
+use crate::node::{Plan, Roster};
+
 mod enrolment;
 mod identities;
 
@@ -29,6 +31,8 @@ pub(crate) struct Pods {
     /// Pods that the data path let go by itself, because their namespace is gone.
     lost: (mpsc::UnboundedSender<Arc<LocalPod>>, mpsc::UnboundedReceiver<Arc<LocalPod>>),
     view: Arc<View>,
+    /// On Kubernetes, who is wanted and where.
+    roster: Option<Roster>,
 }
 
 /// What the endpoints may know about the pods.
@@ -60,7 +64,12 @@ impl Pods {
     ) -> Self {
         let lost = mpsc::unbounded_channel();
         let (enrolled, identities) = (HashMap::new(), BTreeSet::new());
-        Self { datapath, certificates, shared, workers, enrolled, identities, lost, view }
+        Self { datapath, certificates, shared, workers, enrolled, identities, lost, view, roster: None }
+    }
+
+    /// The pods are those that the control plane tells of.
+    pub(crate) fn told(self, roster: Roster) -> Self {
+        Self { roster: Some(roster), ..self }
     }
 
     /// Follows discovery until it ends; pods that could not be enrolled are tried again meanwhile.
@@ -68,28 +77,37 @@ impl Pods {
         // Until discovery has spoken once, what an earlier agent captured stays captured, and closed.
         let mut going = updates.changed().await.is_ok();
         let mut leftovers = true;
+        let mut moved = self.roster.as_ref().map(|roster| roster.places().changes());
         while going {
-            let (wanted, impossible) = {
-                let update = updates.borrow_and_update();
-                (update.local.clone(), update.refused.clone())
-            };
-            let claimed: Vec<String> = wanted
-                .iter()
-                .map(|local| &local.workload.uid)
-                .chain(impossible.iter().map(|(uid, _)| uid))
-                .map(ToString::to_string)
-                .collect();
-            let complete = self.apply(&wanted, impossible).await;
+            let update = updates.borrow_and_update().clone();
+            let plan = self.plan(&update).await;
+            let claimed = plan.claimed();
+            let complete = self.apply(&plan.wanted, plan.impossible.clone()).await;
             if leftovers {
                 self.release_unclaimed(claimed).await;
-                leftovers = !complete;
+                leftovers = !complete || !plan.is_settled();
+            }
+            if let Some(roster) = &self.roster {
+                roster.settle(&plan, |uid| self.enrolled.contains_key(uid), &self.view.refused.load());
             }
             self.view.synced.store(true, Ordering::Release);
             tokio::select! {
                 Some(pod) = self.lost.1.recv() => self.forget_lost(&pod),
+                true = next(&mut moved) => {}
                 () = tokio::time::sleep(RETRY), if !complete => {}
                 changed = updates.changed() => going = changed.is_ok(),
             }
+        }
+    }
+
+    /// What is to be done now.
+    async fn plan(&mut self, update: &Update) -> Plan {
+        let enrolled = &self.enrolled;
+        match (&mut self.roster, &update.node_pods) {
+            (Some(roster), Some(pods)) => {
+                roster.plan(pods, &update.directory, |uid| enrolled.contains_key(uid)).await
+            }
+            _ => Plan::named(update),
         }
     }
 
@@ -150,6 +168,14 @@ impl Pods {
     fn publish_cookies(&self) {
         let cookies = self.enrolled.iter().map(|(uid, member)| (member.netns_cookie, uid.clone()));
         self.view.by_cookie.store(Arc::new(cookies.collect()));
+    }
+}
+
+/// Waits for a change; never, where there is none to wait for.
+async fn next(changes: &mut Option<watch::Receiver<u64>>) -> bool {
+    match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => std::future::pending().await,
     }
 }
 

@@ -7,13 +7,15 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use weir_datapath::{Datapath, Leave, Report};
-use weir_discovery::{Store, Update, xds};
+use weir_discovery::{Store, Update, node_reports, xds};
 use weir_identity::Certificates;
 use weir_process::{LogLevel, Signals};
 use weir_tunnel::{Shared, Workers};
 
 use crate::config::{self, Config, Source};
 use crate::metrics::Metrics;
+use crate::node::install::{self, Installed};
+use crate::node::{Roster, cni};
 use crate::pods::{Pods, View};
 use crate::{admin, control, reconcile};
 
@@ -28,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) pods: Arc<View>,
     /// How it stands with the control plane, if the agent lives from one.
     pub(crate) discovery: Option<Arc<xds::Status>>,
+    /// Of a node of Kubernetes: whether the CNI plugin is there.
+    pub(crate) plugin: Option<Arc<Installed>>,
     draining: AtomicBool,
 }
 
@@ -116,6 +120,14 @@ async fn bring_up(
     let view = Arc::new(View::default());
     let pods =
         Pods::new(datapath.clone(), certificates.clone(), shared.clone(), workers.clone(), view.clone());
+    let (pods, plugin, work) = match &config.kubernetes {
+        Some(node) => {
+            let roster = Roster::open(&config.capture.runtime_dir, &node.cluster)?;
+            let (plugin, work) = kubernetes(config, node, &roster)?;
+            (pods.told(roster), Some(plugin), Some(work))
+        }
+        None => (pods, None, None),
+    };
     let status = Arc::new(xds::Status::default());
     let discovery = matches!(config.source, Source::Control(_)).then(|| status.clone());
     let source = control::follow(config.source.clone(), config.node.clone(), store.clone(), updates, status);
@@ -123,6 +135,9 @@ async fn bring_up(
         tokio::select! {
             ended = source => ended,
             () = pods.follow(updated) => anyhow::anyhow!("the list of pods ended"),
+            () = async { match work { Some(work) => work.await, None => std::future::pending().await } } => {
+                anyhow::anyhow!("the CNI plugin's socket ended")
+            }
         }
     };
     let parts = Parts {
@@ -133,9 +148,38 @@ async fn bring_up(
         report: ArcSwap::default(),
         pods: view,
         discovery,
+        plugin,
         draining: AtomicBool::new(false),
     };
     Ok((Arc::new(parts), workers, follow))
+}
+
+/// What a node of Kubernetes needs beside: the socket of the CNI plugin, the plugin itself, and reports about the pods.
+fn kubernetes(
+    config: &Config,
+    node: &config::Node,
+    roster: &Roster,
+) -> anyhow::Result<(Arc<Installed>, impl Future<Output = ()> + Send + use<>)> {
+    let server = cni::Server::bind(&node.socket, roster.places().clone(), roster.standing())?;
+    let installed = Arc::new(Installed::default());
+    if let Some(target) = &node.install {
+        install::keep(target.clone(), installed.clone())?;
+    }
+    let channel = match &config.source {
+        Source::Control(control) => Some(control.0.clone()),
+        Source::File(_) => None,
+    };
+    let reports = roster.reports();
+    let work = async move {
+        let report = async {
+            match channel {
+                Some(channel) => match node_reports::report(channel, reports).await {},
+                None => std::future::pending::<()>().await,
+            }
+        };
+        tokio::join!(server.run(), report);
+    };
+    Ok((installed, work))
 }
 
 async fn certificates(config: &config::Identity) -> anyhow::Result<Arc<Certificates>> {
@@ -206,6 +250,12 @@ async fn take_down(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
         true => Leave::Closed,
         false => Leave::Open,
     };
+    let node = config.kubernetes.as_ref().filter(|node| node.uninstall_on_stop);
+    if let (Some(target), Some(installed)) = (node.and_then(|node| node.install.as_ref()), &parts.plugin) {
+        for line in installed.remove(target)? {
+            tracing::info!("the CNI plugin is uninstalled: {line}");
+        }
+    }
     let datapath = parts.datapath.clone();
     tokio::task::spawn_blocking(move || datapath.shutdown(leave))
         .await?

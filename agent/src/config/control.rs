@@ -67,14 +67,15 @@ fn discovery(reader: &mut Reader, node: &str, s: &Settings) -> xds::Config {
     let control = s.control();
     let pod = s.pod_name.clone().unwrap_or_else(|| format!("weir-agent-{node}"));
     let netns: NetnsPattern = reader.or("pod-netns", s.pod_netns.clone(), NETNS);
-    xds::Config {
-        node: control.node(reader, Role::NodeProxy, node, pod),
-        local: Some(Local::Pattern(LocalPods { node: node.to_owned(), cluster: control.cluster(), netns })),
-    }
+    let local = match s.node_pods.as_deref() {
+        Some("true") => Local::Told,
+        _ => Local::Pattern(LocalPods { node: node.to_owned(), cluster: control.cluster(), netns }),
+    };
+    xds::Config { node: control.node(reader, Role::NodeProxy, node, pod), local: Some(local) }
 }
 
 impl Settings {
-    fn control(&self) -> weir_control::Settings {
+    pub(super) fn control(&self) -> weir_control::Settings {
         weir_control::Settings {
             token_file: self.token_file.clone(),
             root_cert_file: self.root_cert_file.clone(),

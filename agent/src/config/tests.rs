@@ -1,5 +1,7 @@
 //! What the one door lets in.
 
+use weir_discovery::xds::Local;
+
 use super::*;
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
@@ -79,13 +81,37 @@ const CONTROLLED: [(&str, &str); 3] =
     [("node", "a"), ("xdsAddress", "https://c.ns.svc:15012"), ("podsCgroup", "/sys/fs/cgroup/kubepods")];
 
 #[test]
+fn a_node_of_kubernetes_is_told_of_its_pods() {
+    let pairs = [("nodePods", "true"), ("cniBinDir", "/b"), ("cniConfDir", "/c"), ("podNamespace", "mesh")];
+    let given: Vec<_> = CONTROLLED.into_iter().chain(pairs).collect();
+    let config = build(settings(&given), None).unwrap();
+    let Source::Control(control) = config.source else { panic!("{:?}", config.source) };
+    assert!(matches!(control.1.local, Some(Local::Told)));
+    let node = config.kubernetes.unwrap();
+    let target = node.install.unwrap();
+    assert_eq!(node.socket, std::path::Path::new("/run/weir/cni.sock"));
+    assert_eq!(
+        target.exclude_namespaces,
+        ["kube-system", "mesh"],
+        "without our own pods there is nobody to ask"
+    );
+    // What goes with it and cannot be.
+    for wrong in [("podNetns", "/run/{name}"), ("cniBinDir", "/b")] {
+        let given: Vec<_> = CONTROLLED.into_iter().chain([("nodePods", "true"), wrong]).collect();
+        assert!(build(settings(&given), None).is_err(), "{wrong:?}");
+    }
+    let given: Vec<_> = CONTROLLED.into_iter().chain([("cniConfDir", "/c")]).collect();
+    assert!(build(settings(&given), None).is_err());
+}
+
+#[test]
 fn a_control_plane_is_the_source_and_the_ca() {
     let config = build(settings(&CONTROLLED), None).unwrap();
     let Source::Control(control) = config.source else { panic!("{:?}", config.source) };
     let (channel, xds) = *control;
     assert_eq!(channel.address(), "https://c.ns.svc:15012");
     assert_eq!((xds.node.pod.as_str(), xds.node.namespace.as_str()), ("weir-agent-a", "weir-system"));
-    let local = xds.local.unwrap();
+    let Some(Local::Pattern(local)) = xds.local else { panic!("{:?}", xds.local) };
     assert_eq!((local.node.as_str(), local.cluster.as_str()), ("a", "Kubernetes"));
     let Signer::Control(ca) = config.identity.signer else { panic!("{:?}", config.identity.signer) };
     assert_eq!(ca.channel.address(), "https://c.ns.svc:15012");
