@@ -5,6 +5,7 @@ mod embedded;
 mod seat;
 mod secret;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use weir_identity::ca::CaAuthority;
 use weir_resources::Event;
 use weir_serve::auth::TokenVerifier;
-use weir_sources::Health;
+use weir_sources::{Health, SecretName};
 
 use crate::config::{Config, Source};
 use crate::mesh::{Board, Statuses};
@@ -30,6 +31,8 @@ pub(crate) struct Backing {
     pub(crate) sources: Option<Health>,
     /// Statuses that are shown, not written.
     pub(crate) board: Option<Arc<Board>>,
+    /// Secrets to read; in a directory all are read.
+    pub(crate) secrets: Option<watch::Sender<BTreeSet<SecretName>>>,
     /// Whether this replica writes.
     pub(crate) leads: watch::Receiver<bool>,
     /// Where there are others, its part in their election.

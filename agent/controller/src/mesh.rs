@@ -1,15 +1,15 @@
 //! The one task that owns the index: events in, pictures and statuses out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use weir_index::{Changes, Index, StatusUpdate};
 use weir_resources::{Condition, Event, Key};
 use weir_serve::Store;
-use weir_sources::{StatusPatch, StatusWriter};
+use weir_sources::{SecretName, StatusPatch, StatusWriter};
 
 use crate::config::Debounce;
 use crate::metrics::Metrics;
@@ -18,6 +18,8 @@ use crate::metrics::Metrics;
 pub(crate) struct Outputs {
     pub(crate) store: Store,
     pub(crate) statuses: Statuses,
+    /// Who reads the Secrets that something names; `None`: all are read.
+    pub(crate) secrets: Option<watch::Sender<BTreeSet<SecretName>>>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -41,9 +43,15 @@ pub(crate) async fn follow(
     debounce: Debounce,
     mut outputs: Outputs,
 ) {
+    let mut clock = tokio::time::interval(LOOK_AT_THE_TIME);
     loop {
         let batch = tokio::select! {
             batch = events.recv() => batch,
+            // Certificates grow old by themselves.
+            _ = clock.tick() => match index.at(SystemTime::now()) {
+                true => Some(Vec::new()),
+                false => continue,
+            },
             () = outputs.statuses.elected() => {
                 outputs.statuses.tell(index.statuses());
                 continue;
@@ -92,6 +100,10 @@ impl Outputs {
 
     fn publish(&mut self, index: &Index, changes: Changes, took: Duration) {
         self.store.publish(index.snapshot(), &changes);
+        if let Some(secrets) = &self.secrets {
+            let wanted = index.wanted_secrets();
+            secrets.send_if_modified(|known| std::mem::replace(known, wanted.clone()) != wanted);
+        }
         self.metrics.published(&changes, took);
         if !changes.statuses.is_empty() {
             self.statuses.tell(changes.statuses);
@@ -182,3 +194,6 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How late it may be said that a certificate's time is over.
+const LOOK_AT_THE_TIME: Duration = Duration::from_secs(30);

@@ -144,8 +144,8 @@ pub(super) const GUARDED: &[Guard] = &[
     },
     Guard {
         name: "rcgen",
-        // The tests of weir-serve and weir-waypoint make themselves servers' certificates.
-        users: &["weir-identity", "weir-serve", "weir-waypoint"],
+        // The tests of the others make themselves certificates of users and servers.
+        users: &["weir-identity", "weir-serve", "weir-waypoint", "weir-resources", "weir-index"],
         reason: "certificates are the identity's business",
     },
 ];

@@ -26,12 +26,12 @@ pub struct Config {
     pub waypoint_fallback_direct: bool,
     /// Who comes past a waypoint gets in, as with Istio, except where a label says that it must be passed.
     pub waypoint_bypass: bool,
-}
-
     /// Nodes are told of their pods, and what is wanted for each: in a cluster, where they cannot know otherwise.
     pub node_pods: bool,
     /// Pods of these namespaces are never enrolled, and neither are those of the root namespace.
     pub exclude_namespaces: Vec<Arc<str>>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -45,8 +45,8 @@ impl Default for Config {
             allocate_addresses: true,
             waypoint_fallback_direct: false,
             waypoint_bypass: false,
+            node_pods: false,
+            exclude_namespaces: vec!["kube-system".into()],
         }
     }
 }
-            node_pods: false,
-            exclude_namespaces: vec!["kube-system".into()],

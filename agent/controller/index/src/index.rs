@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_resources::{Event, Key};
+use weir_resources::{Event, Key, Kind};
 
 use crate::l7::L7;
 use crate::output::Output;
@@ -16,9 +16,10 @@ mod gateways;
 mod guards;
 mod l7;
 mod namespaces;
+mod node_pods;
 mod owner;
 mod policies;
-mod node_pods;
+mod secrets;
 mod services;
 mod slices;
 mod status;
@@ -88,6 +89,9 @@ impl Index {
                 for key in self.sync.end(kind) {
                     self.unset(&key);
                 }
+                if kind == Kind::Secret {
+                    self.complete_secrets();
+                }
             }
         }
     }
@@ -116,6 +120,7 @@ impl Index {
         self.touch_attached(reattached);
         self.compute_l7();
         let layer7 = self.output.take_layer7();
+        let node_pods = self.output.take_node_pods();
         self.published = self.output.snapshot().clone();
         Changes { addresses, authorizations, layer7, node_pods, statuses: self.take_statuses() }
     }
@@ -126,7 +131,6 @@ impl Index {
     }
 
     /// All objects whose status is not what it should be, for who was just elected to write them.
-        let node_pods = self.output.take_node_pods();
     pub fn statuses(&self) -> Vec<StatusUpdate> {
         let policies = self.keys_of_policies();
         let policies = policies.filter_map(|key| self.world.policies.status_of(key));

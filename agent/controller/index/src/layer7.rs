@@ -1,4 +1,4 @@
-//! What waypoints are told: four kinds of resources, each made for the waypoints of one namespace.
+//! What waypoints are told: five kinds of resources, each made for the waypoints of one namespace.
 //!
 //! What a service is at a waypoint depends on the waypoint's namespace (whose rules are exported to it, whose clients' rules it
 //! knows), so the same name may mean different things to two of them. The name here begins with the namespace that it is
@@ -18,11 +18,13 @@ pub enum Layer7 {
     Backend,
     /// A `weir.l7.Endpoints`.
     Endpoints,
+    /// A `weir.l7.Secret`: for those who proved to be the waypoints that they say they are.
+    Secret,
 }
 
 impl Layer7 {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Waypoint, Self::Frontend, Self::Backend, Self::Endpoints];
+    pub const ALL: [Self; 5] = [Self::Waypoint, Self::Frontend, Self::Backend, Self::Endpoints, Self::Secret];
 
     /// For metrics and logs.
     pub fn word(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Layer7 {
             Self::Frontend => "frontend",
             Self::Backend => "backend",
             Self::Endpoints => "endpoints",
+            Self::Secret => "secret",
         }
     }
 }
@@ -47,7 +50,7 @@ pub fn unscoped(name: &str) -> &str {
 
 /// One for each kind.
 #[derive(Debug, Clone, Default)]
-pub struct PerKind<T>([T; 4]);
+pub struct PerKind<T>([T; 5]);
 
 impl<T> PerKind<T> {
     /// Each with its kind.

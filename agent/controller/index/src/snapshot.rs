@@ -8,7 +8,7 @@ use imbl::{HashMap, HashSet, OrdSet};
 
 pub(crate) use links::Uids;
 
-use crate::layer7::{Layer7, PerKind};
+use crate::layer7::{Layer7, PerKind, scoped};
 use crate::{Resource, ResourceKind, StatusUpdate};
 
 /// What a commit changed.
@@ -163,6 +163,31 @@ impl Snapshot {
     /// Whether a pod (in any phase but Failed) of this service account is on this node.
     pub fn runs(&self, node: &str, namespace: &str, service_account: &str) -> bool {
         self.accounts.get(&(node.into(), namespace.into(), service_account.into())).is_some_and(|n| *n > 0)
+    }
+
+    /// Whether this service account is a waypoint's of the namespace: it has the Gateway's name, or is that of a pod behind
+    /// the Service of that name.
+    pub fn serves_as_waypoint(&self, namespace: &str, service_account: &str) -> bool {
+        let waypoints = &self.layer7[Layer7::Waypoint];
+        let is_known =
+            |gateway: &str| waypoints.contains_key(&scoped(namespace, &format!("{namespace}/{gateway}")));
+        if is_known(service_account) {
+            return true;
+        }
+        let is_waypoint = |service: &str| {
+            let name = service.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('/'));
+            let gateway = name.and_then(|host| host.split_once(&format!(".{namespace}.svc.")));
+            gateway.is_some_and(|(gateway, _)| is_known(gateway))
+        };
+        let is_its =
+            |uid: &Arc<str>| self.pods.get(uid).is_some_and(|pod| *pod.service_account == *service_account);
+        self.members.iter().any(|(service, uids)| is_waypoint(service) && uids.iter().any(is_its))
+    }
+
+    /// With one more pod: for those who test what is asked about pods.
+    pub fn with_pod(mut self, uid: &str, pod: PodIdentity) -> Self {
+        self.pods.insert(uid.into(), pod);
+        self
     }
 
     /// Whether there is a node of this name.

@@ -11,7 +11,7 @@ use weir_resources::{
 
 use crate::Config;
 use crate::index::Owner;
-use crate::l7::Routings;
+use crate::l7::{Routings, Secrets};
 use crate::policy::Policies;
 use crate::store::{Askers, Claims, Item, Labelled, Selectors, Table};
 use crate::vips::Vips;
@@ -41,6 +41,7 @@ pub(crate) struct World {
     pub(crate) vips: Vips,
     pub(crate) policies: Policies,
     pub(crate) routings: Routings,
+    pub(crate) secrets: Secrets,
     /// Objects that are there and cannot be read.
     pub(crate) invalid: BTreeMap<weir_resources::Key, (Meta, Problem)>,
 }
@@ -57,6 +58,7 @@ impl World {
         Self {
             policies: Policies::new(&config),
             routings: Routings::new(&config),
+            secrets: Secrets::default(),
             config,
             namespaces: HashMap::new(),
             nodes: HashMap::new(),

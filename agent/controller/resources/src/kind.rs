@@ -17,6 +17,8 @@ pub enum Kind {
     ServiceAccount,
     /// `v1` ConfigMap: mesh configuration and revocation lists.
     ConfigMap,
+    /// `v1` Secret: TLS material that something names.
+    Secret,
     /// `gateway.networking.k8s.io` GatewayClass.
     GatewayClass,
     /// `gateway.networking.k8s.io` Gateway.
@@ -45,7 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// All, in the order in which they are best read: what others refer to first.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Namespace,
         Self::Node,
         Self::ConfigMap,
@@ -59,6 +61,7 @@ impl Kind {
         Self::WorkloadEntry,
         Self::WorkloadGroup,
         Self::ReferenceGrant,
+        Self::Secret,
         Self::DestinationRule,
         Self::VirtualService,
         Self::HttpRoute,
@@ -77,6 +80,7 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::ServiceAccount => "ServiceAccount",
             Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
             Self::GatewayClass => "GatewayClass",
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
@@ -102,6 +106,7 @@ impl Kind {
             Self::EndpointSlice => "endpointslices",
             Self::ServiceAccount => "serviceaccounts",
             Self::ConfigMap => "configmaps",
+            Self::Secret => "secrets",
             Self::GatewayClass => "gatewayclasses",
             Self::Gateway => "gateways",
             Self::ServiceEntry => "serviceentries",
@@ -154,6 +159,11 @@ impl Kind {
     /// Whether its spec is kept as it came, to be read part by part by who knows what it means.
     pub fn is_kept_raw(self) -> bool {
         matches!(self, Self::AuthorizationPolicy | Self::PeerAuthentication) || self.is_routing()
+    }
+
+    /// Whether only those are read that something names: nobody needs to know the others.
+    pub fn is_read_by_name(self) -> bool {
+        self == Self::Secret
     }
 
     /// Whether it is about requests.

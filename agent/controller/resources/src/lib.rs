@@ -14,6 +14,7 @@
 //! hide the others.
 #![forbid(unsafe_code)]
 
+mod base64;
 mod endpoint_slice;
 mod event;
 mod gateway;
@@ -30,11 +31,13 @@ mod pod;
 mod policy;
 mod problem;
 mod routing;
+mod secret;
 mod service;
 mod service_entry;
 mod workload_entry;
 mod yaml;
 
+pub use base64::base64;
 pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
 pub use event::Event;
 pub use gateway::{
@@ -52,6 +55,7 @@ pub use pod::{ContainerPort, Phase, Pod};
 pub use policy::Policy;
 pub use problem::{Invalid, Problem};
 pub use routing::{CONTROLLER_NAME, Routing};
+pub use secret::Secret;
 pub use service::{Service, ServicePort, TargetPort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort};
 pub use workload_entry::{WorkloadEntry, WorkloadGroup, WorkloadSpec};

@@ -2,7 +2,7 @@
 
 use crate::{
     ConfigMap, EndpointSlice, Gateway, GatewayClass, Key, Kind, Meta, Namespace, Node, Pod, Policy, Routing,
-    Service, ServiceAccount, ServiceEntry, WorkloadEntry, WorkloadGroup,
+    Secret, Service, ServiceAccount, ServiceEntry, WorkloadEntry, WorkloadGroup,
 };
 
 /// An object of one of the kinds.
@@ -28,6 +28,7 @@ pub enum Object {
     HttpRoute(Routing),
     GrpcRoute(Routing),
     ReferenceGrant(Routing),
+    Secret(Secret),
 }
 
 impl Object {
@@ -57,6 +58,7 @@ impl Object {
             Self::EndpointSlice(o) => &mut o.meta,
             Self::ServiceAccount(o) => &mut o.meta,
             Self::ConfigMap(o) => &mut o.meta,
+            Self::Secret(o) => &mut o.meta,
             Self::GatewayClass(o) => &mut o.meta,
             Self::Gateway(o) => &mut o.meta,
             Self::ServiceEntry(o) => &mut o.meta,
@@ -80,6 +82,7 @@ impl Object {
             Self::EndpointSlice(o) => (Kind::EndpointSlice, &o.meta),
             Self::ServiceAccount(o) => (Kind::ServiceAccount, &o.meta),
             Self::ConfigMap(o) => (Kind::ConfigMap, &o.meta),
+            Self::Secret(o) => (Kind::Secret, &o.meta),
             Self::GatewayClass(o) => (Kind::GatewayClass, &o.meta),
             Self::Gateway(o) => (Kind::Gateway, &o.meta),
             Self::ServiceEntry(o) => (Kind::ServiceEntry, &o.meta),

@@ -14,6 +14,7 @@ mod pod;
 mod probe;
 mod read;
 mod scalar;
+mod secret;
 mod service;
 mod service_entry;
 mod workload_entry;
@@ -97,6 +98,7 @@ fn body(kind: Kind, value: &Value, raw: Value, meta: &Meta) -> Result<Object, Pr
         }
         Kind::ServiceAccount => Object::ServiceAccount(ServiceAccount::default()),
         Kind::ConfigMap => Object::ConfigMap(read::<node::ConfigMapDocument>(value)?.into()),
+        Kind::Secret => Object::Secret(secret::secret(value)?),
         Kind::GatewayClass => Object::GatewayClass(read::<gateway::ClassDocument>(value)?.into()),
         Kind::Gateway => Object::Gateway(read::<gateway::Document>(value)?.check()),
         Kind::ServiceEntry => Object::ServiceEntry(read::<service_entry::Document>(value)?.check()?),

@@ -24,6 +24,7 @@ mod pods;
 mod review;
 mod roots;
 mod secret;
+mod secrets;
 mod source;
 mod status;
 mod webhook;
@@ -36,6 +37,7 @@ pub use pods::{PodPatch, PodWriter, Untaint};
 pub use review::{ReviewError, Reviewed, ReviewedPod, Reviewer};
 pub use roots::RootConfigMaps;
 pub use secret::{SecretError, SecretStore, Stored};
+pub use secrets::SecretName;
 pub use status::{StatusPatch, StatusWriter};
 pub use webhook::{Target, Webhook};
 

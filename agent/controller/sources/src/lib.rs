@@ -10,6 +10,6 @@ mod kubernetes;
 pub use dir::{DirError, Directory, derived_uid};
 pub use kubernetes::{
     ApiError, Cluster, ConnectError, Health, KindHealth, KindState, LeaderConfig, LeaderElection, PodPatch,
-    PodWriter, ReviewError, Reviewed, ReviewedPod, Reviewer, RootConfigMaps, SecretError, SecretStore,
-    StatusPatch, StatusWriter, Stored, Target, Untaint, Webhook,
+    PodWriter, ReviewError, Reviewed, ReviewedPod, Reviewer, RootConfigMaps, SecretError, SecretName,
+    SecretStore, StatusPatch, StatusWriter, Stored, Target, Untaint, Webhook,
 };

@@ -1,5 +1,6 @@
 //! A Kubernetes cluster: all state is in its API, and of several replicas one at a time writes there.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) async fn open(
     let authority = authority(config, &cluster, &root).await?;
 
     let (sender, events) = mpsc::channel(BATCHES);
+    let (secrets, wanted) = watch::channel(BTreeSet::new());
+    spawn(tasks, "reading secrets", cluster.clone().follow_secrets(wanted, sender.clone()));
     spawn(tasks, "reading the cluster", cluster.clone().run(sender));
     let writer = StatusWriter::new(&cluster);
     spawn(tasks, "writing statuses", writer.clone().run());
@@ -52,6 +55,7 @@ pub(super) async fn open(
         statuses: Statuses::Written { writer, elected: leads.clone() },
         board: None,
         sources: Some(cluster.health().clone()),
+        secrets: Some(secrets),
         leads,
         seat: Some(seat),
     })

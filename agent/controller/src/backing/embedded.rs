@@ -49,6 +49,7 @@ pub(super) async fn open(
         statuses: Statuses::Shown(board.clone()),
         board: Some(board),
         sources: None,
+        secrets: None,
         leads,
         seat: None,
     })

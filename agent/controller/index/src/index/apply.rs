@@ -33,6 +33,7 @@ impl Index {
             }
             // That they exist is for others: the CA, the configuration.
             Object::ServiceAccount(_) | Object::ConfigMap(_) => {}
+            Object::Secret(o) => self.change_secret(&(namespace, name), Some(Ok(o))),
             Object::VirtualService(o)
             | Object::DestinationRule(o)
             | Object::HttpRoute(o)
@@ -56,6 +57,10 @@ impl Index {
         };
         match key.kind {
             Kind::AuthorizationPolicy | Kind::PeerAuthentication => self.set_invalid_policy(key, &invalid),
+            Kind::Secret => {
+                let name = (key.namespace.clone(), key.name.clone());
+                self.change_secret(&name, Some(Err(invalid.problem)));
+            }
             Kind::Namespace => self.set(Object::Namespace(Namespace { meta: *invalid.meta })),
             Kind::Node => self.set(Object::Node(Node { meta: *invalid.meta, addresses: Vec::new() })),
             _ => {
@@ -84,6 +89,7 @@ impl Index {
                 self.keys_of_policies().cloned().collect()
             }
             Kind::ServiceAccount | Kind::ConfigMap => BTreeSet::new(),
+            Kind::Secret => world.secrets.keys(),
             Kind::VirtualService
             | Kind::DestinationRule
             | Kind::HttpRoute
@@ -110,6 +116,7 @@ impl Index {
             Kind::WorkloadGroup => self.change_group(namespace, name, None),
             Kind::AuthorizationPolicy | Kind::PeerAuthentication => self.change_policy(key, None),
             Kind::ServiceAccount | Kind::ConfigMap => {}
+            Kind::Secret => self.change_secret(&(namespace.clone(), name.clone()), None),
             Kind::VirtualService
             | Kind::DestinationRule
             | Kind::HttpRoute

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_resources::{Key, Routing};
+use weir_resources::{Key, Kind, Routing};
 
 use super::{Index, Owner};
 use crate::l7::{Dep, Unit, bindings};
@@ -14,6 +14,9 @@ use crate::{Change, ResourceKind, publish};
 impl Index {
     pub(super) fn change_routing(&mut self, key: &Key, new: Option<Routing>) {
         let concerned = self.world.routings.set(key, new);
+        if key.kind == Kind::DestinationRule {
+            self.forget_secrets();
+        }
         concerned.deps.iter().for_each(|dep| self.l7.touch(dep));
         concerned.units.into_iter().for_each(|unit| self.l7.mark(unit));
     }

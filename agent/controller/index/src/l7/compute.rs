@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use weir_proto::l7;
 use weir_resources::Key;
 
 use super::engine::L7;
@@ -31,6 +32,7 @@ impl L7 {
             Unit::Route(key) => self.route(unit, key, world, output),
             Unit::Frontend(at) => self.frontend(unit, at, world, output),
             Unit::Backend(at) => self.backend(unit, at, world, output),
+            Unit::Secret(at) => self.secret(unit, at, world, output),
             Unit::Endpoints(at) => self.endpoints(at, world, output),
             Unit::Waypoint(gateway) => {
                 let scene = Scene { world, snapshot: output.snapshot() };
@@ -84,6 +86,7 @@ impl L7 {
         };
         self.depends(unit, asked);
         output.layer7(Layer7::Backend, name(at), made.as_ref().map(|made| &made.form));
+        self.name_secrets(at, made.as_ref().map(|made| credentials(&made.form)).unwrap_or_default());
         let (remarks, chosen) = made.map_or((Vec::new(), None), |made| (made.remarks, Some(made.chosen)));
         self.remark(unit, remarks);
         if self.chosen.get(at) != chosen.as_ref() {
@@ -95,12 +98,28 @@ impl L7 {
         }
     }
 
+    /// What a backend names, and its waypoints may have.
+    fn secret(&mut self, unit: &Unit, at: &At, world: &World, output: &mut Output) {
+        let scene = Scene { world, snapshot: output.snapshot() };
+        let view = View::new(scene, &at.reader);
+        let name = at.service.split_once('/').filter(|(namespace, _)| *namespace == &*at.reader);
+        let made = name.filter(|_| self.is_secret_named(at)).and_then(|(ns, name)| view.secret(ns, name));
+        self.depends(unit, view.into_asked());
+        output.layer7(Layer7::Secret, scoped(&at.reader, &at.service), made.as_ref());
+    }
+
     fn endpoints(&mut self, at: &At, world: &World, output: &mut Output) {
         let scene = Scene { world, snapshot: output.snapshot() };
         // Where there is a backend.
         let made = self.chosen.get(at).map(|chosen| endpoints::make(scene, at, chosen));
         output.layer7(Layer7::Endpoints, name(at), made.as_ref());
     }
+}
+
+/// Names of secrets.
+fn credentials(form: &l7::Backend) -> BTreeSet<Arc<str>> {
+    let named = form.clusters.iter().filter_map(|cluster| cluster.tls.as_ref());
+    named.filter(|tls| !tls.secret.is_empty()).map(|tls| Arc::from(&*tls.secret)).collect()
 }
 
 fn name(at: &At) -> Arc<str> {

@@ -6,7 +6,7 @@ use prost::Message;
 use weir_proto::l7;
 use weir_proto::workload::load_balancing::HealthPolicy;
 use weir_proto::workload::{self as proto, TunnelProtocol, WorkloadStatus};
-use weir_resources::Labels;
+use weir_resources::{Labels, Resolution};
 
 use super::backend::Chosen;
 use super::unit::At;
@@ -18,10 +18,12 @@ pub(super) fn make(scene: Scene<'_>, at: &At, chosen: &Chosen) -> l7::Endpoints 
     let service = scene.published(&at.service);
     let balancing = service.and_then(|service| service.load_balancing);
     let all_are_well = balancing.is_some_and(|balancing| balancing.health_policy() == HealthPolicy::AllowAll);
+    let one_address = scene.resolution(&at.service) == Some(Resolution::DnsRoundRobin);
     let endpoint = |uid: &std::sync::Arc<str>| {
         let workload = scene.workload(uid)?;
         let mut endpoint = endpoint(scene, at, workload)?;
         endpoint.unhealthy &= !all_are_well;
+        endpoint.one_address = one_address;
         let labels = scene.labels(uid).unwrap_or_default();
         let subsets = chosen.subsets.iter().filter(|subset| labels.contains_all(&subset.labels));
         // Ports have clusters each, and a subset is in all of them.

@@ -22,6 +22,10 @@ pub(crate) struct L7 {
     named: HashMap<At, BTreeSet<Arc<str>>>,
     /// How many frontends name a service; by service, then reader.
     wanted: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    /// Secrets that a backend names.
+    secrets: HashMap<At, BTreeSet<Arc<str>>>,
+    /// Backends that name a secret.
+    named_by: HashMap<At, BTreeSet<At>>,
     /// What a backend asks of its endpoints.
     pub(super) chosen: HashMap<At, Chosen>,
     /// What frontends and backends found to say about objects.
@@ -104,6 +108,31 @@ impl L7 {
             let more = services.contains(service);
             self.count(&At { reader: at.reader.clone(), service: service.clone() }, more);
         }
+    }
+
+    /// The secrets that a backend names now.
+    pub(super) fn name_secrets(&mut self, at: &At, secrets: BTreeSet<Arc<str>>) {
+        let before = match secrets.is_empty() {
+            true => self.secrets.remove(at),
+            false => self.secrets.insert(at.clone(), secrets.clone()),
+        };
+        let before = before.unwrap_or_default();
+        for secret in before.symmetric_difference(&secrets) {
+            let named = At { reader: at.reader.clone(), service: secret.clone() };
+            let users = self.named_by.entry(named.clone()).or_default();
+            match secrets.contains(secret) {
+                true => users.insert(at.clone()),
+                false => users.remove(at),
+            };
+            if users.is_empty() {
+                self.named_by.remove(&named);
+            }
+            self.dirty.insert(Unit::Secret(named));
+        }
+    }
+
+    pub(super) fn is_secret_named(&self, secret: &At) -> bool {
+        self.named_by.contains_key(secret)
     }
 
     fn count(&mut self, at: &At, more: bool) {

@@ -22,6 +22,8 @@ pub(crate) struct Routings {
     grants: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Value>>,
     /// Routes by the services that they are attached to.
     pub(super) routes_of: HashMap<Arc<str>, BTreeSet<Key>>,
+    /// Credentials that rules name, and how many do.
+    credentials: BTreeMap<Name, usize>,
 }
 
 /// Whom a change concerns.
@@ -45,6 +47,7 @@ impl Routings {
             routes: BTreeMap::new(),
             grants: BTreeMap::new(),
             routes_of: HashMap::new(),
+            credentials: BTreeMap::new(),
         }
     }
 
@@ -125,12 +128,12 @@ impl Routings {
     }
 
     fn set_rule(&mut self, name: &Name, new: Option<Routing>, deps: &mut Vec<Dep>) {
-        let mesh = &self.mesh;
-        let hosts = |one: &DestinationRule| vec![Arc::from(one.host(mesh))];
         let new = new.map(|object| {
             let read = DestinationRule::read(&object.meta, &object.spec);
             (object, read)
         });
+        self.count_credentials(name, new.as_ref().map(|(_, read)| read));
+        let hosts = |one: &DestinationRule| vec![Arc::from(one.host(&self.mesh))];
         let after: Vec<Arc<str>> = new.as_ref().map(|(_, read)| hosts(read)).unwrap_or_default();
         let is_same = is_same(self.rules.get(name).map(|(object, _)| object), new.as_ref());
         let before = self.rules.set(name, new, hosts);
@@ -142,6 +145,31 @@ impl Routings {
             true => Dep::WideRules,
             false => Dep::Rules(host),
         }));
+    }
+
+    /// Credentials that rules name, each with the namespace in which it is looked for.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &Name> {
+        self.credentials.keys()
+    }
+
+    fn count_credentials(&mut self, rule: &Name, new: Option<&DestinationRule>) {
+        let rule_namespace = &rule.0;
+        let named = |rule: Option<&DestinationRule>| -> BTreeSet<Name> {
+            let names = rule.into_iter().flat_map(DestinationRule::credentials);
+            names.map(|name| (rule_namespace.clone(), Arc::from(name))).collect()
+        };
+        let old = named(self.rules.get(rule).map(|(_, read)| read));
+        let new = named(new);
+        for name in new.difference(&old) {
+            *self.credentials.entry(name.clone()).or_default() += 1;
+        }
+        for name in old.difference(&new) {
+            let count = self.credentials.get(name).map_or(0, |count| count - 1);
+            match count {
+                0 => drop(self.credentials.remove(name)),
+                count => drop(self.credentials.insert(name.clone(), count)),
+            }
+        }
     }
 
     fn set_route(&mut self, key: &Key, new: Option<Routing>, concerned: &mut Concerned) {

@@ -53,9 +53,13 @@ impl Scene<'_> {
 
     /// Whether connections to it go where the client dialled.
     pub(super) fn is_passthrough(&self, name: &str) -> bool {
-        let Some(Owner::ServiceEntry(namespace, name)) = self.world.claims.winner(name) else { return false };
-        let entry = self.world.service_entries.get(namespace, name);
-        entry.is_some_and(|entry| entry.resolution == Resolution::None)
+        self.resolution(name) == Some(Resolution::None)
+    }
+
+    /// How the addresses of its endpoints are found; `None`: it is no ServiceEntry.
+    pub(super) fn resolution(&self, name: &str) -> Option<Resolution> {
+        let Some(Owner::ServiceEntry(namespace, name)) = self.world.claims.winner(name) else { return None };
+        self.world.service_entries.get(namespace, name).map(|entry| entry.resolution)
     }
 }
 

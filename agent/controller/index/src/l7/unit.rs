@@ -25,6 +25,8 @@ pub(crate) enum Unit {
     Route(Key),
     Frontend(At),
     Backend(At),
+    /// What a credential is; in the place of the service is its name, `namespace/name`.
+    Secret(At),
     Endpoints(At),
     Waypoint(Gateway),
     /// What the author of a VirtualService, a DestinationRule or a route is told.
@@ -52,6 +54,7 @@ pub(crate) enum Dep {
     /// ReferenceGrants of a namespace.
     Grants(Arc<str>),
     Gateway(Arc<str>, Arc<str>),
+    Secret(Arc<str>, Arc<str>),
     /// Policies that name it.
     Policies(Target),
     /// Policies that may be for all of a namespace.

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_proto::l7::Authorization;
+use weir_proto::l7::{self, Authorization};
 use weir_routing::{Credential, DestinationRule, GatewayKind, Grant, Lookup, Service};
 
+use super::secrets;
 use super::unit::Dep;
 use crate::Snapshot;
 use crate::policy::Target;
@@ -58,6 +59,18 @@ impl<'a> View<'a> {
         policies
     }
 
+    /// A credential as waypoints are told it; `None`: there is none that could be used.
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<l7::Secret> {
+        self.ask_secret(namespace, name);
+        self.scene.world.secrets.form(namespace, name)
+    }
+
+    /// Each is of two Secrets.
+    fn ask_secret(&self, namespace: &str, name: &str) {
+        self.ask(Dep::Secret(namespace.into(), name.into()));
+        self.ask(Dep::Secret(namespace.into(), secrets::of_authorities(name)));
+    }
+
     /// DestinationRules that may be for a host.
     pub(super) fn rules(&self, host: &str) -> Vec<DestinationRule> {
         self.ask(Dep::Rules(host.into()));
@@ -99,8 +112,9 @@ impl Lookup for View<'_> {
         self.scene.world.is_waypoint(gateway).then_some(GatewayKind::Waypoint)
     }
 
-    fn credential(&self, _: &str, _: &str) -> Credential {
-        Credential::Missing("secrets are not read yet".to_owned())
+    fn credential(&self, namespace: &str, name: &str) -> Credential {
+        self.ask_secret(namespace, name);
+        self.scene.world.secrets.credential(namespace, name)
     }
 }
 

@@ -13,6 +13,7 @@ mod endpoints;
 mod fresh;
 mod policies;
 mod routes;
+mod secrets;
 mod statuses;
 
 const WEB: &str = "shop/web.shop.svc.cluster.local";

@@ -155,6 +155,7 @@ fn has_conditions(kind: Kind) -> bool {
         | Kind::EndpointSlice
         | Kind::ServiceAccount
         | Kind::ConfigMap
+        | Kind::Secret
         // Their conditions are in `status.parents`.
         | Kind::HttpRoute
         | Kind::GrpcRoute

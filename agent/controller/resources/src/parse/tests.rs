@@ -11,6 +11,7 @@ mod kubernetes;
 mod meta;
 mod probes;
 mod problems;
+mod secrets;
 
 /// Reads an object that is good.
 fn good(value: Value) -> Object {

@@ -59,6 +59,12 @@ fn form(
                 "uses no certificates but the mesh's: those that are named have no effect",
             );
         }
+        let named = !(given.sni.is_empty() && given.subject_alt_names.is_empty());
+        if given.mode == TlsMode::IstioMutual && named {
+            let message =
+                "each endpoint has to have the identity that the mesh knows it by: names have no effect";
+            problems.notice(field, message);
+        }
         return Ok(form);
     }
     files(given)?;

@@ -1,6 +1,7 @@
 //! `bytes` of protobuf in JSON.
 
 use serde::Deserialize;
+use weir_resources::base64;
 
 /// Base64, either alphabet, padded or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -11,51 +12,6 @@ impl TryFrom<String> for Bytes {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let digits = text.trim_end_matches('=');
-        let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-        let (mut bits, mut held) = (0u32, 0u32);
-        for digit in digits.bytes() {
-            bits = bits << 6 | u32::from(value(digit).ok_or("is not base64")?);
-            held += 6;
-            if held >= 8 {
-                held -= 8;
-                bytes.push(u8::try_from(bits >> held & 0xff).unwrap_or_default());
-            }
-        }
-        match held < 6 && text.len() - digits.len() <= 2 {
-            true => Ok(Self(bytes)),
-            false => Err("is not base64"),
-        }
-    }
-}
-
-fn value(digit: u8) -> Option<u8> {
-    match digit {
-        b'A'..=b'Z' => Some(digit - b'A'),
-        b'a'..=b'z' => Some(digit - b'a' + 26),
-        b'0'..=b'9' => Some(digit - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("", Some(""))]
-    #[case("aGk=", Some("hi"))]
-    #[case("aGk", Some("hi"))]
-    #[case("aGVsbG8gd29ybGQ=", Some("hello world"))]
-    #[case("a", None)]
-    #[case("a b=", None)]
-    #[case("aGk====", None)]
-    fn decodes(#[case] text: &str, #[case] expected: Option<&str>) {
-        let read = Bytes::try_from(text.to_owned()).ok();
-        assert_eq!(read.map(|b| b.0), expected.map(|text| text.as_bytes().to_vec()));
+        base64(&text).map(Self).ok_or("is not base64")
     }
 }

@@ -16,6 +16,10 @@ pub(crate) enum Refusal {
     #[error("{kind} resources are for waypoints (node.id waypoint~...), and {node:?} is none")]
     NotAWaypoint { kind: &'static str, node: String },
     #[error(
+        "secrets are given to waypoints' service accounts only: that of a Gateway's name, or of pods behind its Service; {0} is none of these (yet)"
+    )]
+    NoSecrets(String),
+    #[error(
         "{0} resources are given out by name only: ask for the names that are wanted, and not for \"*\" or nothing"
     )]
     NoWildcard(&'static str),
@@ -48,6 +52,7 @@ impl From<Refusal> for Status {
             | Refusal::LongName(_)
             | Refusal::NoWildcard(_)
             | Refusal::OnlyAll(_) => Self::invalid_argument(text),
+            Refusal::NoSecrets(_) => Self::permission_denied(text),
             Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } | Refusal::NoNodesAgent(_) => {
                 Self::permission_denied(text)
             }

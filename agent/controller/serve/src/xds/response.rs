@@ -39,6 +39,7 @@ impl Collection {
             Self::Layer7(Layer7::Frontend) => type_url::FRONTEND,
             Self::Layer7(Layer7::Backend) => type_url::BACKEND,
             Self::Layer7(Layer7::Endpoints) => type_url::ENDPOINTS,
+            Self::Layer7(Layer7::Secret) => type_url::SECRET,
         }
     }
 
@@ -49,8 +50,8 @@ impl Collection {
             Self::Address => "address",
             Self::Workload => "workload",
             Self::Layer7(kind) => kind.word(),
-        }
             Self::NodePod => "node_pod",
+        }
     }
 
     /// Where its changes are.
@@ -59,8 +60,8 @@ impl Collection {
             Self::Authorization => &now.authorizations,
             Self::Address | Self::Workload => &now.addresses,
             Self::Layer7(kind) => &now.layer7[kind],
-        }
             Self::NodePod => &now.node_pods,
+        }
     }
 
     /// A name as a client knows it.
@@ -71,7 +72,6 @@ impl Collection {
         }
     }
 
-    /// Whether resources of a kind are part of it.
     /// Whether what has this name is a client's of this node, where clients are given what is their node's only.
     pub(crate) fn is_for(self, name: &str, node: &str) -> bool {
         match self {
@@ -82,14 +82,15 @@ impl Collection {
         }
     }
 
+    /// Whether resources of a kind are part of it.
     pub(crate) fn has(self, kind: ResourceKind) -> bool {
         match self {
             Self::Authorization => kind == ResourceKind::Authorization,
             Self::Address => matches!(kind, ResourceKind::Workload | ResourceKind::Service),
             Self::Workload => kind == ResourceKind::Workload,
             Self::Layer7(own) => kind == ResourceKind::Layer7(own),
-        }
             Self::NodePod => kind == ResourceKind::NodePod,
+        }
     }
 }
 

@@ -95,7 +95,7 @@ impl Session {
         let inside;
         let mut asked = Asked::of(request);
         match collection {
-            Collection::Layer7(_) => inside = self.by_name(request, collection)?,
+            Collection::Layer7(_) => inside = self.by_name(request, collection, newest)?,
             Collection::NodePod => (node, inside) = self.of_its_node(request)?,
             Collection::Authorization | Collection::Address | Collection::Workload => {
                 inside = DeltaDiscoveryRequest::default();

@@ -52,7 +52,7 @@ async fn be_sure(client: &Client) -> Result<(), ApiError> {
     }
 }
 
-fn built_in(kind: Kind) -> Served {
+pub(super) fn built_in(kind: Kind) -> Served {
     let has_status = matches!(kind, Kind::Namespace | Kind::Node | Kind::Pod | Kind::Service);
     Served { resource: resource(kind, kind.versions()[0]), has_status }
 }

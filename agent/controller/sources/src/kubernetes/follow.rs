@@ -18,6 +18,7 @@ use super::backoff::{Backoff, spread};
 use super::connect::WATCH_SECONDS;
 use super::discover::find;
 use super::{Cluster, KindState};
+pub(in crate::kubernetes) use verdict::Verdict;
 use watching::Watching;
 
 /// Reads one kind, for as long as somebody listens.

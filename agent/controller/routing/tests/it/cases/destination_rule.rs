@@ -423,6 +423,10 @@ fn clusters_are_refused(#[case] policy: &str, #[case] expected: &str) {
     "{tls: {mode: MUTUAL, credentialName: lonely}}",
     "tls.credentialName: Secret default/lonely has no ca.crt: the system's authorities count"
 )]
+#[case::names_of_the_mesh(
+    "{tls: {mode: ISTIO_MUTUAL, subjectAltNames: ['spiffe://a/b']}}",
+    "tls: each endpoint has to have the identity that the mesh knows it by: names have no effect"
+)]
 #[case::proxy_protocol(
     "{proxyProtocol: {version: V3}}",
     "proxyProtocol.version: unknown variant `V3`, expected `V1` or `V2` (ignored)"

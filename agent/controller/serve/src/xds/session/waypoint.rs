@@ -3,11 +3,16 @@
 //! A waypoint is given what was made for the waypoints of its own namespace, by the names in its requests; what was made
 //! for others is not there for it. It is as with everything else that a stranger must not know: nobody can tell from the
 //! answer whether there is something.
+//!
+//! That a client says it is a waypoint is enough for routes, which are no secret in their namespace. For secrets it must have
+//! the service account of a pod that serves as one.
 
-use weir_index::scoped;
+use weir_index::{Layer7, scoped};
 use weir_proto::discovery::DeltaDiscoveryRequest;
 
 use super::Session;
+use crate::auth::Caller;
+use crate::store::Published;
 use crate::xds::Refusal;
 use crate::xds::response::Collection;
 
@@ -17,10 +22,16 @@ impl Session {
         &self,
         request: &DeltaDiscoveryRequest,
         collection: Collection,
+        now: &Published,
     ) -> Result<DeltaDiscoveryRequest, Refusal> {
         let node = self.node.as_ref().ok_or(Refusal::NoNode)?;
         if !node.is_waypoint {
             return Err(Refusal::NotAWaypoint { kind: collection.label(), node: node.id.to_string() });
+        }
+        let is_secret = collection == Collection::Layer7(Layer7::Secret);
+        let Caller { namespace, service_account, .. } = &self.caller;
+        if is_secret && !now.snapshot.serves_as_waypoint(namespace, service_account) {
+            return Err(Refusal::NoSecrets(self.caller.to_string()));
         }
         let is_first = !self.typed.iter().any(|typed| typed.collection == collection);
         let subscribe = &request.resource_names_subscribe;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::Message;
-use weir_index::{Change, Changes, Layer7, Resource, ResourceKind, Snapshot, scoped};
+use weir_index::{Change, Changes, Layer7, PodIdentity, Resource, ResourceKind, Snapshot, scoped};
 use weir_proto::security::{Authorization, Scope};
 use weir_proto::workload::{Address, Service, Workload, address};
 
@@ -17,6 +17,8 @@ pub(super) struct Mesh {
     /// By kind, too: several kinds have the same names.
     live: BTreeMap<(Arc<str>, String), Arc<Resource>>,
     changes: Changes,
+    /// A pod's uid and its service account.
+    pub(super) pod: Option<(String, String)>,
 }
 
 impl Mesh {
@@ -55,7 +57,12 @@ impl Mesh {
     }
 
     pub(super) fn commit(&mut self) {
-        let snapshot = Snapshot::of(self.live.values().cloned());
+        let mut snapshot = Snapshot::of(self.live.values().cloned());
+        if let Some((uid, account)) = &self.pod {
+            let (uid, node) = (uid.as_str(), "a".into());
+            let pod = PodIdentity { uid: uid.into(), service_account: account.as_str().into(), node };
+            snapshot = snapshot.with_pod(uid, pod);
+        }
         self.store.publish(snapshot, &std::mem::take(&mut self.changes));
     }
 
@@ -68,6 +75,7 @@ impl Mesh {
             ResourceKind::Authorization => &mut self.changes.authorizations,
             ResourceKind::Workload | ResourceKind::Service => &mut self.changes.addresses,
             ResourceKind::Layer7(kind) => &mut self.changes.layer7[kind],
+            ResourceKind::NodePod => &mut self.changes.node_pods,
         }
     }
 }
@@ -75,7 +83,7 @@ impl Mesh {
 /// Names are unique in a group.
 fn group(kind: ResourceKind) -> String {
     match kind {
-            ResourceKind::NodePod => &mut self.changes.node_pods,
+        ResourceKind::NodePod => &mut self.changes.node_pods,
         ResourceKind::Workload | ResourceKind::Service => "address".to_owned(),
         kind => format!("{kind:?}"),
     }

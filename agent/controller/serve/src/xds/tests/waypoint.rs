@@ -3,7 +3,7 @@
 use rstest::rstest;
 use weir_index::Layer7::{self, Backend, Endpoints, Frontend, Waypoint};
 use weir_proto::discovery::DeltaDiscoveryRequest;
-use weir_proto::type_url::{BACKEND, ENDPOINTS, FRONTEND, WAYPOINT};
+use weir_proto::type_url::{BACKEND, ENDPOINTS, FRONTEND, SECRET, WAYPOINT};
 
 use super::client::{ADDRESS, Client, ask, first, holding, names, node_with};
 use super::mesh::{Mesh, layer7, pod};
@@ -92,6 +92,39 @@ fn who_comes_back_is_told_the_difference() {
     assert_eq!(client.told(&mesh), [vec!["-shop/gone"], vec![WEB]]);
 }
 
+/// With the pod of the waypoint.
+fn mesh_with_waypoint() -> Mesh {
+    let service = "shop/wp.shop.svc.cluster.local";
+    let mut mesh = mesh();
+    mesh.pod = Some(("c//Pod/shop/wp-1".to_owned(), "gateways".to_owned()));
+    mesh.change([
+        pod("c//Pod/shop/wp-1", "10.0.1.2", "a", &[service], &[], 1),
+        layer7(Layer7::Secret, "shop", "shop/pair", 1),
+        layer7(Layer7::Secret, "bank", "bank/pair", 1),
+    ]);
+    mesh
+}
+
+#[rstest]
+#[case::of_the_gateways_name("wp")]
+#[case::of_a_pod_behind_it("gateways")]
+fn a_secret_is_given_to_the_waypoints_of_its_namespace(#[case] account: &str) {
+    let (mesh, mut client) =
+        (mesh_with_waypoint(), Client::of(Caller::new("shop", account), XdsConfig::default()));
+    client.send(&mesh, &opening(SECRET, &["shop/pair", "bank/pair"]));
+    assert_eq!(client.told(&mesh), [["shop/pair", "-bank/pair"]]);
+}
+
+#[rstest]
+#[case::another_account("default", true)]
+#[case::before_its_pod_is_known("gateways", false)]
+fn a_secret_is_not_given_to_who_only_says_that_he_is_one(#[case] account: &str, #[case] is_there: bool) {
+    let mesh = if is_there { mesh_with_waypoint() } else { mesh() };
+    let mut client = Client::of(Caller::new("shop", account), XdsConfig::default());
+    let refused = client.session.request(&opening(SECRET, &["shop/pair"]), &mesh.store.current());
+    assert!(matches!(refused, Err(Refusal::NoSecrets(_))), "{refused:?}");
+}
+
 #[rstest]
 #[case::star(&["*"])]
 #[case::star_and_a_name(&["*", WEB])]
@@ -105,6 +138,7 @@ fn everything_is_refused(
         Frontend => (FRONTEND, "frontend"),
         Backend => (BACKEND, "backend"),
         Endpoints => (ENDPOINTS, "endpoints"),
+        Layer7::Secret => unreachable!("who may have it comes first"),
     };
     let (mesh, mut client) = (mesh(), client());
     let refused = client.session.request(&opening(type_url, wanted), &mesh.store.current());

@@ -4,7 +4,7 @@ use kube::runtime::watcher::Error;
 
 /// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::kubernetes) enum Verdict {
     /// The API has no such resource.
     NotServed,
     /// We may not.
@@ -16,7 +16,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn of(error: &Error) -> Self {
+    pub(in crate::kubernetes) fn of(error: &Error) -> Self {
         let status = match error {
             Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => {
                 match error {
