@@ -1,8 +1,8 @@
 //! What the control plane said, joined: which services are served, by which routes and policies, and where requests may go.
 //!
 //! One resource names the next: the waypoint its frontends, a frontend the backends of its routes. [`Configuration::wanted`]
-//! is what to ask for, [`Configuration::settle`] what is in force. New routes wait until each backend that they name is
-//! known, so that no request meets a route whose destination has not arrived; policies wait for nothing. Whatever is
+//! is what to ask for, [`Configuration::settle`] what is in force. New routes wait until each backend, port and subset that
+//! they name is known, so that no request meets a route whose destination has not arrived; policies wait for nothing. Whatever is
 //! refused or missing leaves in force what was there before, and a control plane that is away changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ mod named;
 mod picture;
 
 pub use kept::Answer;
+pub(crate) use named::{Reference, own, references};
 pub use picture::{Destination, Picture, Served};
 
 use destination::Backends;
@@ -117,7 +118,8 @@ impl Configuration {
     pub fn settle(&mut self) -> Picture {
         let wanted = self.wanted();
         let is_known = |backend: &str| self.backends.is_known(backend, &self.kept);
-        self.frontends.settle(&wanted.frontends, is_known);
+        let has = |reference: &Reference| self.backends.has(reference);
+        self.frontends.settle(&wanted.frontends, is_known, has);
         let still_wanted = self.wanted().backends;
         self.backends.retain(|name| still_wanted.contains(name));
         let (secrets, names) = (self.backends.secrets(), self.backends.names());
@@ -126,7 +128,10 @@ impl Configuration {
         Picture {
             services: self.frontends.served(waypoint),
             backends: self.backends.destinations(&self.kept),
-            waiting: self.frontends.waiting(|backend| self.backends.is_known(backend, &self.kept)),
+            waiting: self.frontends.waiting(
+                |backend| self.backends.is_known(backend, &self.kept),
+                |reference| self.backends.has(reference),
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@
 mod accept;
 mod arrive;
 mod feed;
+mod gone;
 mod identity;
 mod joint;
 mod names;

@@ -598,6 +598,10 @@ pub struct Endpoints {
     pub hostname: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "3")]
     pub endpoints: ::prost::alloc::vec::Vec<Endpoint>,
+    /// All subsets that were looked at, sorted: whoever knows a subset of the Backend that is not among them waits for the
+    /// Endpoints that go with it.
+    #[prost(string, repeated, tag = "4")]
+    pub subsets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Endpoint {

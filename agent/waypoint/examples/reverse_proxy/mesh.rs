@@ -68,6 +68,7 @@ impl Mesh {
             namespace: "bench".into(),
             hostname: HOST.into(),
             endpoints: self.endpoints.iter().map(endpoint).collect(),
+            ..Default::default()
         }
     }
 }

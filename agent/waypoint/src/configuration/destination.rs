@@ -7,6 +7,7 @@ use weir_proto::l7;
 
 use super::ByName;
 use super::kept::{self, Kept};
+use super::named::Reference;
 use super::picture::Destination;
 
 /// By name.
@@ -43,6 +44,18 @@ impl Backends {
         self.0.get(name).is_some_and(|entry| entry.is_known(kept))
     }
 
+    /// Whether requests can be sent there, or never will be because the whole backend is not there.
+    pub(super) fn has(&self, reference: &Reference) -> bool {
+        match self.0.get(&*reference.backend).and_then(|entry| entry.backend.as_ref()) {
+            Some(Some(backend)) => backend
+                .clusters
+                .iter()
+                .any(|cluster| cluster.port == reference.port && cluster.subset == reference.subset),
+            Some(None) => true,
+            None => false,
+        }
+    }
+
     /// Secrets that clusters name.
     pub(super) fn secrets(&self) -> BTreeSet<String> {
         let backends = self.0.values().filter_map(|entry| entry.backend.as_ref()?.as_deref());
@@ -73,7 +86,9 @@ impl Backends {
 impl Entry {
     fn is_known(&self, kept: &Kept) -> bool {
         match (&self.backend, &self.endpoints) {
-            (Some(Some(backend)), Some(Some(endpoints))) => kept.has_all(backend, endpoints),
+            (Some(Some(backend)), Some(Some(endpoints))) => {
+                covers(endpoints, backend) && kept.has_all(backend, endpoints)
+            }
             (Some(Some(backend)), Some(None)) => kept.has_all(backend, &l7::Endpoints::default()),
             (Some(None), Some(_)) => true,
             (None, _) | (_, None) => false,
@@ -100,4 +115,10 @@ impl Entry {
         };
         self.joined.clone()
     }
+}
+
+/// Whether the endpoints are those of these subsets: the two come one after the other.
+fn covers(endpoints: &l7::Endpoints, backend: &l7::Backend) -> bool {
+    let subsets = backend.clusters.iter().map(|cluster| &cluster.subset);
+    subsets.filter(|subset| !subset.is_empty()).all(|subset| endpoints.subsets.contains(subset))
 }

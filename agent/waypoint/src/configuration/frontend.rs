@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_proto::l7;
 
 use super::ByName;
-use super::named;
+use super::named::{self, Reference};
 use super::picture::Served;
 
 /// By name.
@@ -24,13 +24,14 @@ struct Entry {
 #[derive(Debug, Clone)]
 struct Form {
     frontend: Arc<l7::Frontend>,
-    /// What it names: asked at every change of whatever, and found out once.
+    /// What it names, itself first: asked at every change of whatever, and found out once.
     backends: Arc<[String]>,
+    references: Arc<[Reference]>,
 }
 
 impl Frontends {
     pub(super) fn put(&mut self, name: &str, frontend: l7::Frontend) {
-        let newest = Form { backends: named::backends(&frontend).collect(), frontend: frontend.into() };
+        let newest = Form::new(frontend);
         match self.0.get_mut(name) {
             Some(entry) => entry.newest = newest,
             None => {
@@ -50,14 +51,21 @@ impl Frontends {
         forms.into_iter().flatten().flat_map(|form| form.backends.iter().cloned()).collect()
     }
 
-    /// Puts into force whatever can be, and forgets what is not `wanted`.
-    pub(super) fn settle(&mut self, wanted: &BTreeSet<String>, is_known: impl Fn(&str) -> bool) {
+    /// Puts into force whatever can be, and forgets what is not `wanted`. What replaces other routes also waits for each port
+    /// and subset; what replaces nothing serves what can be served.
+    pub(super) fn settle(
+        &mut self,
+        wanted: &BTreeSet<String>,
+        is_known: impl Fn(&str) -> bool,
+        has: impl Fn(&Reference) -> bool,
+    ) {
         self.0.retain(|name, _| wanted.contains(&**name));
         for entry in self.0.values_mut() {
             let newest = &entry.newest;
             let is_same =
                 entry.in_force.as_ref().is_some_and(|form| Arc::ptr_eq(&form.frontend, &newest.frontend));
-            if !is_same && newest.backends.iter().all(|backend| is_known(backend)) {
+            let is_whole = || entry.in_force.is_none() || newest.references.iter().all(&has);
+            if !is_same && newest.backends.iter().all(|backend| is_known(backend)) && is_whole() {
                 entry.in_force = Some(newest.clone());
             }
         }
@@ -70,12 +78,27 @@ impl Frontends {
     }
 
     /// Whose newest routes wait, and for what.
-    pub(super) fn waiting(&self, is_known: impl Fn(&str) -> bool) -> ByName<String> {
+    pub(super) fn waiting(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        has: impl Fn(&Reference) -> bool,
+    ) -> ByName<String> {
         let one = |(name, entry): (&Arc<str>, &Entry)| {
-            let missing = entry.newest.backends.iter().find(|backend| !is_known(backend))?;
+            let missing = entry.newest.backends.iter().find(|backend| !is_known(backend));
+            let part = || entry.newest.references.iter().find(|reference| !has(reference));
+            let missing = missing.or_else(|| part().map(|reference| &reference.backend))?;
             Some((name.clone(), missing.clone()))
         };
         self.0.iter().filter_map(one).collect()
+    }
+}
+
+impl Form {
+    fn new(frontend: l7::Frontend) -> Self {
+        let references: Arc<[Reference]> = named::references(&frontend).collect();
+        let named = references.iter().map(|reference| reference.backend.clone());
+        let backends = std::iter::once(named::own(&frontend)).chain(named).collect();
+        Self { backends, references, frontend: frontend.into() }
     }
 }
 

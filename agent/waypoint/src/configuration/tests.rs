@@ -1,6 +1,7 @@
 //! What is asked for and what is in force, step by step.
 
 use proptest::prelude::*;
+use rstest::rstest;
 use weir_proto::l7::rule::Action;
 
 use super::*;
@@ -43,7 +44,7 @@ impl Told {
     fn served(&mut self) -> BTreeMap<String, Vec<String>> {
         let picture = self.0.settle();
         let one = |(name, served): (&Arc<str>, &Arc<Served>)| {
-            let names = named::backends(&served.routes).skip(1).map(|name| short(&name)).collect();
+            let names = named::references(&served.routes).map(|named| short(&named.backend)).collect();
             (short(name), names)
         };
         picture.services.iter().map(one).collect()
@@ -59,7 +60,14 @@ fn short(name: &str) -> String {
 }
 
 fn backend(name: &str) -> l7::Backend {
-    l7::Backend { namespace: "shop".into(), hostname: format!("{name}.shop"), clusters: Vec::new() }
+    with_subsets(name, &[])
+}
+
+/// The whole service, and these.
+fn with_subsets(name: &str, subsets: &[&str]) -> l7::Backend {
+    let cluster = |subset: &&str| l7::Cluster { port: 80, subset: (*subset).into(), ..Default::default() };
+    let clusters = [""].iter().chain(subsets).map(cluster).collect();
+    l7::Backend { namespace: "shop".into(), hostname: format!("{name}.shop"), clusters }
 }
 
 fn frontend(name: &str, backends: &[&str], policies: &[&str]) -> l7::Frontend {
@@ -91,6 +99,20 @@ fn frontend(name: &str, backends: &[&str], policies: &[&str]) -> l7::Frontend {
         ports: vec![l7::FrontendPort { port: 80, http: vec![set], ..Default::default() }],
         authorizations: policies.iter().map(policy).collect(),
     }
+}
+
+/// The same, where the route names a subset.
+fn frontend_of_subset(name: &str, backend: &str, subset: &str) -> l7::Frontend {
+    let mut frontend = frontend(name, &[backend], &[]);
+    let rules = frontend.ports.iter_mut().flat_map(|port| &mut port.http).flat_map(|set| &mut set.rules);
+    for rule in rules {
+        if let Some(Action::Forward(forward)) = &mut rule.action
+            && let Some(l7::weighted_backend::Target::Backend(to)) = &mut forward.backends[0].target
+        {
+            to.subset = subset.into();
+        }
+    }
+    frontend
 }
 
 fn names(list: &[&str]) -> BTreeSet<String> {
@@ -125,6 +147,46 @@ fn routes_wait_until_all_of_their_backends_are_known() {
     assert_eq!(told.0.settle().waiting.len(), 0);
 }
 
+/// Route, subsets and endpoints of one change, in every order in which they may come.
+#[rstest]
+#[case([0, 1, 2])]
+#[case([0, 2, 1])]
+#[case([1, 0, 2])]
+#[case([1, 2, 0])]
+#[case([2, 0, 1])]
+#[case([2, 1, 0])]
+fn a_subset_that_takes_anothers_place_is_there_before_its_routes(#[case] order: [usize; 3]) {
+    let tell = |told: &mut Told, subset: &str, part: usize| {
+        let subsets = vec![subset.to_owned()];
+        let endpoints = l7::Endpoints { subsets, ..Default::default() };
+        match part {
+            0 => told.tell(type_url::FRONTEND, &own("web"), &frontend_of_subset("web", "a", subset)),
+            1 => told.tell(type_url::BACKEND, &own("a"), &with_subsets("a", &[subset])),
+            _ => told.tell(type_url::ENDPOINTS, &own("a"), &endpoints),
+        };
+    };
+    let mut told = Told::default();
+    told.waypoint(&["web"]).backend("web");
+    (0..3).for_each(|part| tell(&mut told, "old", part));
+    let in_force = |told: &mut Told| {
+        let picture = told.0.settle();
+        let route = named::references(&picture.services[&*own("web")].routes).next().unwrap();
+        let to = &picture.backends[&*own("a")];
+        let clusters: Vec<_> = to.backend.clusters.iter().map(|cluster| cluster.subset.clone()).collect();
+        assert_eq!(to.endpoints.subsets, clusters[1..], "endpoints of other subsets than the clusters'");
+        (route.subset, clusters[1].clone())
+    };
+    assert_eq!(in_force(&mut told), ("old".into(), "old".into()));
+    for (step, part) in order.into_iter().enumerate() {
+        tell(&mut told, "new", part);
+        let (route, cluster) = in_force(&mut told);
+        assert!(route == "old" || cluster == "new", "a route to a subset that is not there");
+        if step == 2 {
+            assert_eq!((&*route, &*cluster), ("new", "new"));
+        }
+    }
+}
+
 #[test]
 fn the_routes_before_stay_meanwhile_and_so_do_their_backends() {
     let mut told = Told::default();
@@ -146,7 +208,7 @@ fn policies_wait_for_nothing() {
     told.tell(type_url::FRONTEND, &own("web"), &frontend("web", &["missing"], &["deny"]));
     let picture = told.0.settle();
     let served = &picture.services["shop/web.shop"];
-    assert_eq!(named::backends(&served.routes).nth(1).unwrap(), own("a"), "the routes before");
+    assert_eq!(named::references(&served.routes).next().unwrap().backend, own("a"), "the routes before");
     assert_eq!(served.authorizations().map(|policy| &*policy.name).collect::<Vec<_>>(), ["deny"]);
 }
 
@@ -277,7 +339,8 @@ proptest! {
             let picture = told.0.settle();
             for (name, served) in &picture.services {
                 prop_assert!(wanted.frontends.contains(&**name));
-                for backend in named::backends(&served.routes) {
+                let routes = named::references(&served.routes).map(|named| named.backend);
+                for backend in routes.chain([named::own(&served.routes)]) {
                     prop_assert!(wanted.backends.contains(&backend), "{} is not asked for", backend);
                     prop_assert!(halves.contains(&(backend.clone(), true)) && halves.contains(&(backend, false)));
                 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use weir_proto::l7;
 
+use super::gone::Gone;
 use super::serving::{Serving, Tables};
 use crate::balance::{Cluster, Own};
 use crate::configuration::{Destination, Picture, Served};
@@ -21,11 +22,12 @@ pub(super) struct Joint {
     serving: Arc<Serving>,
     own: Own,
     authorities: Authorities,
+    gone: Gone,
 }
 
 impl Joint {
     pub(super) fn new(serving: Arc<Serving>, authorities: Authorities) -> Self {
-        Self { serving, own: Own::default(), authorities }
+        Self { serving, own: Own::default(), authorities, gone: Gone::default() }
     }
 
     /// Where the waypoint is.
@@ -41,10 +43,19 @@ impl Joint {
         }
     }
 
-    /// Serves what `picture` says, and nothing else.
-    pub(super) fn apply(&self, picture: Picture) {
+    /// Serves what `picture` says, and nothing else. Clusters are there before the routes to them, and go after them.
+    pub(super) fn apply(&mut self, picture: Picture) {
         let before = self.serving.tables.load_full();
-        let mut tables = Tables { clusters: self.clusters(&before, &picture), ..Tables::default() };
+        let mut clusters = self.clusters(&before, &picture);
+        self.gone.keep(&before.clusters, &picture, &mut clusters, Instant::now());
+        let was_there = |(key, cluster): (&BackendRef, &Arc<Cluster>)| {
+            before.clusters.get(key).is_some_and(|before| Arc::ptr_eq(before, cluster))
+        };
+        if !clusters.iter().all(was_there) {
+            let first = Tables { clusters: clusters.clone(), ..Tables::clone(&before) };
+            self.serving.tables.store(Arc::new(first));
+        }
+        let mut tables = Tables { clusters, ..Tables::default() };
         for (name, served) in &picture.services {
             let Some(service) = service(&before, name, served) else { continue };
             let hostname = served.routes.hostname.as_str().into();

@@ -21,7 +21,7 @@ pub struct Serving {
 }
 
 /// What one picture has become.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tables {
     /// By namespace/hostname.
     pub(super) services: HashMap<Arc<str>, Arc<Service>>,

@@ -34,10 +34,12 @@ pub(super) fn make(scene: Scene<'_>, at: &At, chosen: &Chosen) -> l7::Endpoints 
             asked.filter_map(|label| Some((label.clone(), labels.get(label)?.to_owned()))).collect();
         Some(endpoint)
     };
+    let looked_at: BTreeSet<String> = chosen.subsets.iter().map(|subset| subset.name.clone()).collect();
     l7::Endpoints {
         namespace: namespace.to_owned(),
         hostname: hostname.to_owned(),
         endpoints: scene.snapshot.members(&at.service).filter_map(endpoint).collect(),
+        subsets: looked_at.into_iter().collect(),
     }
 }
 
