@@ -24,5 +24,7 @@ pub use choice::Backends;
 pub use config::Config;
 pub use connect::{ConnectError, Connector, Keepalive, PlainConnector, Target};
 pub use report::{AccessLog, Flags, Form, Metrics, Party, ServiceName, Value};
+#[cfg(feature = "fuzz")]
+pub use wire::fuzz;
 pub use wire::{Io, Stream};
 pub use worker::{Parts, Worker};

@@ -5,6 +5,8 @@ mod detect;
 mod early;
 mod farewell;
 mod framing;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gate;
 mod hello;
 mod io;
