@@ -109,7 +109,8 @@ impl Pool {
                     }
                 }
             };
-            if let Some(lease) = host.connect(*limits, permit, open()).await? {
+            // Boxed, because it is large and most requests find a connection.
+            if let Some(lease) = Box::pin(host.connect(*limits, permit, open())).await? {
                 return Ok(lease);
             }
         }

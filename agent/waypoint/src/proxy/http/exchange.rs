@@ -34,10 +34,9 @@ pub(crate) async fn exchange(
     let upgrade = Upgrade::take(&mut parts);
     let account = Account::open(&client.ledger, &parts, grpc::is_grpc(&parts.headers));
     let settings = client.settings();
-    let mut exchange =
-        Exchange { busy: client.begin(), client, settings, account, grant: None, no_success: false };
-    exchange.no_success = upgrade.as_ref().is_some_and(Upgrade::takes_success_for_consent);
-    let mut answer = exchange.answer(parts, body, upgrade.clone()).await;
+    let no_success = upgrade.as_ref().is_some_and(Upgrade::takes_success_for_consent);
+    let exchange = Exchange { busy: client.begin(), client, settings, account, grant: None, no_success };
+    let mut answer = Box::new(exchange).answer(&mut parts, body, upgrade.clone()).await;
     if tunnel && !answer.status().is_success() {
         // What follows may be meant for the other end of the tunnel, and the gate does not look at it.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -48,7 +47,8 @@ pub(crate) async fn exchange(
     Ok(answer)
 }
 
-/// A request that is being answered.
+/// A request that is being answered. It is boxed, and the request's head borrowed: each future on the way would copy them
+/// twice, which cost more than anything else here.
 pub(super) struct Exchange {
     pub(super) client: Rc<Client>,
     pub(super) settings: Arc<Settings>,
@@ -78,22 +78,22 @@ struct Found {
 
 impl Exchange {
     async fn answer(
-        mut self,
-        mut parts: Parts,
+        mut self: Box<Self>,
+        parts: &mut Parts,
         body: Incoming,
         upgrade: Option<Upgrade>,
     ) -> Response<ResponseBody> {
         let config = &self.client.worker.config;
-        if let Err(refused) = check::check(&mut parts, config.max_target) {
-            return self.refuse(&parts, refused.status, refused.details);
+        if let Err(refused) = check::check(parts, config.max_target) {
+            return self.refuse(parts, refused.status, refused.details);
         }
-        if normalize(&mut parts, self.settings.normalization).is_err() {
-            return self.refuse(&parts, StatusCode::BAD_REQUEST, "path_normalization_failed");
+        if normalize(parts, self.settings.normalization).is_err() {
+            return self.refuse(parts, StatusCode::BAD_REQUEST, "path_normalization_failed");
         }
         hops::remove(&mut parts.headers);
         ids::request_id(&mut parts.headers, || self.client.worker.random_wide());
         let settings = self.settings.clone();
-        let head = RequestHead::of(&parts, SCHEME);
+        let head = RequestHead::of(parts, SCHEME);
         if let Err(denied) = settings.allow(&self.client.arrival, None, Some(&head)) {
             self.account.reason = Some(denied.to_string());
             return self.local(&parts.headers, DENIED);
@@ -116,14 +116,14 @@ impl Exchange {
 
     /// Does what the rule says.
     async fn act(
-        mut self,
-        parts: Parts,
+        mut self: Box<Self>,
+        parts: &mut Parts,
         body: Incoming,
         upgrade: Option<Upgrade>,
         found: Found,
     ) -> Response<ResponseBody> {
         let rule = &found.rule;
-        if let Some(answer) = self.cors(&parts, rule) {
+        if let Some(answer) = self.cors(parts, rule) {
             return self.made(rule, answer, "cors_preflight");
         }
         let injected = match &rule.fault {
@@ -135,11 +135,11 @@ impl Exchange {
             tokio::time::sleep(delay).await;
         }
         if let Some(abort) = injected.abort {
-            return self.abort(&parts, rule, abort);
+            return self.abort(parts, rule, abort);
         }
         match &rule.action {
             Action::Redirect(redirect) => {
-                let head = RequestHead::of(&parts, SCHEME);
+                let head = RequestHead::of(parts, SCHEME);
                 let answer = redirect.response(&head, self.client.arrival.port, found.path);
                 self.made(rule, answer.map(|()| Bytes::new()), "direct_response")
             }
@@ -162,13 +162,18 @@ impl Exchange {
         }
     }
 
-    fn abort(mut self, parts: &Parts, rule: &Rule, abort: Abort) -> Response<ResponseBody> {
+    fn abort(mut self: Box<Self>, parts: &Parts, rule: &Rule, abort: Abort) -> Response<ResponseBody> {
         self.account.flags |= Flags::FAULT_INJECTED;
         self.made(rule, abort.response(&parts.headers), "fault_filter_abort")
     }
 
     /// An answer that a rule has ready.
-    fn made(mut self, rule: &Rule, answer: Response<Bytes>, details: &'static str) -> Response<ResponseBody> {
+    fn made(
+        mut self: Box<Self>,
+        rule: &Rule,
+        answer: Response<Bytes>,
+        details: &'static str,
+    ) -> Response<ResponseBody> {
         let (mut head, body) = answer.into_parts();
         self.account.details = details;
         rule.change_response(&mut head.headers, None);
@@ -176,7 +181,12 @@ impl Exchange {
     }
 
     /// An answer to what is no proper request: nothing that follows on the connection can be trusted either.
-    fn refuse(mut self, parts: &Parts, status: StatusCode, details: &'static str) -> Response<ResponseBody> {
+    fn refuse(
+        mut self: Box<Self>,
+        parts: &Parts,
+        status: StatusCode,
+        details: &'static str,
+    ) -> Response<ResponseBody> {
         self.account.flags |= Flags::DOWNSTREAM_PROTOCOL_ERROR;
         let local = Local { status, flags: Flags::default(), details, message: "", grpc: None };
         let mut answer = self.local(&parts.headers, local);
@@ -187,7 +197,7 @@ impl Exchange {
     }
 
     /// An answer of our own, in the form that the client reads.
-    pub(super) fn local(mut self, request: &HeaderMap, local: Local) -> Response<ResponseBody> {
+    pub(super) fn local(mut self: Box<Self>, request: &HeaderMap, local: Local) -> Response<ResponseBody> {
         self.account.flags |= local.flags;
         self.account.details = local.details;
         let mut answer = match local.grpc {
@@ -200,7 +210,7 @@ impl Exchange {
         self.send(answer)
     }
 
-    fn send(mut self, answer: Response<Bytes>) -> Response<ResponseBody> {
+    fn send(mut self: Box<Self>, answer: Response<Bytes>) -> Response<ResponseBody> {
         let (mut head, body) = answer.into_parts();
         if self.no_success && head.status.is_success() {
             head.status = StatusCode::NOT_IMPLEMENTED;

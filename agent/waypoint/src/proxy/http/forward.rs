@@ -29,8 +29,8 @@ impl Exchange {
         reason = "what is known of a request, which nobody else needs together"
     )]
     pub(super) async fn forward(
-        mut self,
-        mut parts: Parts,
+        mut self: Box<Self>,
+        parts: &mut Parts,
         body: Incoming,
         upgrade: Option<Upgrade>,
         rule: &Rule,
@@ -49,15 +49,15 @@ impl Exchange {
                 return self.without_backend(rule, Some(backend), &parts.headers, *status);
             }
         };
-        self.prepare(&mut parts);
-        if rule.change_request(&mut parts, path, backend).is_err() {
+        self.prepare(parts);
+        if rule.change_request(parts, path, backend).is_err() {
             return self.local_of_rule(rule, Some(backend), &parts.headers, BAD_REWRITE);
         }
         let upload = (!body.is_end_stream()).then(|| {
             Upload::new(body, worker.config.max_replay, self.account.received.clone(), self.account.is_grpc())
         });
         for copy in forward.mirrors(backend, || worker.random()) {
-            mirror(&self.client, copy, &parts, upload.as_ref());
+            mirror(&self.client, copy, parts, upload.as_ref());
         }
         // A failure on purpose is seen as it was meant, and what changes its protocol can be sent only once.
         let once = faulty || upgrade.is_some();
@@ -72,7 +72,7 @@ impl Exchange {
             by_client: deadline.is_some_and(|limit| own.request.is_none_or(|own| limit < own)),
             idle: worker.config.stream_idle_time.filter(|_| upgrade.is_none()),
         };
-        match self.tries(&plan, &parts, upload.as_ref(), upgrade.as_ref()).await {
+        match self.tries(&plan, parts, upload.as_ref(), upgrade.as_ref()).await {
             Ok(replied) => {
                 if let Some(upload) = &upload {
                     upload.commit();
@@ -171,7 +171,7 @@ impl Exchange {
     }
 
     fn without_backend(
-        self,
+        self: Box<Self>,
         rule: &Rule,
         backend: Option<&Backend>,
         request: &HeaderMap,
@@ -183,7 +183,7 @@ impl Exchange {
     }
 
     fn local_of_rule(
-        self,
+        self: Box<Self>,
         rule: &Rule,
         backend: Option<&Backend>,
         request: &HeaderMap,

@@ -6,7 +6,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Takes away what belongs to the connection that a message came by (RFC 9110 7.6.1).
 pub(crate) fn remove(headers: &mut HeaderMap) {
-    // Most messages have none of them; then nothing is allocated.
+    // One look at each header is less than one for each name, which most messages do not have.
+    if !headers.keys().any(|name| HOPS.contains(name)) {
+        return;
+    }
+    // Most say nothing but `keep-alive`; then nothing is allocated.
     if headers.contains_key(header::CONNECTION) {
         for name in named(headers) {
             headers.remove(name);
@@ -45,8 +49,10 @@ fn is_of_a_head(name: &HeaderName) -> bool {
 /// an attack.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(header::CONNECTION).iter();
-    let tokens = lines.flat_map(|line| line.as_bytes().split(|b| *b == b','));
-    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok());
+    let tokens = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    // This one goes in any case.
+    let tokens = tokens.filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"));
+    let names = tokens.filter_map(|token| HeaderName::from_bytes(token).ok());
     names.filter(|name| !KEPT.contains(name)).collect()
 }
 
@@ -72,6 +78,15 @@ pub(crate) fn address(client: IpAddr) -> HeaderValue {
     HeaderValue::try_from(client.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
+const HOPS: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::UPGRADE,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    HTTP2_SETTINGS,
+];
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");

@@ -14,7 +14,7 @@ use crate::route::{Backend, Rule};
 
 impl Exchange {
     pub(super) fn respond(
-        mut self,
+        mut self: Box<Self>,
         replied: Replied,
         rule: &Rule,
         backend: &Backend,
