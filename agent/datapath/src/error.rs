@@ -90,7 +90,7 @@ pub enum DatapathError {
         source: io::Error,
     },
     /// A sysctl of the pod.
-    #[error("cannot {action} {}: {source}; the agent needs /proc/sys writable (privileged container) and Linux 5.17 or later", .path.display())]
+    #[error("cannot {action} {}: {source}; the agent needs Linux 5.17 or later, and CAP_SYS_ADMIN where /proc/sys is read-only (as in a container)", .path.display())]
     Sysctl {
         /// The file.
         path: PathBuf,

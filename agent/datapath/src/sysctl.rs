@@ -3,7 +3,11 @@
 //! `/proc/sys/net` shows the namespace of the thread that opens the file, so everything here runs inside [`crate::netns::Netns::run`].
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::error::DatapathError;
 use crate::layout::BACKLOG;
@@ -100,8 +104,22 @@ fn read(needed: &Needed) -> Result<Option<String>, DatapathError> {
 }
 
 fn write(path: &str, value: &str) -> Result<(), DatapathError> {
-    let path = file(path);
-    std::fs::write(&path, value).map_err(|source| DatapathError::Sysctl { path, action: "write", source })
+    let file = file(path);
+    let written = match std::fs::write(&file, value) {
+        Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => write_in_own_proc(path, value),
+        other => other,
+    };
+    written.map_err(|source| DatapathError::Sysctl { path: file, action: "write", source })
+}
+
+/// Container runtimes mount `/proc/sys` read-only unless a container is privileged, whatever capabilities it has. Who has CAP_SYS_ADMIN
+/// may mount a procfs of its own; this one is mounted nowhere, and gone with its descriptor.
+fn write_in_own_proc(path: &str, value: &str) -> std::io::Result<()> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    let file = openat(&proc, format!("sys/net/{path}"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    std::fs::File::from(file).write_all(value.as_bytes())
 }
 
 fn file(path: &str) -> PathBuf {
@@ -159,6 +177,18 @@ mod tests {
         assert!(Want::Exactly(1).is_ours("1"));
         assert!(!Want::Exactly(1).is_ours("0"));
         assert!(!Want::AtLeast(4096).is_ours("8192"), "somebody raised it since");
+    }
+
+    #[test]
+    fn a_procfs_that_is_mounted_nowhere_is_that_of_the_namespace() {
+        let scratch = crate::scratch::Scratch::new().expect("root");
+        let written = scratch.pod.run(|| {
+            write_in_own_proc("core/somaxconn", "1234")?;
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn")
+        });
+        assert_eq!(written.unwrap().unwrap().trim(), "1234");
+        let here = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        assert_ne!(here.trim(), "1234", "the namespace of the thread, not ours");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod client;
 mod message;
+mod peer;
 mod server;
 mod store;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::message::{self, CHUNK, Message};
+use super::peer::peer_user;
 use super::store::{Answer, Store};
 use crate::error::{DatapathError, Result};
 
@@ -85,7 +85,7 @@ fn wait(listener: &Socket, agents: &[Socket]) -> io::Result<Vec<bool>> {
 }
 
 fn is_us(agent: &Socket) -> bool {
-    socket_peercred(agent).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+    peer_user(agent).is_ok_and(|user| user == rustix::process::geteuid().as_raw())
 }
 
 /// Answers one message; false if the agent is gone or does not speak the protocol.
