@@ -16,19 +16,28 @@ pub(super) struct Binary {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Package and binary. Each is built by itself: one build of all would give each what the others' features ask for.
-pub(super) const PROGRAMS: [&str; 4] = ["weir-agent", "weir-controller", "weir-waypoint", "weir-cni"];
+/// Packages and their binaries. One build gives all its programs the features that any of them asks for: the servers want nearly the
+/// same and share one, which saves most of the time; the plugin, which must stay small, has its own.
+const BUILDS: [&[&str]; 2] = [&["weir-agent", "weir-controller", "weir-waypoint"], &["weir-cni"]];
+
+/// Every program of the image.
+pub(super) fn programs() -> impl Iterator<Item = &'static str> {
+    BUILDS.into_iter().flatten().copied()
+}
 
 /// Builds all programs for a platform.
 pub(super) fn build(platform: &Platform, symbols: Option<&Path>) -> Result<Vec<Binary>> {
     let target = target_dir()?;
+    for names in BUILDS {
+        let mut cargo = shell::cargo(&["build", "--locked", "--release", "--target", &platform.triple]);
+        for name in names {
+            cargo.args(["--package", name, "--bin", name]);
+        }
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags()?.join("\x1f")).env("CFLAGS", c_flags()?);
+        shell::run(cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0"))?;
+    }
     let mut built = Vec::new();
-    for name in PROGRAMS {
-        eprintln!("image: {name} for {}", platform.triple);
-        let mut cargo = shell::cargo(&["build", "--locked", "--release", "--package", name, "--bin", name]);
-        cargo.args(["--target", &platform.triple]).env("CARGO_ENCODED_RUSTFLAGS", rust_flags()?.join("\x1f"));
-        cargo.env("CFLAGS", c_flags()?).env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0");
-        shell::run(&mut cargo)?;
+    for name in programs() {
         let made = target.join(&platform.triple).join("release").join(name);
         is_static(&made)?;
         if let Some(folder) = symbols {

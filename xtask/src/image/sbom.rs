@@ -12,7 +12,7 @@ use cyclonedx_bom::models::metadata::Metadata as About;
 use cyclonedx_bom::prelude::{Bom, DateTime, NormalizedString, Purl, SpdxExpression};
 
 use super::Source;
-use super::binaries::PROGRAMS;
+use super::binaries;
 use super::platform::Platform;
 use crate::shell;
 
@@ -80,7 +80,7 @@ fn used(metadata: &Metadata) -> Result<BTreeMap<&PackageId, Vec<&PackageId>>> {
     let mut open: Vec<&PackageId> = metadata
         .workspace_packages()
         .into_iter()
-        .filter(|package| PROGRAMS.contains(&package.name.as_str()))
+        .filter(|package| binaries::programs().any(|name| name == package.name.as_str()))
         .map(|package| &package.id)
         .collect();
     while let Some(id) = open.pop() {
