@@ -41,7 +41,7 @@ pub(crate) fn run(args: &SetupArgs) -> Result<()> {
     let parts: &[Part] = if args.build_only {
         &[Part::Ebpf]
     } else {
-        &[Part::Ebpf, Part::Nextest, Part::Helm, Part::Programs]
+        &[Part::Ebpf, Part::Nextest, Part::Helm, Part::Programs, Part::Proxies]
     };
     ensure(parts)?;
     eprintln!("setup: complete");
