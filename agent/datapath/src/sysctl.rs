@@ -106,7 +106,9 @@ fn read(needed: &Needed) -> Result<Option<String>, DatapathError> {
 fn write(path: &str, value: &str) -> Result<(), DatapathError> {
     let file = file(path);
     let written = match std::fs::write(&file, value) {
-        Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => write_in_own_proc(path, value),
+        Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            write_in_own_proc(path, value)
+        }
         other => other,
     };
     written.map_err(|source| DatapathError::Sysctl { path: file, action: "write", source })
