@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use weir_identity::ca::CaAuthority;
 use weir_resources::Event;
 use weir_serve::auth::TokenVerifier;
+use weir_serve::nodes::PodTeller;
 use weir_sources::{Health, SecretName};
 
 use crate::config::{Config, Source};
@@ -27,6 +28,8 @@ pub(crate) struct Backing {
     pub(crate) node_tokens: bool,
     pub(crate) events: mpsc::Receiver<Vec<Event>>,
     pub(crate) statuses: Statuses,
+    /// Who tells pods whether they are captured; in a directory, nobody.
+    pub(crate) pods: Option<Arc<dyn PodTeller>>,
     /// How each kind of the cluster is read; a directory has none.
     pub(crate) sources: Option<Health>,
     /// Statuses that are shown, not written.

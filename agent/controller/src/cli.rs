@@ -91,6 +91,12 @@ pub struct Settings {
     /// not be. [default: false]
     #[arg(long, env = "WEIR_WAYPOINT_BYPASS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) waypoint_bypass: Option<String>,
+    /// Namespaces whose pods are never enrolled; the root namespace always is one. [default: kube-system]
+    #[arg(long, env = "WEIR_EXCLUDE_NAMESPACES", value_name = "NAME,...")]
+    pub(crate) exclude_namespaces: Option<String>,
+    /// Take the taint weir.dev/agent-not-ready from a node when its agent is ready. [default: false]
+    #[arg(long, env = "WEIR_UNTAINT_NODES", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) untaint_nodes: Option<String>,
     /// Service accounts whose pods may ask for certificates of other pods of their node, and read the whole mesh.
     /// [default: weir-agent and ztunnel of the root namespace]
     #[arg(long, env = "WEIR_NODE_ACCOUNTS", value_name = "NAMESPACE/NAME,...")]

@@ -22,6 +22,8 @@ pub struct Config {
     pub(crate) monitoring: SocketAddr,
     pub(crate) admission: Option<SocketAddr>,
     pub(crate) admission_closed: bool,
+    /// Nodes lose our taint when their agent is ready.
+    pub(crate) untaint_nodes: bool,
     pub(crate) server_names: Vec<String>,
     /// What to log.
     pub log: String,
@@ -84,6 +86,7 @@ impl Config {
                 None if !in_cluster => None,
                 _ => Some(reader.or("admission", s.admission, "[::]:15017")),
             },
+            untaint_nodes: reader.choice("untaint-nodes", s.untaint_nodes, &["false", "true"]) == 1,
             admission_closed: reader.choice("admission-failure", s.admission_failure, &["open", "closed"])
                 == 1,
             server_names: reader
@@ -116,6 +119,8 @@ fn source(reader: &mut Reader, s: &Settings) -> Source {
 
 fn index(reader: &mut Reader, s: &Settings, root_namespace: Arc<str>) -> weir_index::Config {
     let default = weir_index::Config::default();
+    let excluded = s.exclude_namespaces.clone().unwrap_or_else(|| "kube-system".into());
+    let excluded: Vec<String> = reader.list("exclude-namespaces", Some(excluded));
     let name = |value: &Option<String>, default: Arc<str>| value.as_deref().map_or(default, Into::into);
     let mut flag =
         |name: &str, value: &Option<String>| reader.choice(name, value.clone(), &["false", "true"]) == 1;
@@ -125,6 +130,9 @@ fn index(reader: &mut Reader, s: &Settings, root_namespace: Arc<str>) -> weir_in
         cluster_domain: name(&s.cluster_domain, default.cluster_domain.clone()),
         network: name(&s.network, default.network.clone()),
         root_namespace,
+        // In a directory the node's own settings say where pods are.
+        node_pods: s.source.as_deref() == Some("kubernetes"),
+        exclude_namespaces: excluded.into_iter().map(Arc::from).collect(),
         adopt_istio_classes: flag("adopt-istio-classes", &s.adopt_istio_classes),
         dry_run: flag("dry-run-policies", &s.dry_run_policies),
         waypoint_fallback_direct: flag("waypoint-fallback-direct", &s.waypoint_fallback_direct),
@@ -174,6 +182,8 @@ impl Settings {
             dry_run_policies: self.dry_run_policies.or(other.dry_run_policies),
             waypoint_fallback_direct: self.waypoint_fallback_direct.or(other.waypoint_fallback_direct),
             waypoint_bypass: self.waypoint_bypass.or(other.waypoint_bypass),
+            exclude_namespaces: self.exclude_namespaces.or(other.exclude_namespaces),
+            untaint_nodes: self.untaint_nodes.or(other.untaint_nodes),
             node_accounts: self.node_accounts.or(other.node_accounts),
             server_names: self.server_names.or(other.server_names),
             max_cert_lifetime: self.max_cert_lifetime.or(other.max_cert_lifetime),

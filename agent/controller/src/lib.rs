@@ -15,6 +15,7 @@ mod config;
 mod mesh;
 mod metrics;
 mod monitoring;
+mod nodes;
 mod placement;
 pub mod rotate;
 pub mod run;

@@ -37,7 +37,7 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let mut tasks = Tasks::new();
     let backing = Backing::open(&config, &mut tasks).await?;
     let store = Store::new();
-    let services = services::routes(&config, &backing, &store, &mut registry);
+    let services = services::routes(&config, &backing, &store, &mut registry, &mut tasks);
     let tls = services::tls(&config, &backing.authority, &mut tasks)?;
     webhook::start(&config, &backing.authority, &mut registry, &mut tasks).await?;
     let metrics = Arc::new(Metrics::new(registry, backing.sources.clone()));

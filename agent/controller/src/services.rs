@@ -10,7 +10,8 @@ use weir_identity::Clock;
 use weir_identity::ca::{CaAuthority, ServerNames};
 use weir_proto::ca::istio_certificate_service_server::IstioCertificateServiceServer;
 use weir_serve::auth::Authenticator;
-use weir_serve::ca::{CaConfig, CaMetrics, CaService};
+use weir_serve::ca::{CaConfig, CaMetrics, CaService, NodeAgents};
+use weir_serve::nodes::{NodeService, Nodes};
 use weir_serve::tls::{Tls, TlsConfig, TlsSource, service_names};
 use weir_serve::{Store, XdsConfig, XdsMetrics, XdsService};
 
@@ -19,7 +20,13 @@ use crate::config::Config;
 use crate::placement::Placed;
 
 /// Both services; who cannot prove who he is meets neither.
-pub(crate) fn routes(config: &Config, backing: &Backing, store: &Store, registry: &mut Registry) -> Routes {
+pub(crate) fn routes(
+    config: &Config,
+    backing: &Backing,
+    store: &Store,
+    registry: &mut Registry,
+    tasks: &mut Tasks,
+) -> Routes {
     let trust_domain = &config.index.trust_domain;
     let authenticator = Authenticator::new(backing.verifier.clone(), trust_domain, clock());
     let metrics = CaMetrics::default();
@@ -31,11 +38,23 @@ pub(crate) fn routes(config: &Config, backing: &Backing, store: &Store, registry
         max_lifetime: config.ca.max_lifetime,
         ..CaConfig::default()
     };
-    let ca =
-        CaService::new(Arc::new(backing.authority.clone()), Arc::new(Placed(store.clone())), ca, metrics);
+    let placed = Arc::new(Placed(store.clone()));
+    let agents = NodeAgents::new(placed.clone(), ca.clone());
+    let ca = CaService::new(Arc::new(backing.authority.clone()), placed, ca, metrics);
     let xds = XdsService::new(store.clone(), XdsConfig::default(), XdsMetrics::register(registry));
-    Routes::new(authenticator.layer(xds.into_server()))
+    let Some(teller) = &backing.pods else {
+        return Routes::new(authenticator.layer(xds.into_server()))
+            .add_service(authenticator.layer(IstioCertificateServiceServer::new(ca)));
+    };
+    let nodes = Nodes::new(store.clone(), teller.clone());
+    let work = nodes.clone().run();
+    tasks.spawn(async move {
+        work.await;
+        anyhow::anyhow!("what nodes say of their pods is not followed any more")
+    });
+    Routes::new(authenticator.layer(xds.tell_nodes(agents.clone()).into_server()))
         .add_service(authenticator.layer(IstioCertificateServiceServer::new(ca)))
+        .add_service(authenticator.layer(NodeService::new(nodes, agents).into_server()))
 }
 
 /// The port's TLS; its certificate is renewed in the background.

@@ -18,7 +18,7 @@ use super::secret::CaSecret;
 use super::{BATCHES, Backing, Tasks};
 use crate::config::Config;
 use crate::mesh::Statuses;
-use crate::token;
+use crate::{nodes, token};
 
 pub(super) async fn open(
     config: &Config,
@@ -44,6 +44,8 @@ pub(super) async fn open(
     spawn(tasks, "the rotation of the CA", async move { rotation.run(move || *may_rotate.borrow()).await });
     publish_roots(config, &cluster, &authority, &leads, tasks);
 
+    let pods = nodes::teller(&cluster, config.untaint_nodes, tasks);
+
     let verifier =
         Arc::new(Tokens { reviewer: Reviewer::new(&cluster), audiences: [token::AUDIENCE.into()] });
     tracing::info!(root_namespace = %root, "reading a Kubernetes cluster");
@@ -53,6 +55,7 @@ pub(super) async fn open(
         node_tokens: false,
         events,
         statuses: Statuses::Written { writer, elected: leads.clone() },
+        pods: Some(pods),
         board: None,
         sources: Some(cluster.health().clone()),
         secrets: Some(secrets),

@@ -47,6 +47,7 @@ pub(super) async fn open(
         node_tokens: true,
         events,
         statuses: Statuses::Shown(board.clone()),
+        pods: None,
         board: Some(board),
         sources: None,
         secrets: None,
