@@ -17,7 +17,7 @@ use weir_serve::nodes::PodTeller;
 use weir_sources::{Health, SecretName};
 
 use crate::config::{Config, Source};
-use crate::mesh::{Board, Statuses};
+use crate::mesh::{Board, Runner, Statuses};
 use seat::Seat;
 
 /// The parts that a cluster and a directory do each in its own way.
@@ -28,6 +28,8 @@ pub(crate) struct Backing {
     pub(crate) node_tokens: bool,
     pub(crate) events: mpsc::Receiver<Vec<Event>>,
     pub(crate) statuses: Statuses,
+    /// Who runs waypoints; in a directory, their author does.
+    pub(crate) waypoints: Option<Runner>,
     /// Who tells pods whether they are captured; in a directory, nobody.
     pub(crate) pods: Option<Arc<dyn PodTeller>>,
     /// How each kind of the cluster is read; a directory has none.

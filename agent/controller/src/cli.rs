@@ -91,6 +91,10 @@ pub struct Settings {
     /// not be. [default: false]
     #[arg(long, env = "WEIR_WAYPOINT_BYPASS", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) waypoint_bypass: Option<String>,
+    /// Image that waypoints are deployed with, holding weir-waypoint. Without it Gateways of class weir-waypoint are told that
+    /// nothing is deployed for them. [default: none]
+    #[arg(long, env = "WEIR_WAYPOINT_IMAGE", value_name = "IMAGE")]
+    pub(crate) waypoint_image: Option<String>,
     /// Namespaces whose pods are never enrolled; the root namespace always is one. [default: kube-system]
     #[arg(long, env = "WEIR_EXCLUDE_NAMESPACES", value_name = "NAME,...")]
     pub(crate) exclude_namespaces: Option<String>,

@@ -17,6 +17,8 @@ pub struct Config {
     pub(crate) source: Source,
     pub(crate) index: weir_index::Config,
     pub(crate) ca: Ca,
+    /// Image of waypoints; empty: none is deployed.
+    pub(crate) waypoint_image: String,
     pub(crate) debounce: Debounce,
     pub(crate) listen: SocketAddr,
     pub(crate) monitoring: SocketAddr,
@@ -69,12 +71,16 @@ impl Config {
         let root: Arc<str> = s.root_namespace.clone().unwrap_or_else(|| "weir-system".into()).into();
         let max_lifetime = reader.duration("max-cert-lifetime", s.max_cert_lifetime.clone(), DAY);
         let config = Self {
-            index: index(&mut reader, &s, root.clone()),
+            index: weir_index::Config {
+                deploys_waypoints: in_cluster,
+                ..index(&mut reader, &s, root.clone())
+            },
             ca: Ca {
                 node_accounts: node_accounts(&mut reader, s.node_accounts, &root),
                 max_lifetime,
                 overlap: reader.duration("rotation-overlap", s.rotation_overlap, max_lifetime),
             },
+            waypoint_image: s.waypoint_image.clone().unwrap_or_default(),
             debounce: Debounce {
                 quiet: reader.duration("debounce", s.debounce, Duration::from_millis(10)),
                 max: reader.duration("debounce-max", s.debounce_max, Duration::from_millis(100)),
@@ -182,6 +188,7 @@ impl Settings {
             dry_run_policies: self.dry_run_policies.or(other.dry_run_policies),
             waypoint_fallback_direct: self.waypoint_fallback_direct.or(other.waypoint_fallback_direct),
             waypoint_bypass: self.waypoint_bypass.or(other.waypoint_bypass),
+            waypoint_image: self.waypoint_image.or(other.waypoint_image),
             exclude_namespaces: self.exclude_namespaces.or(other.exclude_namespaces),
             untaint_nodes: self.untaint_nodes.or(other.untaint_nodes),
             node_accounts: self.node_accounts.or(other.node_accounts),

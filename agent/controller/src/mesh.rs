@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
-use weir_index::{Changes, Index, StatusUpdate};
-use weir_resources::{Condition, Event, Key};
+use weir_index::{Changes, Deployed, Index, StatusUpdate, Waypoint};
+use weir_resources::{Condition, Event, GatewayStatus, Key};
 use weir_serve::Store;
-use weir_sources::{SecretName, StatusPatch, StatusWriter};
+use weir_sources::{
+    SecretName, StatusPatch, StatusWriter, WaypointName, WaypointOutcome, WaypointReport, WaypointWish,
+    Wishes,
+};
 
 use crate::config::Debounce;
 use crate::metrics::Metrics;
@@ -18,9 +21,16 @@ use crate::metrics::Metrics;
 pub(crate) struct Outputs {
     pub(crate) store: Store,
     pub(crate) statuses: Statuses,
+    pub(crate) waypoints: Option<Runner>,
     /// Who reads the Secrets that something names; `None`: all are read.
     pub(crate) secrets: Option<watch::Sender<BTreeSet<SecretName>>>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Who runs waypoints: what he is to run, and what he says of it.
+pub(crate) struct Runner {
+    pub(crate) wishes: watch::Sender<Option<Wishes>>,
+    pub(crate) reports: mpsc::Receiver<WaypointReport>,
 }
 
 /// What objects are to be told.
@@ -56,6 +66,15 @@ pub(crate) async fn follow(
                 outputs.statuses.tell(index.statuses());
                 continue;
             }
+            report = reported(&mut outputs.waypoints) => {
+                take_report(&mut index, report);
+                if index.is_synced() {
+                    let since = Instant::now();
+                    let changes = index.commit();
+                    outputs.publish(&mut index, changes, since.elapsed());
+                }
+                continue;
+            }
         };
         let Some(batch) = batch else { return };
         let since = Instant::now();
@@ -64,8 +83,34 @@ pub(crate) async fn follow(
         if index.is_synced() {
             let changes = index.commit();
             let took = since.elapsed();
-            outputs.publish(&index, changes, took);
+            outputs.publish(&mut index, changes, took);
         }
+    }
+}
+
+/// The next word of who runs waypoints.
+async fn reported(runner: &mut Option<Runner>) -> WaypointReport {
+    match runner {
+        Some(runner) => match runner.reports.recv().await {
+            Some(report) => report,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn take_report(index: &mut Index, report: WaypointReport) {
+    match report {
+        WaypointReport::Gateway { key, outcome, .. } => index.deployed(
+            &key,
+            match outcome {
+                WaypointOutcome::Deployed => Deployed::Done,
+                WaypointOutcome::Invalid(why) => Deployed::Invalid(why),
+                WaypointOutcome::Foreign(why) => Deployed::Foreign(why),
+                WaypointOutcome::Failed(why) => Deployed::Failed(why),
+            },
+        ),
+        WaypointReport::Api(version) => index.gateway_api(version),
     }
 }
 
@@ -98,16 +143,40 @@ impl Outputs {
         }
     }
 
-    fn publish(&mut self, index: &Index, changes: Changes, took: Duration) {
+    fn publish(&mut self, index: &mut Index, changes: Changes, took: Duration) {
         self.store.publish(index.snapshot(), &changes);
         if let Some(secrets) = &self.secrets {
             let wanted = index.wanted_secrets();
             secrets.send_if_modified(|known| std::mem::replace(known, wanted.clone()) != wanted);
         }
+        if let Some(runner) = &self.waypoints
+            && let Some(waypoints) = index.take_waypoints()
+        {
+            runner.run(waypoints);
+        }
         self.metrics.published(&changes, took);
         if !changes.statuses.is_empty() {
             self.statuses.tell(changes.statuses);
         }
+    }
+}
+
+impl Runner {
+    fn run(&self, waypoints: BTreeMap<WaypointName, Waypoint>) {
+        let before = self.wishes.borrow().clone().unwrap_or_default();
+        let wish = |(name, waypoint): (WaypointName, Waypoint)| {
+            let Waypoint { gateway, class, network } = waypoint;
+            let wish = WaypointWish { gateway, class, network };
+            // What is the same stays the same: nobody looks at it again.
+            let same = before.get(&name).filter(|before| ***before == wish).cloned();
+            (name, same.unwrap_or_else(|| Arc::new(wish)))
+        };
+        let wishes: BTreeMap<_, _> = waypoints.into_iter().map(wish).collect();
+        self.wishes.send_if_modified(|now| {
+            let changed = now.as_deref() != Some(&wishes);
+            *now = Some(Arc::new(wishes));
+            changed
+        });
     }
 }
 
@@ -141,6 +210,25 @@ impl Statuses {
     }
 }
 
+/// As in its status.
+fn show_gateway(gateway: &GatewayStatus, shown: &mut serde_json::Value) {
+    if let Some(addresses) = &gateway.addresses {
+        shown["addresses"] = serde_json::json!(addresses);
+    }
+    if let Some(features) = &gateway.features {
+        shown["supportedFeatures"] =
+            features.iter().map(|name| serde_json::json!({"name": **name})).collect();
+    }
+    if let Some(listeners) = &gateway.listeners {
+        let listener = |(fields, conditions): &(serde_json::Value, Vec<Condition>)| {
+            let mut listener = fields.clone();
+            listener["conditions"] = serde_json::json!(conditions);
+            listener
+        };
+        shown["listeners"] = listeners.iter().map(listener).collect();
+    }
+}
+
 /// Also those for single parents.
 fn all(update: &StatusUpdate) -> impl Iterator<Item = &Condition> {
     let of_parents = update.parents.iter().flatten().flat_map(|(_, conditions)| conditions);
@@ -148,8 +236,8 @@ fn all(update: &StatusUpdate) -> impl Iterator<Item = &Condition> {
 }
 
 fn patch(update: StatusUpdate) -> StatusPatch {
-    let StatusUpdate { key, generation, conditions, remove, addresses, parents } = update;
-    StatusPatch { key, generation, conditions, remove, addresses, parents }
+    let StatusUpdate { key, generation, conditions, remove, addresses, parents, gateway } = update;
+    StatusPatch { key, generation, conditions, remove, addresses, parents, gateway }
 }
 
 impl Board {
@@ -167,6 +255,9 @@ impl Board {
                     |(parent, conditions)| serde_json::json!({"parentRef": parent, "conditions": conditions}),
                 );
                 shown["parents"] = parents.collect();
+            }
+            if let Some(gateway) = &update.gateway {
+                show_gateway(gateway, &mut shown);
             }
             shown
         });

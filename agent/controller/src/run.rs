@@ -55,8 +55,13 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         pages.await;
         anyhow::anyhow!("the monitoring endpoint ended")
     });
-    let outputs =
-        Outputs { store: store.clone(), statuses: backing.statuses, secrets: backing.secrets, metrics };
+    let outputs = Outputs {
+        store: store.clone(),
+        statuses: backing.statuses,
+        waypoints: backing.waypoints,
+        secrets: backing.secrets,
+        metrics,
+    };
     let index = Index::new(config.index.clone());
     let follow = mesh::follow(index, backing.events, config.debounce, outputs);
     tasks.spawn(async move {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_resources::{Condition, Key, Meta};
+use weir_resources::{Condition, GatewayStatus, Key, Meta};
 
 use crate::StatusUpdate;
 use crate::waypoint::Binding;
@@ -66,7 +66,34 @@ impl Wanted {
             remove,
             addresses,
             parents: None,
+            gateway: None,
         })
+    }
+
+    /// The same for a Gateway or a class, with what else there is to say.
+    pub(crate) fn update_gateway(
+        self,
+        key: Key,
+        meta: &Meta,
+        gateway: GatewayStatus,
+    ) -> Option<StatusUpdate> {
+        if gateway.is_empty() {
+            return self.update(key, meta, &[]);
+        }
+        let conditions = self.conditions.clone().into_iter();
+        let conditions =
+            conditions.map(|c| Condition { observed_generation: meta.generation, ..c }).collect();
+        let (generation, update) = (meta.generation, self.update(key.clone(), meta, &[]));
+        let none = || StatusUpdate {
+            key,
+            generation,
+            conditions,
+            remove: Vec::new(),
+            addresses: None,
+            parents: None,
+            gateway: None,
+        };
+        Some(StatusUpdate { gateway: Some(gateway), ..update.unwrap_or_else(none) })
     }
 }
 

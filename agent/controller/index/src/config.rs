@@ -24,6 +24,8 @@ pub struct Config {
     pub allocate_addresses: bool,
     /// Who asks for a waypoint that is not there gets his traffic past it, as with Istio. Else it is refused.
     pub waypoint_fallback_direct: bool,
+    /// What runs a waypoint is made by the controller: a Service of its name that is not, is not its.
+    pub deploys_waypoints: bool,
     /// Who comes past a waypoint gets in, as with Istio, except where a label says that it must be passed.
     pub waypoint_bypass: bool,
     /// Nodes are told of their pods, and what is wanted for each: in a cluster, where they cannot know otherwise.
@@ -44,6 +46,7 @@ impl Default for Config {
             dry_run: false,
             allocate_addresses: true,
             waypoint_fallback_direct: false,
+            deploys_waypoints: false,
             waypoint_bypass: false,
             node_pods: false,
             exclude_namespaces: vec!["kube-system".into()],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weir_resources::{Event, Key, Kind};
 
+use crate::gateway::Gateways;
 use crate::l7::L7;
 use crate::output::Output;
 use crate::world::World;
@@ -12,6 +13,7 @@ use crate::{Changes, Config, Snapshot, StatusUpdate};
 
 mod apply;
 mod compute;
+mod deploy;
 mod gateways;
 mod guards;
 mod l7;
@@ -48,6 +50,7 @@ pub struct Index {
     policies: BTreeSet<Key>,
     guards: guards::Guards,
     l7: L7,
+    gateways: Gateways,
     published: Snapshot,
 }
 
@@ -67,6 +70,7 @@ impl Index {
             policies: BTreeSet::new(),
             guards: guards::Guards::default(),
             l7: L7::default(),
+            gateways: Gateways::default(),
         }
     }
 
@@ -116,9 +120,11 @@ impl Index {
         }
         self.guards.publish(&self.world, &mut self.output);
         let (addresses, authorizations) = self.output.take_changes();
+        self.touch_gateways_of(&dirty, &addresses);
         self.tell_l7(&dirty, &addresses);
         self.touch_attached(reattached);
         self.compute_l7();
+        self.tell_gateways();
         let layer7 = self.output.take_layer7();
         let node_pods = self.output.take_node_pods();
         self.published = self.output.snapshot().clone();

@@ -11,6 +11,7 @@
 //! ```
 
 mod backend;
+mod bound;
 mod compute;
 mod endpoints;
 mod engine;

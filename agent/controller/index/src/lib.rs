@@ -14,10 +14,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod condition;
 mod config;
-mod index;
 mod enrolment;
+mod gateway;
+mod index;
 mod l7;
 mod layer7;
 mod output;
@@ -31,10 +33,11 @@ mod vips;
 mod waypoint;
 mod world;
 
+pub use check::{check, warnings};
 pub use config::Config;
+pub use gateway::{Deployed, Waypoint};
 pub use index::Index;
 pub use layer7::{Layer7, PerKind, scoped, unscoped};
-pub use policy::{check, warnings};
 pub use resource::{Resource, ResourceKind};
 pub use snapshot::{Change, Changes, PodIdentity, Snapshot};
 pub use status::StatusUpdate;

@@ -41,7 +41,7 @@ mod term;
 mod value;
 
 pub(crate) use affected::Affected;
-pub use check::{check, warnings};
+pub(crate) use check::{check, warnings};
 pub(crate) use l7::{Reattached, Standing};
 pub(crate) use target::{Target, TargetKind};
 

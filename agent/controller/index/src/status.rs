@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_resources::{Condition, Key};
+use weir_resources::{Condition, GatewayStatus, Key};
 
 /// The status that an object should have and has not. Conditions of other types are somebody else's.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,4 +21,6 @@ pub struct StatusUpdate {
     pub addresses: Option<Vec<(Arc<str>, IpAddr)>>,
     /// Of a route: for each parent that is ours, as the route writes it, its conditions. `None` leaves them as they are.
     pub parents: Option<Vec<(Value, Vec<Condition>)>>,
+    /// Of a Gateway or a class: what else there is to say.
+    pub gateway: Option<GatewayStatus>,
 }

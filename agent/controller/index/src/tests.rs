@@ -6,11 +6,12 @@ use crate::{Changes, Config, Index};
 
 mod duplicates;
 mod endpoint_slices;
+mod gateways;
 mod guards;
 mod incremental;
 mod l7;
-mod pods;
 mod node_pods;
+mod pods;
 mod policies;
 mod policy_cases;
 mod service_entries;

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::{Labels, Meta, Problem};
 
+/// The class of our waypoints.
+pub const WAYPOINT_CLASS: &str = "weir-waypoint";
+
 /// A class of gateways.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatewayClass {

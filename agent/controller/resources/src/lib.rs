@@ -18,6 +18,7 @@ mod base64;
 mod endpoint_slice;
 mod event;
 mod gateway;
+mod gateway_status;
 mod intern;
 mod key;
 mod kind;
@@ -42,8 +43,9 @@ pub use endpoint_slice::{Endpoint, EndpointSlice, SlicePort};
 pub use event::Event;
 pub use gateway::{
     AllowedNamespaces, Expression, Gateway, GatewayAddressStatus, GatewayClass, GatewayTold, Infrastructure,
-    Listener, Operator, Parameters, Selector, WantedAddress,
+    Listener, Operator, Parameters, Selector, WAYPOINT_CLASS, WantedAddress,
 };
+pub use gateway_status::GatewayStatus;
 pub use key::Key;
 pub use kind::Kind;
 pub use meta::{Condition, Labels, Meta};

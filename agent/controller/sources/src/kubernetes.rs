@@ -2,7 +2,8 @@
 //!
 //! [`Cluster::run`] is the source. The rest are the errands that only make sense with an API server: what objects are told
 //! ([`StatusWriter`]), who of the replicas tells them ([`LeaderElection`]), where the CA's key is ([`SecretStore`]), how pods
-//! learn its root ([`RootConfigMaps`]) and whether they are captured ([`PodWriter`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
+//! learn its root ([`RootConfigMaps`]) and whether they are captured ([`PodWriter`]), what runs waypoints
+//! ([`Waypoints`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
 //!
 //! ```text
 //!   discovery --which version?--> one watcher per kind --Vec<Event>--> index
@@ -27,6 +28,7 @@ mod secret;
 mod secrets;
 mod source;
 mod status;
+mod waypoints;
 mod webhook;
 
 pub use connect::Cluster;
@@ -39,6 +41,7 @@ pub use roots::RootConfigMaps;
 pub use secret::{SecretError, SecretStore, Stored};
 pub use secrets::SecretName;
 pub use status::{StatusPatch, StatusWriter};
+pub use waypoints::{WaypointName, WaypointOutcome, WaypointReport, WaypointWish, Waypoints, Wishes};
 pub use webhook::{Target, Webhook};
 
 /// Who writes, in `metadata.managedFields`.

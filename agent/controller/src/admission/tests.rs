@@ -8,7 +8,11 @@ use super::*;
 mod port;
 
 fn object(kind: &str, spec: Value) -> Value {
-    let group = if kind == "ServiceEntry" { "networking.istio.io" } else { "security.istio.io" };
+    let group = match kind {
+        "ServiceEntry" | "VirtualService" | "DestinationRule" => "networking.istio.io",
+        "HTTPRoute" | "GRPCRoute" => "gateway.networking.k8s.io",
+        _ => "security.istio.io",
+    };
     json!({
         "apiVersion": format!("{group}/v1"), "kind": kind,
         "metadata": {"name": "p", "namespace": "shop"}, "spec": spec,
@@ -71,6 +75,68 @@ fn objects_are_judged() {
                 if expected.is_empty() { refusal.is_empty() } else { refusal.starts_with(expected) };
             assert!(as_expected, "{operation} {kind} {spec}: {refusal:?}, not {expected:?}");
         }
+    }
+}
+
+/// What is wrong in itself is refused; what is not there yet, or not served here, is not.
+#[test]
+fn routing_is_judged_in_the_words_of_its_status() {
+    let parent = json!([{"group": "", "kind": "Service", "name": "reviews"}]);
+    let edge = json!([{"name": "edge"}]);
+    let rule = json!({"matches": [{"path": {"type": "RegularExpression", "value": "("}}]});
+    let to = json!([{"destination": {"host": "reviews", "subset": "v1"}}]);
+    let cases: [(&str, Value, &str, bool); 12] = [
+        ("VirtualService", json!({"hosts": ["reviews"], "http": [{"route": to}]}), "", false),
+        (
+            "VirtualService",
+            json!({"hosts": ["a b"], "http": [{"route": to}]}),
+            "spec.hosts[0]: \"a b\" is not a host",
+            false,
+        ),
+        (
+            "VirtualService",
+            json!({"hosts": ["reviews"], "http": [{"match": [{"uri": {"regex": "("}}], "route": to}]}),
+            "spec.http[0].match[0].uri.regex: ",
+            false,
+        ),
+        (
+            "VirtualService",
+            json!({"hosts": ["reviews"], "gateways": ["edge"], "http": [{"route": to}]}),
+            "",
+            true,
+        ),
+        ("VirtualService", json!({"hosts": ["reviews"], "htpt": []}), "spec.htpt: ", false),
+        (
+            "DestinationRule",
+            json!({"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]}),
+            "",
+            false,
+        ),
+        (
+            "DestinationRule",
+            json!({"host": "reviews", "subsets": [{"labels": {}}]}),
+            "spec.subsets[0].name: is missing",
+            false,
+        ),
+        ("DestinationRule", json!({"host": ""}), "spec.host: is missing", false),
+        ("HTTPRoute", json!({"parentRefs": parent, "rules": [{}]}), "", false),
+        (
+            "HTTPRoute",
+            json!({"parentRefs": parent, "rules": [rule]}),
+            "spec.rules[0].matches[0].path.value: ",
+            false,
+        ),
+        ("HTTPRoute", json!({"parentRefs": edge, "rules": [rule]}), "", false),
+        ("GRPCRoute", json!({"parentRefs": parent, "rules": [{}]}), "", false),
+    ];
+    for (kind, spec, expected, warns) in cases {
+        let review = review("CREATE", object(kind, spec.clone()));
+        let refusal = refusal(&review);
+        let as_expected =
+            if expected.is_empty() { refusal.is_empty() } else { refusal.starts_with(expected) };
+        assert!(as_expected, "{kind} {spec}: {refusal:?}, not {expected:?}");
+        let warnings = response(&review)["warnings"].as_array().cloned().unwrap_or_default();
+        assert!(warns != warnings.is_empty() || !expected.is_empty(), "{kind} {spec}: {warnings:?}");
     }
 }
 

@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use weir_identity::ca::{CaAuthority, MaterialStore};
+use weir_render::Settings as WaypointSettings;
 use weir_serve::auth::{AuthError, Caller, PodRef, TokenVerifier, VerifyFuture};
 use weir_sources::{
     Cluster, LeaderConfig, LeaderElection, ReviewError, Reviewer, RootConfigMaps, SecretStore, StatusWriter,
-    Target, Webhook,
+    Target, Waypoints, Webhook,
 };
 
 use super::seat::Seat;
 use super::secret::CaSecret;
 use super::{BATCHES, Backing, Tasks};
 use crate::config::Config;
-use crate::mesh::Statuses;
+use crate::mesh::{Runner, Statuses};
 use crate::{nodes, token};
 
 pub(super) async fn open(
@@ -43,6 +44,7 @@ pub(super) async fn open(
     let rotation = authority.clone();
     spawn(tasks, "the rotation of the CA", async move { rotation.run(move || *may_rotate.borrow()).await });
     publish_roots(config, &cluster, &authority, &leads, tasks);
+    let waypoints = run_waypoints(config, &cluster, &leads, tasks);
 
     let pods = nodes::teller(&cluster, config.untaint_nodes, tasks);
 
@@ -55,6 +57,7 @@ pub(super) async fn open(
         node_tokens: false,
         events,
         statuses: Statuses::Written { writer, elected: leads.clone() },
+        waypoints: Some(waypoints),
         pods: Some(pods),
         board: None,
         sources: Some(cluster.health().clone()),
@@ -96,6 +99,26 @@ fn publish_roots(
         let webhook = keep_webhook(config, cluster.clone(), leads.clone(), roots);
         spawn(tasks, "publishing the webhook", webhook);
     }
+}
+
+/// Runs waypoints' Gateways, while this replica leads.
+fn run_waypoints(
+    config: &Config,
+    cluster: &Cluster,
+    leads: &watch::Receiver<bool>,
+    tasks: &mut Tasks,
+) -> Runner {
+    let settings = WaypointSettings {
+        image: config.waypoint_image.clone(),
+        // One of the names that our certificate has.
+        control: format!("https://weir-controller.{}.svc:15012", config.index.root_namespace),
+        cluster_id: config.index.cluster_id.to_string(),
+    };
+    let (wishes, wanted) = watch::channel(None);
+    let (sender, reports) = mpsc::channel(BATCHES);
+    let waypoints = Waypoints::new(cluster, settings, leads.clone(), wanted, sender);
+    spawn(tasks, "running waypoints", waypoints.run());
+    Runner { wishes, reports }
 }
 
 /// Keeps the webhook's configuration as it should be, while this replica leads.

@@ -47,6 +47,7 @@ pub(super) async fn open(
         node_tokens: true,
         events,
         statuses: Statuses::Shown(board.clone()),
+        waypoints: None,
         pods: None,
         board: Some(board),
         sources: None,

@@ -6,3 +6,4 @@ mod replicas;
 mod rights;
 mod same;
 mod statuses;
+mod waypoints;

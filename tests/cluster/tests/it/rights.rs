@@ -45,8 +45,13 @@ fn objects(api: &ApiUnderTest) -> Vec<Value> {
     service["metadata"]["labels"] = json!({"istio.io/use-waypoint": "x"});
     let listener = json!({"name": "mesh", "port": 15008, "protocol": "HBONE"});
     let parent = json!({"group": "", "kind": "Service", "name": "x"});
+    let mut options = object("v1", "ConfigMap", Value::Null);
+    options["data"] = json!({
+        "horizontalPodAutoscaler": "spec: {maxReplicas: 3}", "podDisruptionBudget": "spec: {minAvailable: 1}",
+    });
     vec![
         service,
+        options,
         object("security.istio.io/v1", "AuthorizationPolicy", json!({"rules": [{}]})),
         object("security.istio.io/v1", "PeerAuthentication", json!({"mtls": {"mode": "STRICT"}})),
         object(
@@ -63,6 +68,7 @@ fn objects(api: &ApiUnderTest) -> Vec<Value> {
             "Gateway",
             json!({
                 "gatewayClassName": "weir-waypoint", "listeners": [listener],
+                "infrastructure": {"parametersRef": {"group": "", "kind": "ConfigMap", "name": "x"}},
             }),
         ),
         object("networking.istio.io/v1", "VirtualService", json!({"hosts": ["x"]})),
@@ -71,6 +77,10 @@ fn objects(api: &ApiUnderTest) -> Vec<Value> {
         object("gateway.networking.k8s.io/v1", "GRPCRoute", json!({"parentRefs": [parent]})),
     ]
 }
+
+/// What runs a waypoint.
+const RUNS: [&str; 5] =
+    ["serviceaccounts", "services", "deployments", "horizontalpodautoscalers", "poddisruptionbudgets"];
 
 const KINDS: [&str; 11] = [
     "services",
@@ -97,7 +107,8 @@ fn the_manifest_is_what_the_code_needs() -> Result<()> {
     for object in objects(&api) {
         api.apply(&object)?;
     }
-    let replica = Replica::start_with(&api, &["--admission", "127.0.0.1:0"])?;
+    let flags = ["--admission", "127.0.0.1:0", "--waypoint-image", "example.com/weir:1"];
+    let replica = Replica::start_with(&api, &flags)?;
     until_ok("ready", LONG, || replica.is_ready()).with_context(|| replica.log())?;
     // A kind that comes later, as when the Gateway API is installed after the mesh.
     fake.serve("gatewayclasses")?;
@@ -111,6 +122,31 @@ fn the_manifest_is_what_the_code_needs() -> Result<()> {
             Ok(())
         })?;
     }
+    // It has a service already, which is not ours: the Gateway is given another name, and then again.
+    for name in ["first", "second"] {
+        let mut gateway = api.get("gateways", "x")?.context("it is gone")?;
+        gateway["metadata"]["annotations"] = json!({"gateway.istio.io/name-override": name});
+        api.apply(&gateway)?;
+        until_ok("its objects", LONG, || {
+            for resource in RUNS {
+                api.get(resource, name)?.with_context(|| format!("no {resource} {name}"))?;
+            }
+            Ok(())
+        })
+        .with_context(|| replica.log())?;
+    }
+    until_ok("the first ones to go", LONG, || {
+        for resource in RUNS {
+            if api.get(resource, "first")?.is_some() {
+                bail!("{resource} is there")
+            }
+        }
+        Ok(())
+    })?;
+    until_ok("the class, and its status", LONG, || {
+        let class = fake.get("gatewayclasses", "", "weir-waypoint").context("no class")?;
+        class["status"].pointer("/supportedFeatures/0").context("no features").map(drop)
+    })?;
     until_ok("the roots and the webhook", LONG, || {
         api.get("configmaps", "istio-ca-root-cert")?.context("no roots")?;
         fake.get("validatingwebhookconfigurations", "", "weir-controller").context("no webhook")?;

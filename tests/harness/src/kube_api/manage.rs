@@ -1,14 +1,14 @@
 //! Who owns which field: server-side apply, and what it sees of other writes.
 //!
 //! As in a real server, whoever applies owns what he applies, whoever updates owns what he changed, and a change of another's
-//! field takes it from him. Not shown here: atomic maps, lists with keys of several fields, owners per subresource.
+//! field takes it from him. Not shown here: lists with keys of several fields, owners per subresource.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
 use super::answer::Failure;
-use super::patch::{join, list_key, merge_lists};
+use super::patch::{is_atomic, join, list_key, merge_lists};
 use super::store::Id;
 
 /// A field: names, and `[key]` for an item of a list that is known by a key.
@@ -157,7 +157,7 @@ fn is_identity(field: &[String]) -> bool {
     }
 }
 
-/// All leaves. A list without keys is a leaf.
+/// All leaves. A list without keys is a leaf, and so is an atomic object.
 fn fields(value: &Value, path: &str, resource: &str, above: &mut Field, into: &mut BTreeSet<Field>) {
     let mut below = |name: String, value: &Value, path: &str, into: &mut BTreeSet<Field>| {
         above.push(name);
@@ -165,7 +165,7 @@ fn fields(value: &Value, path: &str, resource: &str, above: &mut Field, into: &m
         above.pop();
     };
     match value {
-        Value::Object(map) if !map.is_empty() => {
+        Value::Object(map) if !map.is_empty() && !is_atomic(resource, path) => {
             for (name, value) in map {
                 below(name.clone(), value, &join(path, name), into);
             }
@@ -219,6 +219,10 @@ fn remove(value: &mut Value, field: &[String]) {
         map.remove(part);
     } else if let Some(below) = map.get_mut(part) {
         remove(below, rest);
+        // What is empty is not written.
+        if below.as_object().is_some_and(Map::is_empty) || below.as_array().is_some_and(Vec::is_empty) {
+            map.remove(part);
+        }
     }
 }
 

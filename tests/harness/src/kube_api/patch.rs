@@ -23,6 +23,10 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 
 /// As [`merge`], but lists of objects that have a key are merged by it: strategic merge patch, and apply.
 pub(crate) fn merge_lists(target: &mut Value, patch: &Value, path: &str, resource: &str) {
+    if is_atomic(resource, path) {
+        *target = patch.clone();
+        return;
+    }
     match (target.as_object_mut(), patch) {
         (Some(into), Value::Object(fields)) => {
             for (name, value) in fields {
@@ -57,6 +61,11 @@ pub(crate) fn list_key(resource: &str, path: &str) -> Option<&'static str> {
         ("deployments", path) => path.strip_prefix("spec.template.spec.").and_then(list_key_of_a_pod),
         _ => None,
     }
+}
+
+/// Whether an object is replaced as a whole, and has one owner.
+pub(crate) fn is_atomic(resource: &str, path: &str) -> bool {
+    matches!((resource, path), ("services" | "deployments", "spec.selector"))
 }
 
 fn list_key_of_a_pod(path: &str) -> Option<&'static str> {

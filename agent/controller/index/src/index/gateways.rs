@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_resources::{Gateway, GatewayClass, Labels};
+use weir_resources::{Gateway, GatewayClass, GatewayTold, Labels};
 
 use super::{Index, Owner};
 use crate::policy::TargetKind;
@@ -15,6 +15,12 @@ impl Index {
         let old = self.world.gateways.get(namespace, name);
         if old == new.as_ref() {
             return;
+        }
+        if let (Some(old), Some(new)) = (old, &new)
+            && is_status_alone(old, new)
+        {
+            self.world.gateways.set(namespace, name, Some(new.clone()));
+            return self.gateways.touch_status((namespace.clone(), name.clone()));
         }
         // A gateway for service traffic only, as most are, need not touch all pods of a namespace. One that is missing
         // is missed by all.
@@ -39,11 +45,18 @@ impl Index {
         self.touch_askers(namespace, name, workloads);
         self.touch_waypoint(namespace, name);
         self.world.policies.touch_target(TargetKind::Gateway, namespace, name);
-        self.tell_gateway(namespace, name);
+        self.gateways.touch(namespace, name);
     }
 
     pub(super) fn change_class(&mut self, name: &Arc<str>, new: Option<GatewayClass>) {
         if self.world.classes.get(name) == new.as_ref() {
+            return;
+        }
+        self.gateways.touch_class(name);
+        if let (Some(old), Some(new)) = (self.world.classes.get(name), &new)
+            && is_class_status_alone(old, new)
+        {
+            self.world.classes.insert(name.clone(), new.clone());
             return;
         }
         match new {
@@ -54,7 +67,12 @@ impl Index {
         let of_class: Vec<_> = of_class.map(|(ns, name, _)| (ns.clone(), name.clone())).collect();
         for (namespace, name) in of_class {
             self.touch_askers(&namespace, &name, true);
+            // By its controller a class is ours, or not.
+            self.touch_waypoint(&namespace, &name);
+            self.world.policies.touch_target(TargetKind::Gateway, &namespace, &name);
+            self.gateways.touch(&namespace, &name);
         }
+        self.world.policies.touch_target(TargetKind::GatewayClass, &Arc::default(), name);
     }
 
     fn touch_askers(&mut self, namespace: &Arc<str>, name: &Arc<str>, workloads: bool) {
@@ -75,4 +93,24 @@ impl Index {
         let pods = self.world.pods.matching(namespace, &own).into_iter().map(Owner::Pod);
         self.dirty.extend(pods);
     }
+}
+
+/// The same of a class.
+fn is_class_status_alone(old: &GatewayClass, new: &GatewayClass) -> bool {
+    let without = |class: &GatewayClass| {
+        let mut class = GatewayClass { features: Vec::new(), ..class.clone() };
+        class.meta.conditions.clear();
+        class
+    };
+    without(old) == without(new)
+}
+
+/// Whether nothing but what we tell it ourselves is another.
+fn is_status_alone(old: &Gateway, new: &Gateway) -> bool {
+    let without = |gateway: &Gateway| {
+        let mut gateway = Gateway { told: GatewayTold::default(), ..gateway.clone() };
+        gateway.meta.conditions.clear();
+        gateway
+    };
+    without(old) == without(new)
 }

@@ -9,7 +9,7 @@ use crate::StatusUpdate;
 use crate::condition::{ACCEPTED, PROGRAMMED, WAYPOINT_BOUND, WAYPOINT_MISSING, Wanted};
 use crate::publish::{self, Published};
 use crate::store::Item;
-use crate::waypoint::{Binding, is_hbone};
+use crate::waypoint::Binding;
 
 impl Index {
     /// Remembers what an object is to be told, or that there is nothing to say.
@@ -69,29 +69,6 @@ impl Index {
         let mut wanted = Wanted::default();
         wanted.bound(binding);
         let update = wanted.update(key.clone(), &service.meta, &[WAYPOINT_BOUND]);
-        self.tell(key, update);
-    }
-
-    /// Waypoints of our class are told whether nodes can use them; who deploys them tells them the rest. Other classes
-    /// have controllers of their own.
-    pub(super) fn tell_gateway(&mut self, namespace: &Arc<str>, name: &Arc<str>) {
-        let key = Key { kind: Kind::Gateway, namespace: namespace.clone(), name: name.clone() };
-        let gateway = self.world.gateways.get(namespace, name);
-        let adopt = self.world.config.adopt_istio_classes;
-        let is_ours = |class: &str| class == "weir-waypoint" || adopt && class == "istio-waypoint";
-        let Some(gateway) = gateway.filter(|gateway| is_ours(&gateway.class)) else {
-            return self.forget_status(&key);
-        };
-        let mut wanted = Wanted::default();
-        if let Some(problem) = &gateway.problem {
-            wanted.say(ACCEPTED, false, "Invalid", problem.to_string());
-        } else if gateway.listeners.iter().any(is_hbone) {
-            wanted.say(ACCEPTED, true, "Accepted", "");
-        } else {
-            let message = "spec.listeners: a waypoint needs one with protocol HBONE and port 15008";
-            wanted.say(ACCEPTED, false, "ListenersNotValid", message);
-        }
-        let update = wanted.update(key.clone(), &gateway.meta, &[]);
         self.tell(key, update);
     }
 

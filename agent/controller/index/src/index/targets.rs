@@ -1,5 +1,7 @@
 //! How what policies name stands to waypoints.
 
+use weir_resources::{CONTROLLER_NAME, WAYPOINT_CLASS};
+
 use super::{Index, Owner};
 use crate::policy::{Standing, Target, TargetKind};
 use crate::publish;
@@ -56,9 +58,19 @@ impl World {
 
     /// Whether gateways of this class are waypoints of ours.
     pub(crate) fn is_waypoint_class(&self, class: &str) -> bool {
-        class == "weir-waypoint" || self.config.adopt_istio_classes && class == "istio-waypoint"
+        let is = |name: &str, controller: &str| match self.classes.get(class) {
+            Some(object) => *object.controller == *controller,
+            // It is made when the API serves classes, and a directory need not have it.
+            None => class == name,
+        };
+        is(WAYPOINT_CLASS, CONTROLLER_NAME)
+            || self.config.adopt_istio_classes && class == ISTIO_CLASS && is(ISTIO_CLASS, ISTIO_CONTROLLER)
     }
 }
+
+/// Istio's, which are taken over only when told.
+const ISTIO_CLASS: &str = "istio-waypoint";
+const ISTIO_CONTROLLER: &str = "istio.io/mesh-controller";
 
 fn bound(binding: Binding) -> Standing {
     match binding.outcome {

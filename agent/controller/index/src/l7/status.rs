@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use weir_resources::{CONTROLLER_NAME, Condition, Key, Kind, Routing};
 
+use super::bound::{CLIENTS, REQUESTS, RESOLVED_WAYPOINTS, missing};
 use super::engine::L7;
 use super::unit::{Dep, Gateway as Name};
 use super::view::{Scene, View};
 use crate::StatusUpdate;
+use crate::condition::{ACCEPTED, WAYPOINT_MISSING};
 
 /// What is to be written; `None` if the object says all of it. What was asked on the way is always said.
 pub(super) fn make(scene: Scene<'_>, state: &L7, key: &Key) -> (Option<StatusUpdate>, BTreeSet<Dep>) {
@@ -19,15 +21,19 @@ pub(super) fn make(scene: Scene<'_>, state: &L7, key: &Key) -> (Option<StatusUpd
             let delegates = view.delegates(&name);
             let others = delegates.iter().filter_map(|name| routings.virtual_services.get(name));
             let others: Vec<_> = others.map(|(_, read)| read.clone()).collect();
-            conditions(key, object, read.status(&others, &remarks, &view, &routings.mesh))
+            let wanted = read.status(&others, &remarks, &view, &routings.mesh);
+            conditions(key, object, view.with_missing(wanted, &read.hosts(&routings.mesh), REQUESTS, object))
         }),
-        Kind::DestinationRule => routings
-            .rules
-            .get(&name)
-            .and_then(|(object, read)| conditions(key, object, read.status(&remarks, &view, &routings.mesh))),
+        Kind::DestinationRule => routings.rules.get(&name).and_then(|(object, read)| {
+            let wanted = read.status(&remarks, &view, &routings.mesh);
+            conditions(key, object, view.with_missing(wanted, &[read.host(&routings.mesh)], CLIENTS, object))
+        }),
         _ => routings.routes.get(key).and_then(|(object, read)| {
             let parents = read.status(&remarks, &view, &routings.mesh);
-            let parents = parents.into_iter().map(|parent| (parent.parent_ref, parent.conditions));
+            let parents = parents.into_iter().map(|parent| {
+                let conditions = view.with_waypoints(parent.conditions, &parent.parent_ref, object);
+                (parent.parent_ref, conditions)
+            });
             of_parents(key, object, parents.collect())
         }),
     };
@@ -35,6 +41,37 @@ pub(super) fn make(scene: Scene<'_>, state: &L7, key: &Key) -> (Option<StatusUpd
 }
 
 impl View<'_> {
+    /// Says of a resource that is in force nowhere, or not everywhere, what is missing.
+    fn with_missing(
+        &self,
+        mut conditions: Vec<Condition>,
+        hosts: &[String],
+        so: &str,
+        object: &Routing,
+    ) -> Vec<Condition> {
+        if is_accepted(&conditions)
+            && let Some(why) = self.unbound(hosts, so)
+        {
+            conditions.push(missing(WAYPOINT_MISSING, "True", why, object.meta.generation));
+        }
+        conditions
+    }
+
+    /// The same of a parent of a route.
+    fn with_waypoints(
+        &self,
+        mut conditions: Vec<Condition>,
+        parent: &serde_json::Value,
+        object: &Routing,
+    ) -> Vec<Condition> {
+        if is_accepted(&conditions)
+            && let Some(why) = self.unbound(&self.hosts_of_parent(parent), REQUESTS)
+        {
+            conditions.push(missing(RESOLVED_WAYPOINTS, "False", why, object.meta.generation));
+        }
+        conditions
+    }
+
     /// Those that are there to which a VirtualService delegates.
     pub(super) fn delegates(&self, name: &Name) -> Vec<Name> {
         let kept = &self.scene.world.routings.virtual_services;
@@ -46,20 +83,31 @@ impl View<'_> {
     }
 }
 
+fn is_accepted(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| condition.kind == ACCEPTED && condition.status == "True")
+}
+
 fn conditions(key: &Key, object: &Routing, wanted: Vec<Condition>) -> Option<StatusUpdate> {
     let has = |conditions: &[Condition], kind: &str| conditions.iter().any(|c| c.kind == kind);
     let told = &object.meta.conditions;
-    let is_left = has(told, PARTIALLY) && !has(&wanted, PARTIALLY);
-    if !is_left && wanted.iter().all(|condition| told.contains(condition)) {
+    let is_left = |kind: &&str| has(told, kind) && !has(&wanted, kind);
+    let left: Vec<String> = [PARTIALLY, WAYPOINT_MISSING]
+        .iter()
+        .copied()
+        .filter(|kind| is_left(kind))
+        .map(str::to_owned)
+        .collect();
+    if left.is_empty() && wanted.iter().all(|condition| told.contains(condition)) {
         return None;
     }
     Some(StatusUpdate {
         key: key.clone(),
         generation: object.meta.generation,
         conditions: wanted,
-        remove: is_left.then(|| PARTIALLY.to_owned()).into_iter().collect(),
+        remove: left,
         addresses: None,
         parents: None,
+        gateway: None,
     })
 }
 
@@ -84,6 +132,7 @@ fn of_parents(
         remove: Vec::new(),
         addresses: None,
         parents: Some(wanted),
+        gateway: None,
     })
 }
 

@@ -8,12 +8,12 @@ use crate::Config;
 
 /// For what the controller would refuse a policy, in the words of its status. Other objects are checked when they are
 /// read.
-pub fn check(object: &Object, config: &Config) -> Vec<Problem> {
+pub(crate) fn check(object: &Object, config: &Config) -> Vec<Problem> {
     findings(object, config).map(|findings| findings.problems().cloned().collect()).unwrap_or_default()
 }
 
 /// What the author of a policy should know, though it is accepted.
-pub fn warnings(object: &Object, config: &Config) -> Vec<Problem> {
+pub(crate) fn warnings(object: &Object, config: &Config) -> Vec<Problem> {
     findings(object, config).map(|findings| findings.notices().cloned().collect()).unwrap_or_default()
 }
 

@@ -40,6 +40,7 @@ impl Told {
             remove,
             addresses: None,
             parents: None,
+            gateway: None,
         })
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::sleep;
-use weir_resources::{Condition, Key};
+use weir_resources::{Condition, GatewayStatus, Key};
 
 use super::Cluster;
 pub(super) use merge::put_conditions;
@@ -36,6 +36,8 @@ pub struct StatusPatch {
     pub addresses: Option<Vec<(Arc<str>, IpAddr)>>,
     /// Of a route: for each parent that is ours, as the route writes it, its conditions. `None` leaves them as they are.
     pub parents: Option<Vec<(Value, Vec<Condition>)>>,
+    /// Of a Gateway or a GatewayClass: what else there is to say.
+    pub gateway: Option<GatewayStatus>,
 }
 
 /// Writes statuses, one after the other. Clones are one.

@@ -85,12 +85,16 @@ impl Webhook {
 }
 
 /// What is checked before it is stored: the kinds whose authors write for the mesh.
-const CHECKED: [Kind; 5] = [
+const CHECKED: [Kind; 9] = [
     Kind::AuthorizationPolicy,
     Kind::PeerAuthentication,
     Kind::ServiceEntry,
     Kind::WorkloadEntry,
     Kind::WorkloadGroup,
+    Kind::VirtualService,
+    Kind::DestinationRule,
+    Kind::HttpRoute,
+    Kind::GrpcRoute,
 ];
 
 fn rule(kind: Kind) -> Value {

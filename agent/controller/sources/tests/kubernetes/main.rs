@@ -9,3 +9,4 @@ mod mirror;
 mod pods;
 mod status;
 mod support;
+mod waypoints;

@@ -23,6 +23,7 @@ fn accepted(kind: Kind, name: &str, generation: i64, message: &str) -> StatusPat
         remove: Vec::new(),
         addresses: None,
         parents: None,
+        gateway: None,
     }
 }
 

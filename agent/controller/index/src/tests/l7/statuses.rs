@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir_resources::Kind;
 
-use super::{DB, SUBSETS, TO_DB, TO_SUBSETS, mesh};
+use super::{DB, GATEWAY, SUBSETS, TO_DB, TO_SUBSETS, mesh};
 use crate::tests::{message, told};
 use crate::{Changes, StatusUpdate};
 
@@ -103,4 +103,35 @@ fn what_is_no_parent_of_ours_any_more_is_told_nothing() {
     let route = ROUTE.replace("STATUS", &status).replace("{group: '', kind: Service, name: web}, ", "");
     let changes = mesh.apply(&route);
     assert_eq!(changes.statuses[0].parents, Some(Vec::new()));
+}
+
+/// Never in silence, and no longer than it is so.
+#[test]
+fn what_no_waypoint_hears_is_told() {
+    let mut mesh = mesh("");
+    let elsewhere = |text: &str| text.replace("namespace: shop", "namespace: bank").replace("web", "db");
+    let missing = "istio.io/WaypointMissing=True/NoWaypoint";
+    let changes = mesh.apply(&elsewhere(TO_DB));
+    assert_eq!(told(&changes, Kind::VirtualService, "db")[2], missing);
+    let why = message(&changes, "db", "istio.io/WaypointMissing");
+    assert!(
+        why.starts_with("db.bank.svc.cluster.local has no waypoint, and its requests do not follow"),
+        "{why}"
+    );
+    assert!(why.contains("istio.io/use-waypoint"), "{why}");
+    let changes = mesh.apply(&elsewhere(SUBSETS));
+    assert_eq!(told(&changes, Kind::DestinationRule, "db")[2], missing);
+    let changes = mesh.apply(&elsewhere(&ROUTE.replace("STATUS", "")));
+    assert_eq!(parents(&changes), ["db Accepted=True ResolvedRefs=True ResolvedWaypoints=False"]);
+
+    // One that is asked for and is not there, then one that is.
+    let bank =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: bank, labels: {istio.io/use-waypoint: wp}}\n";
+    let changes = mesh.apply(bank);
+    let why = message(&changes, "db", "istio.io/WaypointMissing");
+    assert!(why.contains("waypoint bank/wp does not exist"), "{why}");
+    let changes = mesh.apply(&GATEWAY.replace("namespace: shop", "namespace: bank"));
+    assert!(!told(&changes, Kind::VirtualService, "db").iter().any(|said| said == missing));
+    let changes = mesh.apply(&TO_DB.replace("hosts: [web]", "hosts: [gone.shop.svc.cluster.local]"));
+    assert!(message(&changes, "web", "istio.io/WaypointMissing").contains("there is no such service"));
 }

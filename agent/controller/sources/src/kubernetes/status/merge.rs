@@ -8,6 +8,8 @@ use weir_resources::{CONTROLLER_NAME, Condition};
 
 use super::StatusPatch;
 
+mod gateway;
+
 /// The fields of `status` to write; `None` if all is as it should be.
 pub(super) fn merged(status: &Value, patch: &StatusPatch, now: &str) -> Option<Value> {
     let mut fields = Map::new();
@@ -31,6 +33,9 @@ pub(super) fn merged(status: &Value, patch: &StatusPatch, now: &str) -> Option<V
         if after != before {
             fields.insert("parents".to_owned(), Value::Array(after));
         }
+    }
+    if let Some(wanted) = &patch.gateway {
+        fields.extend(gateway::fields(status, wanted, now));
     }
     (!fields.is_empty()).then_some(Value::Object(fields))
 }
@@ -130,7 +135,7 @@ mod tests {
     fn patch(conditions: Vec<Condition>, remove: &[&str]) -> StatusPatch {
         let key = Key::new(Kind::ServiceEntry, "n", "x");
         let remove = remove.iter().map(|&kind| kind.to_owned()).collect();
-        StatusPatch { key, generation: 1, conditions, remove, addresses: None, parents: None }
+        StatusPatch { key, generation: 1, conditions, remove, addresses: None, parents: None, gateway: None }
     }
 
     #[test]

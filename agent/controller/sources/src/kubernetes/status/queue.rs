@@ -119,6 +119,7 @@ mod tests {
             remove: Vec::new(),
             addresses: None,
             parents: None,
+            gateway: None,
         }
     }
 
