@@ -1,6 +1,7 @@
 //! Bookinfo in a cluster: its services as pods, a waypoint before them, and a reader.
 
 mod cast;
+mod fire;
 mod reading;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{Cluster, Pod, Process, Waypoint, http, until_ok};
+pub use fire::{Fire, FireReport, Growth};
 pub use reading::Reading;
 
 /// Productpage and a reader on the first node, the rest on the last; all in the mesh, and all requests by way of a waypoint.

@@ -34,6 +34,7 @@ mod cleanup;
 mod cluster;
 mod controller;
 mod counter;
+mod footprint;
 mod http;
 #[cfg(feature = "kube-api")]
 pub mod kube_api;
@@ -53,13 +54,14 @@ mod waypoint;
 mod world;
 
 pub use agent::Agent;
-pub use bookinfo::{Answer, Bookinfo, Reading};
+pub use bookinfo::{Answer, Bookinfo, Fire, FireReport, Growth, Reading};
 pub use capture::Capture;
 pub use cgroup::Cgroup;
 pub use cleanup::{RunInfo, kept_runs, sweep_dead, tear_down};
 pub use cluster::{Builder, Cluster};
 pub use controller::Controller;
 pub use counter::Counter;
+pub use footprint::Footprint;
 pub use mesh::{MeshFile, Mode, PeerAuthentication, Port, Service, TunnelProtocol, Workload};
 pub use metrics::Metrics;
 pub use netns::NetNs;

@@ -237,6 +237,14 @@ impl Pod {
         self.set_tunnel(TunnelProtocol::None)
     }
 
+    /// Gives the pod another value of a label, and does not wait.
+    pub fn relabel(&self, name: &str, value: &str) -> Result<()> {
+        let change = |workload: &mut Workload| {
+            workload.labels.insert(name.to_owned(), value.to_owned());
+        };
+        self.world.change_workload(&self.data.name, change)
+    }
+
     /// Starts a program that keeps running.
     pub fn spawn<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Result<Process> {
         self.place.spawn(program, args)

@@ -7,8 +7,21 @@ use crate::{Cluster, Pod, Process, tool};
 
 /// One of the pods, with its service in it.
 pub(super) fn pod(cluster: &Cluster, node: &str, app: &str, version: &str) -> Result<(Pod, Process)> {
-    let name = format!("{app}-{version}");
-    let pod = cluster.node(node).pod(&name).namespace(Bookinfo::NAMESPACE).enrolled();
+    named(cluster, node, &format!("{app}-{version}"), app, version)
+}
+
+/// One pod more of each version of reviews.
+pub(super) fn spare_reviews(cluster: &Cluster) -> Result<Vec<Pod>> {
+    let versions = ["v1", "v2", "v3"].into_iter().zip(["a", "b", "a"]);
+    let spare = versions.map(|(version, node)| {
+        let (pod, _) = named(cluster, node, &format!("spare-{version}"), "reviews", version)?;
+        Ok(pod)
+    });
+    spare.collect()
+}
+
+fn named(cluster: &Cluster, node: &str, name: &str, app: &str, version: &str) -> Result<(Pod, Process)> {
+    let pod = cluster.node(node).pod(name).namespace(Bookinfo::NAMESPACE).enrolled();
     let pod = pod.label("app", app).label("version", version).start()?;
     let process = serve(&pod, app, version, &[])?;
     Ok((pod, process))
