@@ -39,6 +39,7 @@ pub struct Cluster {
     breakers: Arc<Breakers>,
     tls: ArcSwapOption<Tls>,
     unresolved: AtomicBool,
+    retired: AtomicBool,
     /// Held by whoever makes a new picture: how many there were.
     pictures: Mutex<u64>,
     epoch: Instant,
@@ -56,6 +57,7 @@ impl Cluster {
             breakers: Arc::default(),
             tls: ArcSwapOption::empty(),
             unresolved: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
             pictures: Mutex::new(1),
             epoch: now,
             look_due: AtomicU64::new(due),
@@ -158,6 +160,16 @@ impl Cluster {
     /// Whether endpoints are missing because their names lead nowhere.
     pub fn set_unresolved(&self, unresolved: bool) {
         self.unresolved.store(unresolved, Ordering::Relaxed);
+    }
+
+    /// Whether no route in force names it any more: connections to it are of no use beyond the request.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Whether no route in force names it any more.
+    pub fn set_retired(&self, retired: bool) {
+        self.retired.store(retired, Ordering::Relaxed);
     }
 
     /// All endpoints, also those that do not serve.

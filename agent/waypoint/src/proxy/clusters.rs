@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::warn;
 use weir_proto::l7;
 
@@ -16,10 +17,12 @@ use crate::balance::{Cluster, Endpoint};
 use crate::route::{BackendRef, duration, limit};
 use crate::upstream::{Alpn, Tls};
 
-/// Of one worker. What is gone is forgotten when there is twice as much as there was.
+/// Of one worker. What is gone is forgotten when there is twice as much as there was; clusters, whose connections are
+/// closed then, also with the next that comes.
 #[derive(Default)]
 pub(crate) struct Clusters {
     terms: RefCell<ByPlace<Cluster, Rc<Terms>>>,
+    swept: Cell<Option<Instant>>,
     parties: RefCell<ByPlace<Endpoint, Arc<Party>>>,
     next: Cell<u64>,
 }
@@ -55,9 +58,26 @@ impl Clusters {
             pool.retire(before.id);
         }
         let terms = Rc::new(Terms { tls, ..Terms::new(id, backend, form) });
-        forget_gone(&mut known);
+        self.sweep(&mut known, pool);
         known.insert(Arc::as_ptr(cluster), (Arc::downgrade(cluster), terms.clone()));
         terms
+    }
+
+    /// Closes what nobody uses of connections to clusters that are gone or going: a change of subsets leaves none behind.
+    fn sweep(&self, known: &mut ByPlace<Cluster, Rc<Terms>>, pool: &Pool) {
+        let now = Instant::now();
+        let was_swept = self.swept.get().is_some_and(|at| now.duration_since(at) < SWEEP);
+        if was_swept && known.len() < known.capacity() {
+            return;
+        }
+        self.swept.set(Some(now));
+        known.retain(|_, (cluster, terms)| {
+            let stays = cluster.upgrade().is_some_and(|cluster| !cluster.is_retired());
+            if !stays {
+                pool.retire(terms.id);
+            }
+            stays
+        });
     }
 
     pub(crate) fn party(&self, endpoint: &Arc<Endpoint>) -> Arc<Party> {
@@ -164,6 +184,8 @@ fn keepalive(form: &l7::TcpKeepalive) -> Keepalive {
     }
 }
 
+/// Between two looks for clusters that are gone: each costs as much as there are clusters.
+const SWEEP: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_secs(20);

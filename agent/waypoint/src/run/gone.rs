@@ -24,7 +24,12 @@ impl Gone {
         clusters: &mut HashMap<BackendRef, Arc<Cluster>>,
         now: Instant,
     ) {
-        self.0.retain(|key, _| !clusters.contains_key(key) && before.contains_key(key));
+        self.0.retain(|key, _| {
+            if let Some(back) = clusters.get(key) {
+                back.set_retired(false);
+            }
+            !clusters.contains_key(key) && before.contains_key(key)
+        });
         let missing: Vec<_> = before.iter().filter(|(key, _)| !clusters.contains_key(*key)).collect();
         if missing.is_empty() {
             return;
@@ -39,6 +44,7 @@ impl Gone {
                 false => is_young && !named.backends.contains(&*key.resource),
             };
             if is_needed {
+                cluster.set_retired(!named.parts.contains(key));
                 clusters.insert(key.clone(), cluster.clone());
             } else {
                 self.0.remove(key);
@@ -68,7 +74,7 @@ impl Named {
 }
 
 /// Longer than a request waits for its next try; endpoints that are gone by then are tried like others that fail.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;
