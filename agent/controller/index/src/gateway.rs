@@ -13,6 +13,7 @@ use std::sync::Arc;
 use weir_resources::{Gateway, GatewayClass};
 
 pub(crate) use class::wanted as wanted_of_class;
+pub(crate) use listener::is_served;
 pub(crate) use standing::wanted;
 
 /// A gateway that is to be run, without its status.

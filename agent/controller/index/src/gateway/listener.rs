@@ -22,6 +22,11 @@ pub(super) fn verdicts(gateway: &Gateway) -> Vec<(&Listener, Verdict)> {
     all.iter().enumerate().map(|(at, listener)| (listener, verdict(all, at, listener))).collect()
 }
 
+/// Whether tunnels come in by one of them.
+pub(crate) fn is_served(gateway: &Gateway) -> bool {
+    verdicts(gateway).iter().any(|(_, verdict)| matches!(verdict, Verdict::Served))
+}
+
 fn verdict(all: &[Listener], at: usize, listener: &Listener) -> Verdict {
     let others = all.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
     if let Some(other) = others.into_iter().find(|other| other.port == listener.port) {

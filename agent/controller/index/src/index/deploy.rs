@@ -38,7 +38,7 @@ impl Index {
                 && !gateway.meta.deleting
                 && gateway.problem.is_none()
                 && gateway.wanted_addresses.is_empty()
-                && gateway.listeners.iter().any(crate::waypoint::is_hbone)
+                && gateway::is_served(gateway)
         };
         let ours = self.world.gateways.iter().filter(|(_, _, gateway)| is_to_run(gateway));
         let waypoint = |gateway: &Gateway| {

@@ -113,7 +113,7 @@ fn what_no_waypoint_hears_is_told() {
     let missing = "istio.io/WaypointMissing=True/NoWaypoint";
     let changes = mesh.apply(&elsewhere(TO_DB));
     assert_eq!(told(&changes, Kind::VirtualService, "db")[2], missing);
-    let why = message(&changes, "db", "istio.io/WaypointMissing");
+    let why = missing_of(&changes, "db");
     assert!(
         why.starts_with("db.bank.svc.cluster.local has no waypoint, and its requests do not follow"),
         "{why}"
@@ -128,10 +128,18 @@ fn what_no_waypoint_hears_is_told() {
     let bank =
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: bank, labels: {istio.io/use-waypoint: wp}}\n";
     let changes = mesh.apply(bank);
-    let why = message(&changes, "db", "istio.io/WaypointMissing");
+    let why = missing_of(&changes, "db");
     assert!(why.contains("waypoint bank/wp does not exist"), "{why}");
     let changes = mesh.apply(&GATEWAY.replace("namespace: shop", "namespace: bank"));
     assert!(!told(&changes, Kind::VirtualService, "db").iter().any(|said| said == missing));
     let changes = mesh.apply(&TO_DB.replace("hosts: [web]", "hosts: [gone.shop.svc.cluster.local]"));
-    assert!(message(&changes, "web", "istio.io/WaypointMissing").contains("there is no such service"));
+    assert!(missing_of(&changes, "web").contains("there is no such service"));
+}
+
+/// What a VirtualService is told of its waypoint.
+fn missing_of(changes: &Changes, name: &str) -> String {
+    let is = |update: &&StatusUpdate| update.key.kind == Kind::VirtualService && *update.key.name == *name;
+    let update = changes.statuses.iter().find(is).expect("a status");
+    let missing = update.conditions.iter().find(|c| c.kind == "istio.io/WaypointMissing");
+    missing.map(|condition| condition.message.clone()).unwrap_or_default()
 }
