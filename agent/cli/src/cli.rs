@@ -59,6 +59,20 @@ pub(crate) enum Command {
     Profile(commands::profile::Profile),
     /// Compare a cluster with what was installed into it.
     VerifyInstall(commands::verify::VerifyInstall),
+    /// Show how the mesh stands: agents, waypoints, who has heard the newest, which pods are not protected.
+    Status(commands::status::StatusOptions),
+    /// Find what is wrong with a configuration, in files or in the cluster.
+    Analyze(commands::analyze::Analyze),
+    /// Waypoints: what looks at requests.
+    #[command(subcommand)]
+    Waypoint(commands::waypoint::Waypoint),
+    /// Show what an agent or a waypoint knows.
+    #[command(subcommand)]
+    Config(commands::config::Config),
+    /// Say what becomes of a connection or a request: the decision, the rule, the place, and why.
+    Explain(commands::explain::Explain),
+    /// Collect what somebody needs who is to find out what is wrong, without secrets.
+    BugReport(commands::bug_report::BugReport),
     /// Print a completion script for a shell.
     Completion(commands::completion::Completion),
 }

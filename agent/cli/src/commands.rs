@@ -1,18 +1,27 @@
 //! The commands, one a file: what each takes, and what it does with the parts.
 
+pub(crate) mod analyze;
+pub(crate) mod bug_report;
 pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod explain;
 pub(crate) mod install;
 pub(crate) mod manifest;
 pub(crate) mod profile;
+pub(crate) mod status;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
+pub(crate) mod waypoint;
 
 use std::io::Write as _;
 
 use crate::chart::{ChartError, ValuesError};
 use crate::cli::{Cli, Command, Global, Outcome};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, ObjectRef};
+use crate::explain::ExplainError;
 use crate::install::InstallError;
+use crate::mesh::MeshError;
+use crate::objects::ReadError;
 use crate::output::OutputError;
 
 /// Why a command failed.
@@ -30,6 +39,21 @@ pub enum Error {
     /// The values.
     #[error(transparent)]
     Values(#[from] ValuesError),
+    /// Files.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What is made of them.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// A question without an answer.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    /// What is asked about is not there.
+    #[error("there is no {0}")]
+    Absent(ObjectRef),
+    /// It is not done, for a reason of its own.
+    #[error("{0}")]
+    Refused(String),
     /// What was to be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -56,6 +80,12 @@ async fn dispatch(cli: Cli) -> Result<Outcome, Error> {
         Command::Manifest(command) => command.run(global),
         Command::Profile(command) => command.run(),
         Command::VerifyInstall(command) => command.run(global).await,
+        Command::Status(command) => command.run(global).await,
+        Command::Analyze(command) => command.run(global).await,
+        Command::Config(command) => command.run(global).await,
+        Command::Waypoint(command) => command.run(global).await,
+        Command::Explain(command) => command.run(global).await,
+        Command::BugReport(command) => command.run(global).await,
         Command::Completion(command) => command.run(),
     }
 }

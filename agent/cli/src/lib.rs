@@ -5,13 +5,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod analyze;
 pub mod chart;
 mod cli;
 pub mod cluster;
 mod commands;
+pub mod explain;
 pub mod install;
+pub mod live;
+pub mod mesh;
+pub mod objects;
 pub mod output;
 pub mod progress;
+pub mod status;
 
 pub use cli::{Cli, Outcome};
 pub use commands::{Error, run};
