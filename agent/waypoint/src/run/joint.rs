@@ -74,14 +74,17 @@ impl Joint {
     fn clusters(&self, before: &Tables, picture: &Picture) -> HashMap<BackendRef, Arc<Cluster>> {
         let mut clusters = HashMap::new();
         for (name, destination) in &picture.backends {
-            let is_same = before.picture.backends.get(name).is_some_and(|old| Arc::ptr_eq(old, destination));
+            let previous = before.picture.backends.get(name);
+            let is_same = previous.is_some_and(|old| Arc::ptr_eq(old, destination));
+            // Connections are for the TLS that they were made with: endpoints that change are no reason to make it anew.
+            let knows_as_before = previous.is_some_and(|old| old.credentials == destination.credentials);
             for form in &destination.backend.clusters {
                 let Ok(port) = u16::try_from(form.port) else { continue };
                 let key = BackendRef { resource: name.clone(), port, subset: form.subset.as_str().into() };
                 let old = before.clusters.get(&key);
                 let cluster = match old.filter(|_| is_same) {
                     Some(same) => Some(same.clone()),
-                    None => self.cluster(old, form, destination),
+                    None => self.cluster(old, form, destination, knows_as_before),
                 };
                 clusters.extend(cluster.map(|cluster| (key, cluster)));
             }
@@ -106,18 +109,21 @@ impl Joint {
         old: Option<&Arc<Cluster>>,
         form: &l7::Cluster,
         destination: &Destination,
+        knows_as_before: bool,
     ) -> Option<Arc<Cluster>> {
         let now = Instant::now();
         let backend = &destination.backend.hostname;
-        let tls = self.tls(form, destination);
+        let stays = |old: &Cluster| {
+            *old.form() == *form && (!has_tls(form) || (knows_as_before && old.tls().is_some()))
+        };
         let made = match old {
-            Some(old) if *old.form() == *form && !has_tls(form) => Ok(old.clone()),
+            Some(old) if stays(old) => Ok(old.clone()),
             Some(old) => {
-                old.set_tls(tls);
+                old.set_tls(self.tls(form, destination));
                 old.reconfigure(form, &self.own, now).map(|()| old.clone())
             }
             None => Cluster::new(form, &self.own, now).map(|new| {
-                new.set_tls(tls);
+                new.set_tls(self.tls(form, destination));
                 Arc::new(new)
             }),
         };
