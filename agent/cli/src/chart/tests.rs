@@ -117,9 +117,11 @@ fn the_schema_knows_every_value_and_no_other() {
 const ALL: &str = r##"
 image: {repository: registry.example.com/weir, tag: "1.2", pullSecrets: [a, b]}
 namespace: {create: true}
-mesh: {network: n1, adoptIstioClasses: true, waypointFallbackDirect: true, dryRunPolicies: true}
+mesh: {network: n1, adoptIstioClasses: true, waypointFallbackDirect: true, waypointBypass: true, dryRunPolicies: true}
 log: {filter: 'info,"x": {y}', format: json}
 agent:
+  leave: open
+  cni: {excludeNamespaces: [kube-system, b]}
   exclude: [10.0.0.0/8, "fd00::/8"]
   workers: 3
   kubeletCgroup: ""

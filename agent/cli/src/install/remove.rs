@@ -100,15 +100,20 @@ async fn open_nodes(
     wait(cluster, &[agent], limit, progress).await
 }
 
-/// Containers with `--leave=open`; `None` if they have it.
+/// Containers with `--leave=open`, and a plugin that goes with its agent; `None` if they have it.
 fn opened(mut containers: Value) -> Option<Value> {
     let mut has_changed = false;
     for container in containers.as_array_mut().into_iter().flatten() {
-        for argument in container["args"].as_array_mut().into_iter().flatten() {
-            if argument.as_str().is_some_and(|text| text.starts_with("--leave=") && text != "--leave=open") {
-                *argument = "--leave=open".into();
-                has_changed = true;
-            }
+        let Some(arguments) = container["args"].as_array_mut() else { continue };
+        let is_closed = |argument: &&mut Value| argument.as_str() == Some("--leave=closed");
+        let Some(closed) = arguments.iter_mut().find(is_closed) else { continue };
+        *closed = "--leave=open".into();
+        has_changed = true;
+        let starts =
+            |argument: &Value, text: &str| argument.as_str().is_some_and(|own| own.starts_with(text));
+        if arguments.iter().any(|argument| starts(argument, "--cni-conf-dir=")) {
+            arguments.retain(|argument| !starts(argument, UNINSTALL));
+            arguments.push(format!("{UNINSTALL}=true").into());
         }
     }
     has_changed.then_some(containers)
@@ -171,6 +176,7 @@ async fn roots(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
 }
 
 const CONTROLLER: &str = "weir-controller";
+const UNINSTALL: &str = "--cni-uninstall-on-stop";
 const ROOTS: &str = "istio-ca-root-cert";
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -180,10 +186,12 @@ mod tests {
 
     #[test]
     fn agents_are_told_once() {
-        let closed =
-            json!([{"name": "agent", "args": ["run", "--leave=closed", "--log=info"]}, {"name": "other"}]);
+        let closed = json!([{"name": "agent", "args": ["run", "--cni-conf-dir=/c", "--leave=closed"]}, {"name": "other"}]);
         let open = opened(closed).unwrap();
-        assert_eq!(open[0]["args"], json!(["run", "--leave=open", "--log=info"]));
+        assert_eq!(
+            open[0]["args"],
+            json!(["run", "--cni-conf-dir=/c", "--leave=open", "--cni-uninstall-on-stop=true"])
+        );
         assert_eq!(opened(open), None);
     }
 }
