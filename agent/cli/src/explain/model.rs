@@ -111,7 +111,7 @@ impl Names {
             .find(by_name)
             .or_else(|| all.iter().find(by_host))
             .or_else(|| all.iter().find(short))
-            .map(|found| *found)
+            .copied()
     }
 
     /// What DNS would say; of a service without an address of its own, an endpoint's.
