@@ -133,7 +133,8 @@ pub(super) const GUARDED: &[Guard] = &[
     },
     Guard {
         name: "k8s-openapi",
-        users: &["weir-sources"],
+        // kube forwards ports of a Pod, and of nothing that is less than that.
+        users: &["weir-sources", "weir-cli"],
         reason: "the kinds that we read have types of our own",
     },
     Guard {
