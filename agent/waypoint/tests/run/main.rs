@@ -6,8 +6,11 @@
     reason = "a failed unwrap in a test is a failed test, which is what it is for"
 )]
 
+mod pki;
 mod world;
 
 mod arrivals;
 mod feed;
+mod names;
 mod requests;
+mod tls;

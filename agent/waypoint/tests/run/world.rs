@@ -171,6 +171,7 @@ impl World {
             gateway: Some(self.at),
             service: None,
             client: "10.0.0.1:1".parse().unwrap(),
+            source: None,
             trace: TraceParent::random(),
         }
     }
