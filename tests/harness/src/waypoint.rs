@@ -37,11 +37,18 @@ pub struct WaypointBuilder {
     node: Node,
     name: String,
     namespace: String,
+    flags: Vec<String>,
 }
 
 impl WaypointBuilder {
     pub(crate) fn new(world: &Arc<World>, node: &Node, name: &str) -> Self {
-        Self { world: world.clone(), node: node.clone(), name: name.to_owned(), namespace: "default".into() }
+        Self {
+            world: world.clone(),
+            node: node.clone(),
+            name: name.to_owned(),
+            namespace: "default".into(),
+            flags: Vec::new(),
+        }
     }
 
     /// On this node; else on the first.
@@ -55,6 +62,13 @@ impl WaypointBuilder {
     #[must_use]
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.namespace = namespace.to_owned();
+        self
+    }
+
+    /// With one more flag.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
         self
     }
 
@@ -93,6 +107,7 @@ impl WaypointBuilder {
         flag("--access-log", "json".into());
         flag("--log-format", "json".into());
         flag("--log", std::env::var("WEIR_WAYPOINT_LOG").unwrap_or_else(|_| "info".into()));
+        args.extend(self.flags);
         let waypoint = Waypoint { pod, args, processes: Arc::default() };
         lock(&self.world.waypoints).push((self.name.clone(), waypoint.processes.clone()));
         waypoint.start()?;
