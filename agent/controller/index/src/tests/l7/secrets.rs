@@ -112,10 +112,10 @@ fn a_certificate_whose_time_is_over_is_told() {
 fn a_secret_is_not_for_waypoints_of_other_namespaces() {
     let (certificate, key) = pair();
     let text = secret("pair", &[("tls.crt", &certificate), ("tls.key", &key)])
-        .replace("namespace: shop", "namespace: istio-system");
+        .replace("namespace: shop", "namespace: weir-system");
     let mut mesh = mesh(&text);
-    let changes = mesh.apply(&rule("istio-system"));
-    assert!(mesh.refused().contains("are not given Secret istio-system/pair"), "{}", mesh.refused());
+    let changes = mesh.apply(&rule("weir-system"));
+    assert!(mesh.refused().contains("are not given Secret weir-system/pair"), "{}", mesh.refused());
     assert_eq!(told(&changes, Kind::DestinationRule, "tls")[1], "ResolvedRefs=False/RefNotPermitted");
     assert_eq!(mesh.index.snapshot().all_layer7(Layer7::Secret).count(), 0);
 }
