@@ -174,7 +174,9 @@ impl Agent {
         let dir = self.world.run.dir();
         let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
         let [kubepods, kubelet] = &self.cgroups;
-        let own = self.world.agent_args(&self.node);
+        let fill = |arg: String| arg.replace("{dir}", &dir.to_string_lossy()).replace("{node}", &self.node);
+        let own: Vec<String> = self.world.agent_args(&self.node).into_iter().map(fill).collect();
+        let told = own.iter().any(|arg| arg == "--node-pods");
         let source = match self.world.controller.get() {
             Some(controller) => controller.agent_args(&self.node, self.place.netns.name())?,
             None => vec![("--mesh-file", path(self.world.mesh_path())), ("--ca-dir", path(dir.join("ca")))],
@@ -186,7 +188,8 @@ impl Agent {
             }
         };
         flag("--node", self.node.clone());
-        for (name, value) in source {
+        // Who is told of the node's pods finds their namespaces by itself.
+        for (name, value) in source.into_iter().filter(|(name, _)| !(told && *name == "--pod-netns")) {
             flag(name, value);
         }
         flag("--pods-cgroup", path(kubepods.path().to_owned()));

@@ -245,7 +245,8 @@ impl Builder {
         self
     }
 
-    /// More arguments for each agent; one that the harness gives, too, replaces the harness's.
+    /// More arguments for each agent; one that the harness gives, too, replaces the harness's. `{dir}` is the run's directory,
+    /// `{node}` the node.
     #[must_use]
     pub fn agent_args(mut self, args: &[&str]) -> Self {
         self.agent_args.extend(args.iter().map(|arg| (None, (*arg).to_owned())));

@@ -151,7 +151,8 @@ impl Controller {
         flag("--log-format", "json".into());
         let level = std::env::var("WEIR_CONTROLLER_LOG").unwrap_or_else(|_| "info".into());
         flag("--log", level);
-        args.extend(self.args.iter().cloned());
+        let dir = text(self.dir.clone());
+        args.extend(self.args.iter().map(|arg| arg.replace("{dir}", &dir)));
         args
     }
 }

@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod identity;
 mod inbound;
+mod kubernetes;
 mod lifecycle;
 mod live;
 mod outbound;
