@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
 use super::labels::{PairLabels, RequestLabels};
@@ -171,39 +171,39 @@ impl Account {
 
     fn write(&self, log: &AccessLog, took: std::time::Duration) {
         let seen = self.request.as_deref();
-        let text = |value: &Option<HeaderValue>| {
-            value.as_ref().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
-        };
-        let address = |address: Option<SocketAddr>| address.map(|a| a.to_string());
+        let headers =
+            seen.map_or([None; 3], |s| [&s.forwarded_for, &s.user_agent, &s.request_id].map(Option::as_ref));
+        let [forwarded, agent, id] =
+            headers.map(|value| value.map(|value| String::from_utf8_lossy(value.as_bytes())));
         let millis = |time: std::time::Duration| Field::Number(time.as_millis() as u64);
         let ledger = &self.ledger;
         write_line(
             log,
             seen.map_or_else(SystemTime::now, |s| s.at),
             &[
-                Field::text(seen.map(|s| s.method.to_string())),
-                Field::text(seen.map(|s| s.path.clone())),
-                Field::text(seen.map(|s| format!("{:?}", s.version))),
+                Field::text(seen.map(|s| s.method.as_str())),
+                Field::text(seen.map(|s| s.path.as_str())),
+                Field::text(seen.map(Seen::version)),
                 Field::Number(self.code.into()),
-                Field::text(Some(self.flags.to_string())),
-                Field::text(Some(self.details).filter(|d| !d.is_empty()).map(str::to_owned)),
+                Field::Shown(&self.flags),
+                Field::text(Some(self.details)),
                 Field::None,
-                Field::text(self.reason.clone()),
+                Field::text(self.reason.as_deref()),
                 Field::Number(self.received.bytes()),
                 Field::Number(self.sent.bytes()),
                 millis(took),
                 self.upstream_time.map_or(Field::None, millis),
-                Field::text(seen.and_then(|s| text(&s.forwarded_for))),
-                Field::text(seen.and_then(|s| text(&s.user_agent))),
-                Field::text(seen.and_then(|s| text(&s.request_id))),
-                Field::text(seen.map(|s| s.authority.clone())),
-                Field::text(self.upstream.as_ref().map(Address::to_string)),
-                Field::text(self.cluster.as_deref().map(str::to_owned)),
+                Field::text(forwarded.as_deref()),
+                Field::text(agent.as_deref()),
+                Field::text(id.as_deref()),
+                Field::text(seen.map(|s| s.authority.as_str())),
+                Field::shown(self.upstream.as_ref().map(|address| address as _)),
+                Field::text(self.cluster.as_deref()),
                 Field::None,
-                Field::text(address(Some(ledger.destination))),
-                Field::text(address(Some(ledger.client))),
-                Field::text(ledger.server_name.clone()),
-                Field::text(self.route.as_deref().map(str::to_owned)),
+                Field::Shown(&ledger.destination),
+                Field::Shown(&ledger.client),
+                Field::text(ledger.server_name.as_deref()),
+                Field::text(self.route.as_deref()),
             ],
         );
     }

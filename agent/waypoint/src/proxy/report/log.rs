@@ -1,6 +1,6 @@
 //! The access log: Istio's default lines, as text and as JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
 /// Where lines go and what they look like.
@@ -25,22 +25,27 @@ impl AccessLog {
     }
 }
 
-/// A value of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Field {
+/// A value of a line, where it is: what is written a hundred thousand times a second is not copied before.
+#[derive(Clone, Copy)]
+pub(super) enum Field<'a> {
     None,
-    Text(String),
+    Text(&'a str),
+    Shown(&'a dyn Display),
     Number(u64),
 }
 
-impl Field {
-    pub(super) fn text(text: Option<String>) -> Self {
+impl<'a> Field<'a> {
+    pub(super) fn text(text: Option<&'a str>) -> Self {
         text.filter(|t| !t.is_empty()).map_or(Self::None, Self::Text)
+    }
+
+    pub(super) fn shown(value: Option<&'a dyn Display>) -> Self {
+        value.map_or(Self::None, Self::Shown)
     }
 }
 
 /// Writes a line of all fields, in the order of [`FIELDS`].
-pub(super) fn write_line(log: &AccessLog, at: SystemTime, fields: &[Field; FIELDS.len()]) {
+pub(super) fn write_line(log: &AccessLog, at: SystemTime, fields: &[Field<'_>; FIELDS.len()]) {
     let line = match log.form {
         Form::Text => text(at, fields),
         Form::Json => json(at, fields),
@@ -75,13 +80,17 @@ pub(super) const FIELDS: [(&str, &str, &str); 23] = [
     ("route_name", " ", ""),
 ];
 
-fn text(at: SystemTime, fields: &[Field; FIELDS.len()]) -> String {
-    let mut line = format!("[{}]", stamp(at));
+fn text(at: SystemTime, fields: &[Field<'_>; FIELDS.len()]) -> String {
+    let mut line = String::with_capacity(USUAL);
+    line.push('[');
+    stamp(&mut line, at);
+    line.push(']');
     for ((_, before, after), field) in FIELDS.iter().zip(fields) {
         line.push_str(before);
         match field {
             Field::None => line.push('-'),
             Field::Text(text) => push_plain(&mut line, text),
+            Field::Shown(value) => push(&mut Escaped(&mut line, push_plain), format_args!("{value}")),
             Field::Number(number) => push(&mut line, format_args!("{number}")),
         }
         line.push_str(after);
@@ -89,13 +98,27 @@ fn text(at: SystemTime, fields: &[Field; FIELDS.len()]) -> String {
     line
 }
 
-fn json(at: SystemTime, fields: &[Field; FIELDS.len()]) -> String {
-    let mut line = format!("{{\"start_time\":\"{}\"", stamp(at));
+fn json(at: SystemTime, fields: &[Field<'_>; FIELDS.len()]) -> String {
+    let mut line = String::with_capacity(2 * USUAL);
+    line.push_str("{\"start_time\":\"");
+    stamp(&mut line, at);
+    line.push('"');
     for ((name, ..), field) in FIELDS.iter().zip(fields) {
-        push(&mut line, format_args!(",\"{name}\":"));
+        line.push_str(",\"");
+        line.push_str(name);
+        line.push_str("\":");
         match field {
             Field::None => line.push_str("null"),
-            Field::Text(text) => push_json(&mut line, text),
+            Field::Text(text) => {
+                line.push('"');
+                push_json(&mut line, text);
+                line.push('"');
+            }
+            Field::Shown(value) => {
+                line.push('"');
+                push(&mut Escaped(&mut line, push_json), format_args!("{value}"));
+                line.push('"');
+            }
             Field::Number(number) => push(&mut line, format_args!("{number}")),
         }
     }
@@ -105,6 +128,9 @@ fn json(at: SystemTime, fields: &[Field; FIELDS.len()]) -> String {
 
 /// What a client wrote must not look like another field, or another line.
 fn push_plain(line: &mut String, text: &str) {
+    if is_plain(text) {
+        return line.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '"' | '\\' => push(line, format_args!("\\x{:02X}", u32::from(c))),
@@ -115,7 +141,9 @@ fn push_plain(line: &mut String, text: &str) {
 }
 
 fn push_json(line: &mut String, text: &str) {
-    line.push('"');
+    if is_plain(text) {
+        return line.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '"' | '\\' => line.extend(['\\', c]),
@@ -123,20 +151,37 @@ fn push_json(line: &mut String, text: &str) {
             c => line.push(c),
         }
     }
-    line.push('"');
 }
 
-fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
+/// Nothing to be escaped in either form: the usual case is copied at once.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
+/// Takes what is written through one of the two.
+struct Escaped<'a>(&'a mut String, fn(&mut String, &str));
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        (self.1)(self.0, text);
+        Ok(())
+    }
+}
+
+fn push(line: &mut impl Write, text: std::fmt::Arguments<'_>) {
     // Writing to a String does not fail.
     let _ = line.write_fmt(text);
 }
 
+/// A line of text is rarely longer, so it grows but once.
+const USUAL: usize = 512;
+
 /// RFC 3339, UTC, milliseconds.
-fn stamp(at: SystemTime) -> String {
+fn stamp(line: &mut String, at: SystemTime) {
     let at = time::OffsetDateTime::from(at);
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     let (hour, minute, second, milli) = (at.hour(), at.minute(), at.second(), at.millisecond());
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    push(line, format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"));
 }
 
 #[cfg(test)]
@@ -145,19 +190,27 @@ mod tests {
 
     use super::*;
 
-    fn fields() -> [Field; FIELDS.len()] {
+    fn fields() -> [Field<'static>; FIELDS.len()] {
         let mut fields = [const { Field::None }; FIELDS.len()];
-        fields[0] = Field::text(Some("GET".into()));
-        fields[1] = Field::text(Some("/a?b=\"c\"\n".into()));
-        fields[2] = Field::text(Some("HTTP/1.1".into()));
+        fields[0] = Field::text(Some("GET"));
+        fields[1] = Field::text(Some("/a?b=\"c\"\n"));
+        fields[2] = Field::shown(Some(&"HTTP/1.1"));
         fields[3] = Field::Number(503);
-        fields[4] = Field::text(Some("UF,URX".into()));
-        fields[13] = Field::text(Some(String::new()));
+        fields[4] = Field::text(Some("UF,URX"));
+        fields[13] = Field::text(Some(""));
         fields
     }
 
     fn at() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_248_000_123)
+    }
+
+    #[test]
+    fn what_is_shown_is_escaped_too() {
+        let mut fields = [const { Field::None }; FIELDS.len()];
+        fields[16] = Field::shown(Some(&"a\"\nb"));
+        assert!(text(at(), &fields).contains("\"a\\x22\\x0Ab\""));
+        assert!(json(at(), &fields).contains("\"upstream_host\":\"a\\\"\\u000ab\""));
     }
 
     #[test]

@@ -38,6 +38,19 @@ impl Seen {
     }
 }
 
+impl Seen {
+    pub(super) fn version(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_09 => "HTTP/0.9",
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_11 => "HTTP/1.1",
+            Version::HTTP_2 => "HTTP/2.0",
+            Version::HTTP_3 => "HTTP/3.0",
+            _ => "",
+        }
+    }
+}
+
 fn host(request: &http::request::Parts) -> Option<String> {
     request.headers.get(header::HOST)?.to_str().ok().map(str::to_owned)
 }
