@@ -121,7 +121,8 @@ fn picture_of(index: &Index) -> Picture {
             ResourceKind::Service => "service",
             ResourceKind::Workload => "workload",
             ResourceKind::Authorization => "policy",
-            ResourceKind::Layer7(_) => continue,
+            // A node's pods are a cluster's affair: a directory has none to tell.
+            ResourceKind::Layer7(_) | ResourceKind::NodePod => continue,
         };
         let mut body = resource.body.to_vec();
         // By what it is found, and where it is.

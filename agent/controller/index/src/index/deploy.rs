@@ -28,7 +28,7 @@ impl Index {
     }
 
     /// The gateways that are to be run; `None`: the same as before.
-    pub fn take_waypoints(&mut self) -> Option<BTreeMap<(Arc<str>, Arc<str>), Waypoint>> {
+    pub fn take_waypoints(&mut self) -> Option<BTreeMap<Name, Waypoint>> {
         if !self.gateways.take_changed(self.world.network()) {
             return None;
         }

@@ -7,11 +7,11 @@ use crate::{Meta, Problem, Secret, base64};
 /// The parts that TLS needs. `stringData` is for files: an API server has none.
 pub(super) fn secret(value: &Value) -> Result<Secret, Problem> {
     let part = |names: [&str; 2]| {
-        let found = names.into_iter().map(|name| read(value, name));
-        found.fold(Ok(Vec::new()), |first: Result<Vec<u8>, Problem>, next| match first? {
-            first if !first.is_empty() => Ok(first),
-            _ => next,
-        })
+        let [first, second] = names;
+        match read(value, first)? {
+            found if !found.is_empty() => Ok(found),
+            _ => read(value, second),
+        }
     };
     let secret = Secret {
         meta: Meta::default(),
