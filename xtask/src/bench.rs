@@ -12,6 +12,7 @@ use crate::setup::{self, Part};
 use crate::{preflight, release};
 
 mod controller;
+mod fire;
 mod load;
 mod metric;
 mod peer;
@@ -59,6 +60,7 @@ pub(crate) struct BenchArgs {
 #[derive(Subcommand)]
 enum BenchPart {
     Controller(controller::ControllerArgs),
+    Fire(fire::FireArgs),
     Waypoint(waypoint::WaypointArgs),
 }
 
@@ -72,6 +74,7 @@ enum Output {
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     match &args.part {
         Some(BenchPart::Controller(args)) => return controller::run(args),
+        Some(BenchPart::Fire(args)) => return fire::run(args),
         Some(BenchPart::Waypoint(args)) => return waypoint::run(args),
         None => {}
     }
