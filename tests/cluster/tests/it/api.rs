@@ -130,7 +130,8 @@ impl ApiUnderTest {
     }
 
     fn define_kinds(&self) -> Result<()> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir/files/crds/istio.yaml");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir/files/crds/istio.yaml");
         match &self.backend {
             Backend::Fake(api) => api.put_yaml(&std::fs::read_to_string(path)?),
             // Those that are there are somebody's, with their schemas.

@@ -23,14 +23,14 @@ pub(crate) enum Refusal {
         "{0} resources are given out by name only: ask for the names that are wanted, and not for \"*\" or nothing"
     )]
     NoWildcard(&'static str),
-    #[error("a name of {0} bytes is too long")]
-    LongName(usize),
-    #[error("more than {0} names on one stream")]
-    ManyNames(usize),
     #[error("the pods of a node are told to its agent only: {0}")]
     NoNodesAgent(String),
     #[error("{0} resources are given out as a whole, not by name")]
     OnlyAll(&'static str),
+    #[error("a name of {0} bytes is too long")]
+    LongName(usize),
+    #[error("more than {0} names on one stream")]
+    ManyNames(usize),
     #[error("missed too many removals; connect again and say what you hold")]
     Behind,
     #[error("no request came in time")]
@@ -56,7 +56,6 @@ impl From<Refusal> for Status {
             Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } | Refusal::NoNodesAgent(_) => {
                 Self::permission_denied(text)
             }
-            Refusal::NotTheCaller { .. } | Refusal::NotAWaypoint { .. } => Self::permission_denied(text),
             Refusal::ManyNames(_) => Self::resource_exhausted(text),
             Refusal::Behind => Self::aborted(text),
             Refusal::Silent | Refusal::Stalled => Self::deadline_exceeded(text),

@@ -69,8 +69,13 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<()> {
     let (updates, _held) = watch::channel(Update::default());
     let before = process::memory("self")?;
     let begun = Instant::now();
-    let follow =
-        xds::run(xds::Config { node, local: Some(local) }, channel, store.clone(), updates, status.clone());
+    let follow = xds::run(
+        xds::Config { node, local: Some(xds::Local::Pattern(local)) },
+        channel,
+        store.clone(),
+        updates,
+        status.clone(),
+    );
     let follow = tokio::spawn(follow);
     let mut changes = store.changes();
     while !status.is_ready() {

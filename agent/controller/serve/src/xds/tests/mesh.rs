@@ -83,7 +83,6 @@ impl Mesh {
 /// Names are unique in a group.
 fn group(kind: ResourceKind) -> String {
     match kind {
-        ResourceKind::NodePod => &mut self.changes.node_pods,
         ResourceKind::Workload | ResourceKind::Service => "address".to_owned(),
         kind => format!("{kind:?}"),
     }
