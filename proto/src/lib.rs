@@ -129,6 +129,8 @@ pub mod type_url {
     pub const BACKEND: &str = "type.googleapis.com/weir.l7.Backend";
     /// The endpoints of a service.
     pub const ENDPOINTS: &str = "type.googleapis.com/weir.l7.Endpoints";
+    /// Labels of a workload that calls.
+    pub const LABELS: &str = "type.googleapis.com/weir.l7.Labels";
     /// TLS material of users.
     pub const SECRET: &str = "type.googleapis.com/weir.l7.Secret";
     /// A pod of the caller's node.

@@ -24,7 +24,7 @@ pub use status::{Report, Status};
 pub(crate) use stream::FIRST_ANSWER;
 
 /// Who asks on the streams.
-pub(crate) trait Subscriber: Send {
+pub(crate) trait Subscriber: Send + Sync {
     /// The requests that begin a stream.
     fn open(&mut self) -> Vec<DeltaDiscoveryRequest>;
 
@@ -37,6 +37,16 @@ pub(crate) trait Subscriber: Send {
 
     /// Whether each type that was asked for was answered on this stream.
     fn is_answered(&self) -> bool;
+
+    /// Something else has come to be wanted that no response was the reason for. Dropped, it loses nothing.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// What is to be asked for then.
+    fn ask(&mut self) -> Vec<DeltaDiscoveryRequest> {
+        Vec::new()
+    }
 }
 
 /// Who follows the control plane.

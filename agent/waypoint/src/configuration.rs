@@ -39,8 +39,14 @@ pub struct Configuration {
 }
 
 /// Types of the resources, in the order in which one names the next.
-pub const TYPES: [&str; 5] =
-    [type_url::WAYPOINT, type_url::FRONTEND, type_url::BACKEND, type_url::ENDPOINTS, type_url::SECRET];
+pub const TYPES: [&str; 6] = [
+    type_url::WAYPOINT,
+    type_url::FRONTEND,
+    type_url::BACKEND,
+    type_url::ENDPOINTS,
+    type_url::SECRET,
+    type_url::LABELS,
+];
 
 /// Names to ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub struct Wanted {
     pub secrets: BTreeSet<String>,
     /// Names of which DNS knows the addresses.
     pub names: BTreeSet<String>,
+    /// Whether routes look at the labels of clients.
+    pub labels: bool,
 }
 
 impl Configuration {
@@ -111,7 +119,8 @@ impl Configuration {
         let backends: BTreeSet<String> =
             frontends.iter().flat_map(|name| self.frontends.backends_of(name)).collect();
         let (secrets, names) = (self.backends.secrets(), self.backends.names());
-        Wanted { secrets, names, frontends, backends }
+        let labels = frontends.iter().any(|name| self.frontends.asks_labels(name));
+        Wanted { secrets, names, frontends, backends, labels }
     }
 
     /// What is in force from now on. What is not wanted any more is forgotten.

@@ -10,6 +10,7 @@
 
 mod accept;
 mod arrive;
+mod clients;
 mod feed;
 mod gone;
 mod identity;

@@ -1235,6 +1235,16 @@ pub struct Waypoint {
     #[prost(enumeration = "PathNormalization", tag = "6")]
     pub path_normalization: i32,
 }
+/// Labels of a client's workload, those that some rule asks for; one that has none of them has no resource.
+/// Resource name: the workload's uid.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Labels {
+    #[prost(btree_map = "string, string", tag = "1")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
 /// MeshConfig's pathNormalization. Requests are matched, authorized and forwarded in the normalised form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

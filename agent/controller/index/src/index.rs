@@ -17,6 +17,7 @@ mod deploy;
 mod gateways;
 mod guards;
 mod l7;
+mod labels;
 mod namespaces;
 mod node_pods;
 mod owner;
@@ -124,6 +125,7 @@ impl Index {
         self.tell_l7(&dirty, &addresses);
         self.touch_attached(reattached);
         self.compute_l7();
+        self.tell_all_labels();
         self.tell_gateways();
         let layer7 = self.output.take_layer7();
         let node_pods = self.output.take_node_pods();

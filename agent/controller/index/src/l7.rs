@@ -18,6 +18,7 @@ mod engine;
 mod frontend;
 mod grant;
 mod kept;
+mod labels;
 mod routings;
 mod secrets;
 mod service;

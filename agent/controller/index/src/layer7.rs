@@ -1,4 +1,4 @@
-//! What waypoints are told: five kinds of resources, each made for the waypoints of one namespace.
+//! What waypoints are told: six kinds of resources, each made for the waypoints of one namespace.
 //!
 //! What a service is at a waypoint depends on the waypoint's namespace (whose rules are exported to it, whose clients' rules it
 //! knows), so the same name may mean different things to two of them. The name here begins with the namespace that it is
@@ -10,6 +10,8 @@ use std::sync::Arc;
 /// Kinds of resources of waypoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer7 {
+    /// A `weir.l7.Labels`: for all readers, and before the rules that ask for them.
+    Labels,
     /// A `weir.l7.Waypoint`.
     Waypoint,
     /// A `weir.l7.Frontend`.
@@ -24,11 +26,13 @@ pub enum Layer7 {
 
 impl Layer7 {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Waypoint, Self::Frontend, Self::Backend, Self::Endpoints, Self::Secret];
+    pub const ALL: [Self; 6] =
+        [Self::Labels, Self::Waypoint, Self::Frontend, Self::Backend, Self::Endpoints, Self::Secret];
 
     /// For metrics and logs.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Labels => "labels",
             Self::Waypoint => "waypoint",
             Self::Frontend => "frontend",
             Self::Backend => "backend",
@@ -43,6 +47,11 @@ pub fn scoped(reader: &str, name: &str) -> Arc<str> {
     format!("{reader}/{name}").into()
 }
 
+/// The name of what every waypoint knows as `name`.
+pub fn unread(name: &str) -> Arc<str> {
+    scoped("", name)
+}
+
 /// A name as it is on the wire: without whom it is for.
 pub fn unscoped(name: &str) -> &str {
     name.split_once('/').map_or(name, |(_, name)| name)
@@ -50,7 +59,7 @@ pub fn unscoped(name: &str) -> &str {
 
 /// One for each kind.
 #[derive(Debug, Clone, Default)]
-pub struct PerKind<T>([T; 5]);
+pub struct PerKind<T>([T; 6]);
 
 impl<T> PerKind<T> {
     /// Each with its kind.

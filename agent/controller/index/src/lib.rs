@@ -37,7 +37,7 @@ pub use check::{check, warnings};
 pub use config::Config;
 pub use gateway::{Deployed, Waypoint};
 pub use index::Index;
-pub use layer7::{Layer7, PerKind, scoped, unscoped};
+pub use layer7::{Layer7, PerKind, scoped, unread, unscoped};
 pub use resource::{Resource, ResourceKind};
 pub use snapshot::{Change, Changes, PodIdentity, Snapshot};
 pub use status::StatusUpdate;

@@ -62,23 +62,32 @@ impl<S: Subscriber> Follower<S> {
         mut deadline: Instant,
     ) -> Ended {
         loop {
-            let next = responses.message();
             let was_answered = self.subscriber.is_answered();
-            let next = match was_answered {
-                true => Ok(next.await),
-                false => timeout_at(deadline, next).await,
+            let next = async {
+                match was_answered {
+                    true => Ok(responses.message().await),
+                    false => timeout_at(deadline, responses.message()).await,
+                }
             };
-            let response = match next {
-                Ok(Ok(Some(response))) => response,
-                Ok(Ok(None)) => return self.complete(),
-                Ok(Err(status)) => return self.failed(&status),
-                Err(_) => return silent(),
+            let next = tokio::select! {
+                biased;
+                next = next => Some(next),
+                () = self.subscriber.woken() => None,
             };
-            self.metrics.message(&response);
-            let sent = self.subscriber.take(response).await;
-            if sent.first().is_none_or(|answer| answer.response_nonce.is_empty()) {
-                return broken("the control plane sent a response without a nonce".into());
-            }
+            let sent = match next {
+                Some(Ok(Ok(Some(response)))) => {
+                    self.metrics.message(&response);
+                    let sent = self.subscriber.take(response).await;
+                    if sent.first().is_none_or(|answer| answer.response_nonce.is_empty()) {
+                        return broken("the control plane sent a response without a nonce".into());
+                    }
+                    sent
+                }
+                Some(Ok(Ok(None))) => return self.complete(),
+                Some(Ok(Err(status))) => return self.failed(&status),
+                Some(Err(_)) => return silent(),
+                None => self.subscriber.ask(),
+            };
             // What is asked for anew has its own time.
             if was_answered {
                 deadline = Instant::now() + FIRST_ANSWER;

@@ -13,7 +13,7 @@ use crate::follow::{Follower, Metrics, Status, Subscriber, complain};
 use crate::xds::NodeInfo;
 
 /// Who asks for resources by name, and knows what they mean.
-pub trait Asker: Send {
+pub trait Asker: Send + Sync {
     /// Takes a resource that was asked for. It is not in force before [`Asker::settle`].
     ///
     /// # Errors
@@ -26,6 +26,11 @@ pub trait Asker: Send {
     /// Puts in force what has come in, as far as it goes together, and says what is wanted from now on: all of it, by
     /// type. Called once before anything is asked for.
     fn settle(&mut self) -> Vec<(&'static str, BTreeSet<String>)>;
+
+    /// Something else has come to be wanted, and [`Asker::settle`] says what. Dropped, it loses nothing.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 
     /// All that is refused now, as type, name and reason; before [`Asker::settle`].
     fn refused(&mut self, refused: &mut dyn Iterator<Item = (&'static str, &str, &str)>);
@@ -90,6 +95,14 @@ impl<A: Asker> Subscriber for Asking<A> {
 
     fn is_answered(&self) -> bool {
         self.client.is_answered()
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        self.asker.woken()
+    }
+
+    fn ask(&mut self) -> Vec<DeltaDiscoveryRequest> {
+        self.settle()
     }
 }
 

@@ -27,6 +27,8 @@ struct Form {
     /// What it names, itself first: asked at every change of whatever, and found out once.
     backends: Arc<[String]>,
     references: Arc<[Reference]>,
+    /// Whether its routes look at the labels of clients.
+    asks_labels: bool,
 }
 
 impl Frontends {
@@ -49,6 +51,12 @@ impl Frontends {
         let Some(entry) = self.0.get(name) else { return Vec::new() };
         let forms = [Some(&entry.newest), entry.in_force.as_ref()];
         forms.into_iter().flatten().flat_map(|form| form.backends.iter().cloned()).collect()
+    }
+
+    /// Whether the newest routes, or those that are in force until then, look at the labels of clients.
+    pub(super) fn asks_labels(&self, name: &str) -> bool {
+        let Some(entry) = self.0.get(name) else { return false };
+        entry.newest.asks_labels || entry.in_force.as_ref().is_some_and(|form| form.asks_labels)
     }
 
     /// Puts into force whatever can be, and forgets what is not `wanted`. What replaces other routes also waits for each port
@@ -98,7 +106,8 @@ impl Form {
         let references: Arc<[Reference]> = named::references(&frontend).collect();
         let named = references.iter().map(|reference| reference.backend.clone());
         let backends = std::iter::once(named::own(&frontend)).chain(named).collect();
-        Self { backends, references, frontend: frontend.into() }
+        let asks_labels = named::asks_labels(&frontend);
+        Self { backends, references, asks_labels, frontend: frontend.into() }
     }
 }
 

@@ -24,6 +24,16 @@ pub(crate) fn references(frontend: &l7::Frontend) -> impl Iterator<Item = Refere
     frontend.ports.iter().flat_map(of_port)
 }
 
+/// Whether its routes look at the labels of clients.
+pub(super) fn asks_labels(frontend: &l7::Frontend) -> bool {
+    let asks = |source: &Option<l7::Source>| source.as_ref().is_some_and(|source| !source.labels.is_empty());
+    frontend.ports.iter().any(|port| {
+        let rules = port.http.iter().flat_map(|set| &set.rules).flat_map(|rule| &rule.matches);
+        let routes = port.tls.iter().chain(&port.tcp).flat_map(|route| &route.matches);
+        rules.map(|one| &one.source).chain(routes.map(|one| &one.source)).any(asks)
+    })
+}
+
 /// The backend of a client of whom no route says anything.
 pub(crate) fn own(frontend: &l7::Frontend) -> String {
     format!("{}/{}", frontend.namespace, frontend.hostname)

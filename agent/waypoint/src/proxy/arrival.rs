@@ -1,6 +1,6 @@
 //! A connection that has arrived: who sends, and what was asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use weir_proto::l7::{self, PathNormalization};
 use super::report::{Party, ServiceName};
 use crate::authorize::{Denial, Policies, Visit};
 use crate::route::{
-    Action, Backend, Frontend, Reason, Rejection, RequestHead, Retry, Rule, SourceView, Within as _,
+    Action, Backend, Frontend, PodLabels, Reason, Rejection, RequestHead, Retry, Rule, SourceView,
+    Within as _,
 };
 
 /// A connection from a client.
@@ -37,7 +38,7 @@ pub struct Source {
     /// Of the client's workload.
     pub namespace: Option<Arc<str>>,
     /// Of the client's workload.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<PodLabels>,
     /// For the metrics.
     pub party: Arc<Party>,
 }
@@ -165,7 +166,7 @@ impl Arrival {
     pub fn view(&self) -> SourceView<'_> {
         SourceView {
             namespace: self.source.namespace.as_deref(),
-            labels: &self.source.labels,
+            labels: &*self.source.labels,
             address: self.client.ip(),
             identity: self.source.identity.as_deref(),
         }

@@ -59,6 +59,11 @@ impl ConnectionTable {
         Ok(table)
     }
 
+    /// Whether routes look at the labels of clients.
+    pub(crate) fn asks_labels(&self) -> bool {
+        self.entries.iter().any(|entry| entry.source.asks_labels())
+    }
+
     pub(crate) fn find(
         &self,
         sni: Option<&str>,

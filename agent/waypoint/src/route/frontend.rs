@@ -34,6 +34,7 @@ pub struct Port {
     for_all: Option<usize>,
     tls: ConnectionTable,
     tcp: ConnectionTable,
+    asks_labels: bool,
 }
 
 impl Frontend {
@@ -75,14 +76,17 @@ impl Port {
                 by_namespace.entry(set.source_namespace.as_str().into()).or_insert(n);
             }
         }
+        let tls = ConnectionTable::compile(&form.tls).within("tls")?;
+        let tcp = ConnectionTable::compile(&form.tcp).within("tcp")?;
         Ok(Port {
+            asks_labels: sets.iter().any(Table::asks_labels) || tls.asks_labels() || tcp.asks_labels(),
             protocol,
             number: port(form.port).within("port")?,
             sets,
             by_namespace,
             for_all,
-            tls: ConnectionTable::compile(&form.tls).within("tls")?,
-            tcp: ConnectionTable::compile(&form.tcp).within("tcp")?,
+            tls,
+            tcp,
         })
     }
 
@@ -93,6 +97,9 @@ impl Port {
 
     /// What is to be done with a request. Its path is normalised already.
     pub fn route(&self, request: &RequestHead<'_>, source: &SourceView<'_>) -> Routed<'_> {
+        if self.is_unclear(source) {
+            return Routed::Unknown;
+        }
         let for_them = source.namespace.and_then(|namespace| self.by_namespace.get(namespace));
         let set = match (for_them.copied(), self.for_all) {
             (Some(one), Some(other)) => one.min(other),
@@ -109,12 +116,28 @@ impl Port {
         destination: IpAddr,
         source: &SourceView<'_>,
     ) -> ConnectionRouted<'_> {
-        self.tls.find(sni, destination, source)
+        match self.is_unclear(source) {
+            true => ConnectionRouted::Refused,
+            false => self.tls.find(sni, destination, source),
+        }
     }
 
     /// Where a TCP connection goes.
     pub fn tcp_route(&self, destination: IpAddr, source: &SourceView<'_>) -> ConnectionRouted<'_> {
-        self.tcp.find(None, destination, source)
+        match self.is_unclear(source) {
+            true => ConnectionRouted::Refused,
+            false => self.tcp.find(None, destination, source),
+        }
+    }
+
+    /// Whether routes look at the labels of clients.
+    pub fn asks_labels(&self) -> bool {
+        self.asks_labels
+    }
+
+    /// What its routes mean for the client is not to be said.
+    fn is_unclear(&self, source: &SourceView<'_>) -> bool {
+        self.asks_labels && !source.labels.are_known()
     }
 }
 

@@ -62,6 +62,11 @@ impl Predicate {
         Ok(Predicate { path, more: (!more.is_nothing()).then(|| Box::new(more)) })
     }
 
+    /// Whether it looks at the labels of clients.
+    pub(crate) fn asks_labels(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.source.asks_labels())
+    }
+
     pub(crate) fn holds(&self, request: &RequestHead<'_>, source: &SourceView<'_>) -> Option<PathMatched> {
         let path = self.path.as_ref().map_or(Some(PathMatched::Any), |path| path.matches(request.path))?;
         self.more.as_ref().is_none_or(|more| more.holds(request, source)).then_some(path)
@@ -210,8 +215,13 @@ impl SourcePredicate {
         self.namespace.is_none() && self.labels.is_empty()
     }
 
+    /// Whether it looks at the labels of clients.
+    pub(crate) fn asks_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
     pub(crate) fn holds(&self, source: &SourceView<'_>) -> bool {
-        let labelled = |(name, value): &(Box<str>, Box<str>)| source.labels.label(name) == Some(value);
+        let labelled = |(name, value): &(Box<str>, Box<str>)| source.labels.has(name, value);
         self.namespace.as_deref().is_none_or(|namespace| source.namespace == Some(namespace))
             && self.labels.iter().all(labelled)
     }

@@ -1,8 +1,10 @@
 //! What a route can see of a request and of who sends it.
 
-use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr};
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+
+use super::labels::Labels;
 
 /// The head of a request, its path normalised (see [`super::normalize`]).
 #[derive(Debug, Clone, Copy)]
@@ -81,24 +83,6 @@ impl SourceView<'_> {
     /// Someone of whom nothing but the address is known.
     pub fn stranger(address: IpAddr) -> SourceView<'static> {
         SourceView { namespace: None, labels: &(), address, identity: None }
-    }
-}
-
-/// Labels, however they are kept.
-pub trait Labels {
-    /// The value of a label.
-    fn label(&self, name: &str) -> Option<&str>;
-}
-
-impl Labels for () {
-    fn label(&self, _: &str) -> Option<&str> {
-        None
-    }
-}
-
-impl Labels for BTreeMap<String, String> {
-    fn label(&self, name: &str) -> Option<&str> {
-        self.get(name).map(String::as_str)
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Routed<'f> {
     Own,
     /// 404: there are routes, and none matches.
     NotFound,
+    /// Nobody can tell (yet): the client's labels are asked for, and not known.
+    Unknown,
 }
 
 /// A rule and how it came to match.
@@ -73,6 +75,11 @@ impl Table {
         }
         let index = Index::new(entries.iter().map(|entry| &entry.predicate));
         Ok(Table { rules, entries, index })
+    }
+
+    /// Whether rules look at the labels of clients.
+    pub(crate) fn asks_labels(&self) -> bool {
+        self.entries.iter().any(|entry| entry.predicate.asks_labels())
     }
 
     /// The first rule that matches.

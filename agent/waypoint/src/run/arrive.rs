@@ -13,8 +13,10 @@ use weir_tunnel::core::authority::Authority;
 use weir_tunnel::gateway;
 
 use super::Serving;
+use super::clients::Clients;
 use super::stream::Local;
 use crate::proxy::{Arrival, Party, Service, Source, Stream, Worker};
+use crate::route::{Labels as _, PodLabels, Port};
 
 /// One worker's door.
 pub(super) struct Door {
@@ -47,11 +49,14 @@ impl Door {
         let own = directory.workload(&self.uid).cloned();
         match self.admit(&directory, own.as_deref(), &stream) {
             Ok(arrival) => {
-                // A client that has gone needs no answer.
-                let Ok(stream) = stream.accept(own.as_deref()) else { return };
-                let stream: Stream = Box::new(Local::new(stream));
-                let proxy = self.proxy.clone();
-                tokio::task::spawn_local(async move { proxy.serve(arrival, stream).await });
+                let (proxy, serving) = (self.proxy.clone(), self.serving.clone());
+                tokio::task::spawn_local(async move {
+                    wait_for_labels(&serving, &arrival).await;
+                    // A client that has gone needs no answer.
+                    let Ok(stream) = stream.accept(own.as_deref()) else { return };
+                    let stream: Stream = Box::new(Local::new(stream));
+                    proxy.serve(arrival, stream).await;
+                });
             }
             Err(refusal) => {
                 event!(
@@ -77,7 +82,7 @@ impl Door {
         stream: &gateway::Arrival,
     ) -> Result<Arrival, Refusal> {
         let own = own.ok_or(Refusal::NotReady)?;
-        let source = self.sources.of(directory, own, stream)?;
+        let source = self.sources.of(&self.serving.clients, directory, own, stream)?;
         let namespace = stream.identity().namespace();
         let authority = stream.authority();
         let (service, destination, port) = match authority {
@@ -97,6 +102,19 @@ impl Door {
         check_port(&service, port)?;
         Ok(Arrival { client: stream.client(), destination, port, source, service })
     }
+}
+
+/// Routes that ask for labels wait for them, for a while: the first request of a client should not fail for it.
+async fn wait_for_labels(serving: &Serving, arrival: &Arrival) {
+    let settings = arrival.service.settings();
+    if !settings.frontend.port(arrival.port).is_some_and(Port::asks_labels) {
+        return;
+    }
+    let mut told = serving.clients.told();
+    let labels = &arrival.source.labels;
+    let known = async { while !labels.are_known() && told.changed().await.is_ok() {} };
+    // After that its requests are refused, until they are known.
+    let _ = tokio::time::timeout(PATIENCE, known).await;
 }
 
 fn check_port(service: &Service, port: u16) -> Result<(), Refusal> {
@@ -125,13 +143,15 @@ impl Sources {
     /// Who sends. What it proved counts; its workload says the rest.
     fn of(
         &self,
+        clients: &Clients,
         directory: &Directory,
         own: &Workload,
         stream: &gateway::Arrival,
     ) -> Result<Arc<Source>, Refusal> {
         let identity = stream.identity();
         let Some(workload) = directory.workload_by_ip(&own.network, stream.client().ip()) else {
-            return Ok(Arc::new(source(identity, None)));
+            // Nobody can say which labels it has.
+            return Ok(Arc::new(source(identity, None, Arc::default())));
         };
         if workload.identity() != *identity {
             let proved = Box::new(identity.clone());
@@ -145,13 +165,14 @@ impl Sources {
         if seen.len() == seen.capacity() {
             seen.retain(|_, (weak, _)| weak.strong_count() > 0);
         }
-        let source = Arc::new(source(identity, Some(workload)));
+        let labels = clients.labels(&workload.uid);
+        let source = Arc::new(source(identity, Some(workload), labels));
         seen.insert(Arc::as_ptr(workload), (Arc::downgrade(workload), source.clone()));
         Ok(source)
     }
 }
 
-fn source(identity: &Identity, workload: Option<&Workload>) -> Source {
+fn source(identity: &Identity, workload: Option<&Workload>, labels: Arc<PodLabels>) -> Source {
     let principal = identity.to_string();
     let party = match workload {
         None => Party::default(),
@@ -168,8 +189,7 @@ fn source(identity: &Identity, workload: Option<&Workload>) -> Source {
     Source {
         identity: Some(principal.as_str().into()),
         namespace: Some(identity.namespace().into()),
-        // Nobody says them: the mesh's workloads have no labels on the wire.
-        labels: Default::default(),
+        labels,
         party: Arc::new(Party {
             namespace: identity.namespace().into(),
             principal: principal.as_str().into(),
@@ -177,3 +197,6 @@ fn source(identity: &Identity, workload: Option<&Workload>) -> Source {
         }),
     }
 }
+
+/// How long a connection waits for the labels of its client.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -58,14 +58,20 @@ impl Asker for Feed {
     }
 
     fn settle(&mut self) -> Vec<(&'static str, BTreeSet<String>)> {
-        let Wants { gateway, wanted } = self.0.with(|told| told.settle());
+        let Wants { gateway, wanted, labels } = self.0.with(|told| told.settle());
         vec![
             (type_url::WAYPOINT, BTreeSet::from([gateway])),
             (type_url::FRONTEND, wanted.frontends),
             (type_url::BACKEND, wanted.backends.clone()),
             (type_url::ENDPOINTS, wanted.backends),
             (type_url::SECRET, wanted.secrets),
+            (type_url::LABELS, labels),
         ]
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        let serving = self.0.with(|told| told.serving());
+        async move { serving.clients.news().await }
     }
 
     fn refused(&mut self, refused: &mut dyn Iterator<Item = (&'static str, &str, &str)>) {
@@ -89,7 +95,7 @@ impl Place {
         };
         // Of one without addresses nothing is known.
         let families = if workload.addresses.is_empty() { Families::default() } else { families };
-        self.0.with(|told| told.locate(own, families));
+        self.0.with(|told| told.locate(&workload.uid, own, families));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::clients::Clients;
 use crate::balance::Cluster;
 use crate::configuration::Picture;
 use crate::proxy::{Backends, Service};
@@ -18,6 +19,8 @@ pub struct Serving {
     /// What has to come before all is served that should be; empty: nothing.
     pub(super) pending: ArcSwap<Vec<String>>,
     pub(super) complete: AtomicBool,
+    /// Those who call.
+    pub(super) clients: Clients,
 }
 
 /// What one picture has become.

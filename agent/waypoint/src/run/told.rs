@@ -1,11 +1,12 @@
 //! What was told, by the control plane and by DNS, and is served: shared by all who tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prost::Message as _;
 use tokio::sync::watch;
-use weir_proto::type_url;
+use weir_proto::{l7, type_url};
 
 use super::Serving;
 use super::joint::Joint;
@@ -28,6 +29,9 @@ pub(super) struct State {
     /// Frontends of which the control plane says that there are none.
     absent: BTreeSet<String>,
     has_waypoint: bool,
+    /// The waypoint's own workload, where it is known.
+    uid: String,
+    own: Own,
     families: Families,
     names: watch::Sender<BTreeSet<String>>,
 }
@@ -36,6 +40,8 @@ pub(super) struct State {
 pub(super) struct Wants {
     pub(super) gateway: String,
     pub(super) wanted: Wanted,
+    /// Whose labels.
+    pub(super) labels: BTreeSet<String>,
 }
 
 impl Told {
@@ -48,6 +54,8 @@ impl Told {
             refused: BTreeSet::new(),
             absent: BTreeSet::new(),
             has_waypoint: false,
+            uid: String::new(),
+            own: Own::default(),
             families: Families::default(),
             names: watch::Sender::default(),
         })))
@@ -61,6 +69,11 @@ impl Told {
 
 impl State {
     pub(super) fn put(&mut self, type_url: &'static str, name: &str, body: &[u8]) -> Result<(), String> {
+        if type_url == type_url::LABELS {
+            let form = l7::Labels::decode(body).map_err(|error| error.to_string())?;
+            self.label(name, form.labels);
+            return Ok(());
+        }
         self.configuration.put(type_url, name, body)?;
         self.absent.remove(name);
         self.has_waypoint |= type_url == type_url::WAYPOINT;
@@ -70,10 +83,16 @@ impl State {
     pub(super) fn remove(&mut self, type_url: &'static str, name: &str) {
         self.configuration.remove(type_url, name);
         match type_url {
+            // It has none that anybody asks for.
+            type_url::LABELS => self.label(name, BTreeMap::new()),
             type_url::FRONTEND => drop(self.absent.insert(name.to_owned())),
             type_url::WAYPOINT => self.has_waypoint = false,
             _ => {}
         }
+    }
+
+    pub(super) fn serving(&self) -> Arc<Serving> {
+        self.serving.clone()
     }
 
     pub(super) fn refused(&mut self, refused: BTreeSet<(&'static str, String)>) {
@@ -81,9 +100,23 @@ impl State {
     }
 
     /// Where the waypoint is, and which addresses it reaches.
-    pub(super) fn locate(&mut self, own: Own, families: Families) {
-        self.joint.locate(own);
+    pub(super) fn locate(&mut self, uid: &str, own: Own, families: Families) {
+        self.own = Own { labels: std::mem::take(&mut self.own.labels), ..own };
+        self.joint.locate(self.own.clone());
         self.families = families;
+        if self.uid != uid {
+            uid.clone_into(&mut self.uid);
+            self.serving.clients.notify();
+        }
+    }
+
+    /// The labels of a client, or of the waypoint itself.
+    fn label(&mut self, uid: &str, labels: BTreeMap<String, String>) {
+        if uid == self.uid {
+            self.own.labels.clone_from(&labels);
+            self.joint.locate(self.own.clone());
+        }
+        self.serving.clients.tell(uid, labels);
     }
 
     pub(super) fn families(&self) -> Families {
@@ -118,7 +151,10 @@ impl State {
             names.clone_from(&wanted.names);
             changed
         });
-        Wants { gateway: self.gateway.clone(), wanted }
+        let mut labels = self.serving.clients.wanted(wanted.labels);
+        // Its own make endpoints nearer.
+        labels.extend(Some(self.uid.clone()).filter(|uid| !uid.is_empty()));
+        Wants { gateway: self.gateway.clone(), wanted, labels }
     }
 
     /// What has to come until everything is served.

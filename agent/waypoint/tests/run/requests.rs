@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use weir_proto::l7;
+use weir_discovery::on_demand::Asker as _;
+use weir_proto::{l7, type_url};
 
-use crate::world::{World, answer, identity, run, web};
+use crate::world::{World, answer, identity, run, uid, web};
 
 #[tokio::test]
 async fn a_request_goes_from_tunnel_to_tunnel() {
@@ -114,6 +115,37 @@ async fn a_drain_waits_for_a_request_under_way() {
         };
         let (got, ()) = tokio::join!(world.get("/"), stop);
         assert!(got.starts_with("HTTP/1.1 200 ") && got.ends_with("late"), "{got}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_is_told_by_its_labels() {
+    run(async {
+        let mut world = World::serving().await;
+        assert!(world.get("/").await.starts_with("HTTP/1.1 200 "));
+        let labels = |app: &str| l7::Labels { labels: [("app".to_owned(), app.to_owned())].into() };
+        let source = l7::Source { labels: labels("cart").labels, ..l7::Source::default() };
+        let direct = l7::DirectResponse { status: 418, ..l7::DirectResponse::default() };
+        let rule = l7::Rule {
+            matches: vec![l7::Match { source: Some(source), ..l7::Match::default() }],
+            action: Some(l7::rule::Action::DirectResponse(direct)),
+            ..l7::Rule::default()
+        };
+        let mut frontend = web();
+        frontend.ports[0].http = vec![l7::RuleSet { rules: vec![rule], ..l7::RuleSet::default() }];
+        let endpoint = world.endpoint(8080);
+        world.say(&[frontend], &[], vec![endpoint]);
+        let wanted = world.feed.settle();
+        let of_labels = wanted.iter().find(|(url, _)| *url == type_url::LABELS).expect("they are asked for");
+        assert!(of_labels.1.contains(&uid("client")), "{of_labels:?}");
+        for (app, status) in [("cart", 418), ("web", 404)] {
+            world.put(type_url::LABELS, &uid("client"), &labels(app));
+            let answer = world.get("/").await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{app}: {answer}");
+        }
+        world.feed.remove(type_url::LABELS, &uid("client"));
+        assert!(world.get("/").await.starts_with("HTTP/1.1 404 "), "it is known to have none");
     })
     .await;
 }

@@ -149,7 +149,7 @@ impl World {
         self.feed.settle();
     }
 
-    fn put(&mut self, type_url: &'static str, name: &str, message: &impl Message) {
+    pub(crate) fn put(&mut self, type_url: &'static str, name: &str, message: &impl Message) {
         self.feed.put(type_url, name, &Bytes::from(message.encode_to_vec())).unwrap();
     }
 
@@ -207,7 +207,7 @@ pub(crate) fn web() -> l7::Frontend {
     }
 }
 
-fn uid(name: &str) -> String {
+pub(crate) fn uid(name: &str) -> String {
     format!("Kubernetes//Pod/shop/{name}")
 }
 

@@ -45,11 +45,13 @@ impl Index {
                 }
                 // Labels make subsets, and nodes are not told them.
                 Owner::Pod(id) => {
+                    self.tell_labels_of_pod(*id);
                     let pod = self.world.pods.at(*id);
                     let uid = pod.map(|pod| publish::pod_uid(&self.world, pod));
                     self.tell_members(uid.as_deref());
                 }
                 Owner::Entry(id) => {
+                    self.tell_labels_of_entry(*id);
                     let meta = self.world.entries.at(*id).map(Item::meta);
                     let uid = meta.map(|meta| publish::entry_uid(&self.world, &meta.namespace, &meta.name));
                     self.tell_members(uid.as_deref());

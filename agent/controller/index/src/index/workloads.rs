@@ -49,6 +49,7 @@ impl Index {
         }
         let uid = publish::pod_uid(&self.world, &old);
         self.guards.forget(&uid);
+        self.forget_labels(&uid);
         self.output.remove(&uid);
     }
 
@@ -71,6 +72,7 @@ impl Index {
         self.world.askers.change(&asker, &gateways(old.meta(), namespace), &[]);
         let uid = publish::entry_uid(&self.world, namespace, name);
         self.guards.forget(&uid);
+        self.forget_labels(&uid);
         self.output.remove(&uid);
     }
 

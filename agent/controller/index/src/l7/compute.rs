@@ -9,7 +9,7 @@ use weir_resources::Key;
 use super::engine::L7;
 use super::unit::{At, Dep, Gateway, Unit};
 use super::view::{Scene, View, name_of};
-use super::{backend, endpoints, frontend, status, waypoint};
+use super::{backend, endpoints, frontend, labels, status, waypoint};
 use crate::StatusUpdate;
 use crate::layer7::{Layer7, scoped};
 use crate::output::Output;
@@ -73,6 +73,7 @@ impl L7 {
         };
         self.depends(unit, asked);
         output.layer7(Layer7::Frontend, name(at), made.as_ref().map(|made| &made.form));
+        self.labels.set(unit, made.as_ref().map(|made| labels::of_clients(&made.form)).unwrap_or_default());
         let (names, remarks) = made.map(|made| (made.names, made.remarks)).unwrap_or_default();
         self.name(at, names);
         self.remark(unit, remarks);
@@ -89,6 +90,9 @@ impl L7 {
         self.name_secrets(at, made.as_ref().map(|made| credentials(&made.form)).unwrap_or_default());
         let (remarks, chosen) = made.map_or((Vec::new(), None), |made| (made.remarks, Some(made.chosen)));
         self.remark(unit, remarks);
+        // Nearer than other endpoints is who has the label's value that the waypoint has.
+        let labels = chosen.iter().flat_map(|chosen| &chosen.labels).map(|label| label.as_str().into());
+        self.labels.set(unit, labels.collect());
         if self.chosen.get(at) != chosen.as_ref() {
             self.mark(Unit::Endpoints(at.clone()));
         }

@@ -7,6 +7,7 @@ use weir_resources::{Key, Kind};
 use weir_routing::{ObjectRef, Remark};
 
 use super::backend::Chosen;
+use super::labels::LabelsAsked;
 use super::unit::{At, Dep, Deps, Gateway, Unit};
 
 /// The state between commits.
@@ -28,6 +29,7 @@ pub(crate) struct L7 {
     named_by: HashMap<At, BTreeSet<At>>,
     /// What a backend asks of its endpoints.
     pub(super) chosen: HashMap<At, Chosen>,
+    pub(super) labels: LabelsAsked,
     /// What frontends and backends found to say about objects.
     remarks: HashMap<Unit, Vec<Remark>>,
     remarked: HashMap<Key, BTreeSet<Unit>>,
@@ -72,6 +74,16 @@ impl L7 {
             let at = At { reader: gateway.0.clone(), service: service.clone() };
             self.dirty.extend([Unit::Frontend(at), Unit::Waypoint(gateway.clone())]);
         }
+    }
+
+    /// The labels that rules ask for.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.labels.all()
+    }
+
+    /// Whether rules ask for other labels than at the last call.
+    pub(crate) fn take_labels_changed(&mut self) -> bool {
+        self.labels.take_changed()
     }
 
     /// The next unit to compute.

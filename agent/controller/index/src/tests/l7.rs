@@ -11,6 +11,7 @@ use crate::{Changes, Layer7, scoped};
 mod changes;
 mod endpoints;
 mod fresh;
+mod labels;
 mod policies;
 mod routes;
 mod secrets;

@@ -35,6 +35,7 @@ impl Collection {
             Self::Address => type_url::ADDRESS,
             Self::Workload => type_url::WORKLOAD,
             Self::NodePod => type_url::NODE_POD,
+            Self::Layer7(Layer7::Labels) => type_url::LABELS,
             Self::Layer7(Layer7::Waypoint) => type_url::WAYPOINT,
             Self::Layer7(Layer7::Frontend) => type_url::FRONTEND,
             Self::Layer7(Layer7::Backend) => type_url::BACKEND,

@@ -98,19 +98,25 @@ impl Exchange {
             self.account.reason = Some(denied.to_string());
             return self.local(&parts.headers, DENIED);
         }
-        let Some(found) = self.find(&settings, &head) else {
-            return self.local(&parts.headers, NO_ROUTE);
+        let found = match self.find(&settings, &head) {
+            Ok(found) => found,
+            Err(none) => return self.local(&parts.headers, none),
         };
         self.account.route = Some(found.rule.name.clone());
         self.act(parts, body, upgrade, found).await
     }
 
-    fn find(&self, settings: &Settings, head: &RequestHead<'_>) -> Option<Found> {
-        let port = self.client.arrival.port;
-        match settings.frontend.port(port)?.route(head, &self.client.arrival.view()) {
-            Routed::Rule(matched) => Some(Found { rule: matched.rule.clone(), path: matched.path }),
-            Routed::Own => Some(Found { rule: settings.own_rule(port)?.clone(), path: PathMatched::Any }),
-            Routed::NotFound => None,
+    fn find(&self, settings: &Settings, head: &RequestHead<'_>) -> Result<Found, Local> {
+        let number = self.client.arrival.port;
+        let port = settings.frontend.port(number).ok_or(NO_ROUTE)?;
+        match port.route(head, &self.client.arrival.view()) {
+            Routed::Rule(matched) => Ok(Found { rule: matched.rule.clone(), path: matched.path }),
+            Routed::Own => {
+                let rule = settings.own_rule(number).ok_or(NO_ROUTE)?.clone();
+                Ok(Found { rule, path: PathMatched::Any })
+            }
+            Routed::NotFound => Err(NO_ROUTE),
+            Routed::Unknown => Err(UNKNOWN_CLIENT),
         }
     }
 
@@ -240,5 +246,12 @@ const NO_ROUTE: Local = Local {
     flags: Flags::NO_ROUTE,
     details: "route_not_found",
     message: "",
+    grpc: None,
+};
+const UNKNOWN_CLIENT: Local = Local {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    flags: Flags::NO_ROUTE,
+    details: "client_labels_not_known",
+    message: "the labels of the client, for which routes ask, are not known",
     grpc: None,
 };

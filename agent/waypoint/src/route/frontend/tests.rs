@@ -2,6 +2,7 @@ use http::{HeaderMap, Method};
 use rstest::rstest;
 
 use super::*;
+use crate::route::PodLabels;
 
 fn rule(name: &str) -> l7::Rule {
     let direct = l7::DirectResponse { status: 200, body: Vec::new() };
@@ -47,8 +48,58 @@ fn the_first_set_decides(
         Routed::Rule(matched) => matched.rule.name.to_string(),
         Routed::Own => "own".into(),
         Routed::NotFound => "none".into(),
+        Routed::Unknown => "unknown".into(),
     };
     assert_eq!(found, expected);
+}
+
+#[rstest]
+#[case::known_and_matches(Some("cart"), true, "cart")]
+#[case::known_and_does_not(Some("web"), true, "all")]
+#[case::known_to_have_none(None, true, "all")]
+// What is behind the first rule may be open to all but those.
+#[case::not_known(None, false, "unknown")]
+fn labels_that_nobody_knows_decide_nothing(
+    #[case] app: Option<&str>,
+    #[case] known: bool,
+    #[case] expected: &str,
+) {
+    let labelled = |form: l7::Rule| {
+        let source = l7::Source { labels: [("app".into(), "cart".into())].into(), ..Default::default() };
+        l7::Rule { matches: vec![l7::Match { source: Some(source), ..Default::default() }], ..form }
+    };
+    let rules = vec![labelled(rule("cart")), rule("all")];
+    let set = l7::RuleSet { source_namespace: String::new(), rules };
+    let route = l7::ConnectionRoute {
+        name: "tcp".into(),
+        matches: vec![l7::ConnectionMatch {
+            source: Some(l7::Source { labels: [("app".into(), "cart".into())].into(), ..Default::default() }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut form = port(80, vec![set]);
+    form.tcp = vec![route, l7::ConnectionRoute { name: "rest".into(), ..Default::default() }];
+    let frontend = frontend(vec![form, port(81, vec![self::set("", &["all"])])]).unwrap();
+    let labels = PodLabels::default();
+    if known {
+        labels.set(app.map(|app| ("app".to_owned(), app.to_owned())).into_iter().collect());
+    }
+    let headers = HeaderMap::new();
+    let (method, path) = (&Method::GET, "/");
+    let head = RequestHead { method, scheme: "http", authority: "", path, query: None, headers: &headers };
+    let source = SourceView { labels: &labels, ..SourceView::stranger([10, 0, 0, 1].into()) };
+    let say = |routed: Routed<'_>| match routed {
+        Routed::Rule(matched) => matched.rule.name.to_string(),
+        Routed::Unknown => "unknown".into(),
+        other => format!("{other:?}"),
+    };
+    let at = |number| frontend.port(number).unwrap();
+    assert_eq!(say(at(80).route(&head, &source)), expected);
+    assert_eq!(say(at(81).route(&head, &source)), "all", "nobody asks there");
+    let refused = matches!(at(80).tcp_route([10, 0, 0, 2].into(), &source), ConnectionRouted::Refused);
+    assert_eq!(refused, !known);
+    assert!(at(80).asks_labels() && !at(81).asks_labels());
 }
 
 #[test]

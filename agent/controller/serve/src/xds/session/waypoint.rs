@@ -7,7 +7,7 @@
 //! That a client says it is a waypoint is enough for routes, which are no secret in their namespace. For secrets it must have
 //! the service account of a pod that serves as one.
 
-use weir_index::{Layer7, scoped};
+use weir_index::{Layer7, scoped, unread};
 use weir_proto::discovery::DeltaDiscoveryRequest;
 
 use super::Session;
@@ -38,7 +38,11 @@ impl Session {
         if subscribe.iter().any(|name| name == "*") || (is_first && subscribe.is_empty()) {
             return Err(Refusal::NoWildcard(collection.label()));
         }
-        let inside = |name: &String| scoped(&self.caller.namespace, name).to_string();
+        let inside = |name: &String| match collection {
+            // A client of any namespace may call.
+            Collection::Layer7(Layer7::Labels) => unread(name).to_string(),
+            _ => scoped(&self.caller.namespace, name).to_string(),
+        };
         let held = request.initial_resource_versions.iter();
         Ok(DeltaDiscoveryRequest {
             resource_names_subscribe: subscribe.iter().map(inside).collect(),

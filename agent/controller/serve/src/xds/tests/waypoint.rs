@@ -1,9 +1,9 @@
 //! What waypoints are told, and who is not.
 
 use rstest::rstest;
-use weir_index::Layer7::{self, Backend, Endpoints, Frontend, Waypoint};
+use weir_index::Layer7::{self, Backend, Endpoints, Frontend, Labels, Waypoint};
 use weir_proto::discovery::DeltaDiscoveryRequest;
-use weir_proto::type_url::{BACKEND, ENDPOINTS, FRONTEND, SECRET, WAYPOINT};
+use weir_proto::type_url::{BACKEND, ENDPOINTS, FRONTEND, LABELS, SECRET, WAYPOINT};
 
 use super::client::{ADDRESS, Client, ask, first, holding, names, node_with};
 use super::mesh::{Mesh, layer7, pod};
@@ -12,12 +12,16 @@ use crate::xds::{Refusal, XdsConfig};
 
 const WEB: &str = "shop/web.shop.svc.cluster.local";
 
+/// Of another namespace than the waypoint.
+const CLIENT: &str = "c//Pod/bank/cart-1";
+
 fn mesh() -> Mesh {
     Mesh::of([
         layer7(Waypoint, "shop", "shop/wp", 1),
         layer7(Frontend, "shop", WEB, 1),
         layer7(Backend, "shop", WEB, 1),
         layer7(Endpoints, "shop", WEB, 1),
+        layer7(Labels, "", CLIENT, 1),
         layer7(Frontend, "bank", WEB, 2),
         layer7(Waypoint, "bank", "bank/wp", 1),
         pod("c//Pod/shop/web-1", "10.0.1.1", "a", &[WEB], &[], 1),
@@ -40,6 +44,7 @@ fn opening(type_url: &str, wanted: &[&str]) -> DeltaDiscoveryRequest {
 #[case(FRONTEND, WEB)]
 #[case(BACKEND, WEB)]
 #[case(ENDPOINTS, WEB)]
+#[case(LABELS, CLIENT)]
 fn each_kind_is_given_out_by_name(#[case] type_url: &str, #[case] name: &str) {
     let (mesh, mut client) = (mesh(), client());
     client.send(&mesh, &opening(type_url, &[name, "shop/none"]));
@@ -131,9 +136,10 @@ fn a_secret_is_not_given_to_who_only_says_that_he_is_one(#[case] account: &str, 
 #[case::nothing(&[])]
 fn everything_is_refused(
     #[case] wanted: &[&str],
-    #[values(Waypoint, Frontend, Backend, Endpoints)] kind: Layer7,
+    #[values(Labels, Waypoint, Frontend, Backend, Endpoints)] kind: Layer7,
 ) {
     let (type_url, label) = match kind {
+        Labels => (LABELS, "labels"),
         Waypoint => (WAYPOINT, "waypoint"),
         Frontend => (FRONTEND, "frontend"),
         Backend => (BACKEND, "backend"),
