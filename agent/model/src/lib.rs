@@ -35,7 +35,7 @@ pub use locality::Locality;
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use policy::{Policy, PolicyScope};
 pub use refusal::Refusal;
-pub use route::{Route, is_waypoint_of, route};
+pub use route::{Route, is_own_waypoint_of, is_waypoint_of, route};
 pub use service::{
     AppProtocol, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, PortMapping, Scope, Service,
     ServiceKey, Visibility,

@@ -8,7 +8,7 @@ use crate::{Directory, Identity, LoadBalancingMode, Refusal, Service, TunnelProt
 
 mod waypoint;
 
-pub use waypoint::is_waypoint_of;
+pub use waypoint::{is_own_waypoint_of, is_waypoint_of};
 
 /// Where a captured connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

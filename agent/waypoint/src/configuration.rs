@@ -141,6 +141,7 @@ impl Configuration {
                 |backend| self.backends.is_known(backend, &self.kept),
                 |reference| self.backends.has(reference),
             ),
+            waypoint: Some(waypoint.clone()),
         }
     }
 }

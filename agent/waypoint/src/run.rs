@@ -17,6 +17,7 @@ mod identity;
 mod joint;
 mod names;
 mod network;
+mod pods;
 mod reach;
 mod serving;
 mod stream;

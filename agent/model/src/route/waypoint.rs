@@ -48,7 +48,12 @@ pub fn is_waypoint_of(dir: &Directory, src: &Workload, dst: &Workload) -> bool {
         let canaries = service.weighted_waypoints.iter().map(|(gateway, _)| gateway);
         service.waypoint.iter().chain(canaries)
     });
-    dst.waypoint.as_deref().into_iter().chain(of_services).any(|gateway| is_client(dir, src, gateway))
+    is_own_waypoint_of(dir, src, dst) || of_services.into_iter().any(|gateway| is_client(dir, src, gateway))
+}
+
+/// Whether traffic to an address of `dst` itself goes through `src`.
+pub fn is_own_waypoint_of(dir: &Directory, src: &Workload, dst: &Workload) -> bool {
+    dst.waypoint.as_deref().is_some_and(|gateway| is_client(dir, src, gateway))
 }
 
 /// A tunnel to one of the waypoint's pods that asks for `dst`, where the client wanted to go.

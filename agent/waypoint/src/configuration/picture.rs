@@ -16,6 +16,8 @@ pub struct Picture {
     pub backends: ByName<Arc<Destination>>,
     /// Frontends whose newest routes wait, and for which backend.
     pub waiting: ByName<String>,
+    /// What holds for all that is served, and for pods that are called by their own addresses.
+    pub waypoint: Option<Arc<l7::Waypoint>>,
 }
 
 /// One service that is served.

@@ -32,7 +32,7 @@ pub(super) struct Door {
 pub(super) enum Refusal {
     #[error("the waypoint's own workload is not known (yet)")]
     NotReady,
-    #[error("{0} is no service of this waypoint")]
+    #[error("{0} is no service of this waypoint, nor a pod that has it")]
     NotServed(String),
     #[error("{0} is no service of this waypoint, or not yet: not everything has come from the control plane")]
     NotYet(String),
@@ -88,7 +88,10 @@ impl Door {
         let (service, destination, port) = match authority {
             Authority::Address(addr) => {
                 let found = directory.service_by_vip(&own.network, addr.ip(), namespace);
-                let served = found.and_then(|service| self.serving.service(&service.key.to_string()));
+                let served = match found {
+                    Some(service) => self.serving.service(&service.key.to_string()),
+                    None => self.serving.pods.called(directory, own, *addr),
+                };
                 (served, *addr, addr.port())
             }
             Authority::Name { host, port } => {

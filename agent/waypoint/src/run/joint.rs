@@ -62,6 +62,7 @@ impl Joint {
             tables.hosts.entry(hostname).or_default().push(service.clone());
             tables.services.insert(name.clone(), service);
         }
+        self.serving.pods.apply(picture.waypoint.as_ref());
         tables.picture = picture;
         let after = Arc::new(tables);
         self.serving.tables.store(after.clone());

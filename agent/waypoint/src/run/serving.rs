@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 
 use super::clients::Clients;
+use super::pods::Pods;
 use crate::balance::Cluster;
 use crate::configuration::Picture;
 use crate::proxy::{Backends, Service};
@@ -21,6 +22,8 @@ pub struct Serving {
     pub(super) complete: AtomicBool,
     /// Those who call.
     pub(super) clients: Clients,
+    /// Those who are called by their own addresses.
+    pub(super) pods: Pods,
 }
 
 /// What one picture has become.
@@ -77,6 +80,7 @@ impl Serving {
 
 impl Backends for Serving {
     fn cluster(&self, backend: &BackendRef) -> Option<Arc<Cluster>> {
-        self.tables.load().clusters.get(backend).cloned()
+        let known = self.tables.load().clusters.get(backend).cloned();
+        known.or_else(|| self.pods.cluster(backend))
     }
 }

@@ -12,5 +12,6 @@ mod world;
 mod arrivals;
 mod feed;
 mod names;
+mod pods;
 mod requests;
 mod tls;

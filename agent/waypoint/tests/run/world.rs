@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 use weir_discovery::Store;
 use weir_discovery::on_demand::Asker as _;
 use weir_identity::{Certificates, FileAuthority};
-use weir_model::{Directory, Identity, Service, ServiceKey, TunnelProtocol, Workload};
+use weir_model::{
+    Directory, GatewayAddress, GatewayDestination, Identity, Service, ServiceKey, TunnelProtocol, Workload,
+};
 use weir_proto::{l7, type_url};
 use weir_tunnel::core::trace::TraceParent;
 use weir_tunnel::gateway::{Gateway, Target};
@@ -30,6 +32,7 @@ pub(crate) struct World {
     pub(crate) feed: Feed,
     pub(crate) waypoint: Waypoint,
     pub(crate) server: IpAddr,
+    store: Store,
     at: SocketAddr,
     client: Gateway,
     stranger: Gateway,
@@ -97,6 +100,7 @@ impl World {
             feed: Feed::new("shop/wp", serving),
             waypoint,
             server,
+            store,
             at: listener.local_addr().unwrap(),
             client: gateway("client", client),
             stranger: gateway("stranger", stranger),
@@ -176,9 +180,24 @@ impl World {
         }
     }
 
+    /// Calls of the server's own address go through the waypoint from now on.
+    pub(crate) fn bind_server(&self) {
+        let mut directory = Directory::clone(&self.store.load());
+        let mut server = Workload::clone(directory.workload(&uid("server")).unwrap());
+        let destination = GatewayDestination::Address { network: "".into(), ip: self.at.ip() };
+        server.waypoint = Some(Box::new(GatewayAddress { destination, hbone_mtls_port: HBONE_PORT }));
+        directory.upsert_workload(server);
+        self.store.publish(Arc::new(directory));
+    }
+
     /// One request, and everything that comes back.
     pub(crate) async fn get(&self, path: &str) -> String {
-        let mut stream = self.open(VIP).await.unwrap();
+        self.get_from(VIP, path).await
+    }
+
+    /// The same, of somebody.
+    pub(crate) async fn get_from(&self, to: &str, path: &str) -> String {
+        let mut stream = self.open(to).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
