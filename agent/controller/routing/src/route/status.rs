@@ -64,9 +64,12 @@ fn conditions(problems: &Problems, rules: usize, generation: i64) -> Vec<Conditi
         message,
         observed_generation: generation,
     };
-    let mild = problems
-        .iter()
-        .filter(|p| matches!(p.effect, Effect::Notice | Effect::Ignored) && !p.reason.is_reference());
+    // Of references that lead nowhere there is a condition of its own.
+    let others = || problems.iter().filter(|problem| !problem.reason.is_reference());
+    let mild =
+        others().filter(|p| matches!(p.effect, Effect::Notice | Effect::DoneAllTheSame | Effect::Ignored));
+    let failing: Vec<&Problem> =
+        others().filter(|problem| matches!(problem.effect, Effect::ShareFails(_))).collect();
     let accepted = match (refused.first(), all_dropped) {
         (Some(first), _) => condition("Accepted", false, word(first.reason), words(refused.iter().copied())),
         (None, true) => {
@@ -76,11 +79,15 @@ fn conditions(problems: &Problems, rules: usize, generation: i64) -> Vec<Conditi
         (None, false) => condition("Accepted", true, "Accepted", words(mild)),
     };
     let mut conditions = vec![accepted];
-    if refused.is_empty() && !all_dropped && !dropped.is_empty() {
+    let partly = dropping.first().or(failing.first());
+    if let Some(first) = partly.filter(|_| refused.is_empty() && !all_dropped) {
         let numbers: Vec<String> = dropped.iter().map(ToString::to_string).collect();
-        let message = format!("Dropped Rule {}: {}", numbers.join(", "), words(dropping.iter().copied()));
-        let reason = dropping.first().map_or("UnsupportedValue", |problem| word(problem.reason));
-        conditions.push(condition("PartiallyInvalid", true, reason, message));
+        let numbers = match dropped.is_empty() {
+            true => String::new(),
+            false => format!("Dropped Rule {}: ", numbers.join(", ")),
+        };
+        let message = format!("{numbers}{}", words(dropping.iter().chain(&failing).copied()));
+        conditions.push(condition("PartiallyInvalid", true, word(first.reason), message));
     }
     let references: Vec<&Problem> = problems.iter().filter(|problem| problem.reason.is_reference()).collect();
     conditions.push(match references.first() {
