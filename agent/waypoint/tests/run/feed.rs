@@ -44,7 +44,9 @@ fn one_thing_is_asked_for_after_the_other() {
     let names = |wanted: Vec<(&'static str, BTreeSet<String>)>| -> Vec<Vec<String>> {
         wanted.into_iter().map(|(_, names)| names.into_iter().collect()).collect()
     };
-    assert_eq!(names(told.feed.settle()), [vec!["shop/wp".to_owned()], vec![], vec![], vec![], vec![]]);
+    let first = names(told.feed.settle());
+    assert_eq!(first[0], ["shop/wp"]);
+    assert!(first[1..].iter().all(Vec::is_empty), "{first:?}");
     told.waypoint();
     assert_eq!(names(told.feed.settle())[1], [WEB]);
     told.put(type_url::FRONTEND, WEB, &web()).unwrap();
