@@ -136,6 +136,11 @@ fn routed(
             explanation.end(place, false, "answered 404", "there are routes, and none matches");
             return None;
         }
+        Routed::Unknown => {
+            let why = "rules ask for labels of the client, and the waypoint has not heard of any";
+            explanation.end(place, false, "answered 503", why);
+            return None;
+        }
         Routed::Rule(matched) => matched,
     };
     let rule = &matched.rule.name;
