@@ -312,7 +312,8 @@ spec:
     assert!(mesh.apply(&gateway("nginx")).statuses.is_empty());
     assert!(mesh.index.statuses().is_empty());
     let changes = mesh.apply(&gateway("weir-waypoint"));
-    assert_eq!(told(&changes, Kind::Gateway, "wp"), ["Accepted=False/Invalid"]);
+    let conditions = ["Accepted=False/Invalid", "Programmed=False/Invalid", "ResolvedRefs=True/ResolvedRefs"];
+    assert_eq!(told(&changes, Kind::Gateway, "wp"), conditions);
     assert!(message(&changes, "wp", "Accepted").contains("spec.listeners[0].allowedRoutes"), "{changes:?}");
     // It is there, so nobody is told that it does not exist; and it takes nobody's traffic.
     let changes = mesh.apply(&web(", labels: {istio.io/use-waypoint: wp}", "clusterIP: 10.96.0.1", ""));

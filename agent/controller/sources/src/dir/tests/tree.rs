@@ -130,7 +130,7 @@ fn what_is_cut_off_takes_nothing_away() {
         assert!(next.whole.is_empty(), "{cut}");
     }
     let (mut tree, _) = first(&(account("a") + &account("b")));
-    let other = account("b") + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: x}\n";
+    let other = account("b") + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n";
     let next = update(&mut tree, &[("a.yaml", Some(&other))]);
     assert_eq!(told(&next.batches), ["-ServiceAccount shop/a"]);
 }
