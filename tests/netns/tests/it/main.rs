@@ -29,3 +29,5 @@ mod rotation;
 mod security;
 mod support;
 mod waypoint;
+mod waypoint_bound;
+mod waypoint_tls;
