@@ -187,14 +187,15 @@ fn a_pod_whose_processes_the_hooks_do_not_see_is_unprotected() {
 
 #[test]
 fn the_guard_comes_back_whatever_else_fails() {
-    use rustix::mount::{MountFlags, mount_bind, mount_remount, unmount};
+    use rustix::mount::{MountFlags, mount, unmount};
     on_stage(|stage| {
         let datapath = stage.datapath();
         let scratch = Scratch::new().unwrap();
         let _pod = datapath.enrol(spec(&scratch)).unwrap();
         zero(&scratch, "ipv4/tcp_fwmark_accept");
-        mount_bind("/proc/sys", "/proc/sys").unwrap();
-        mount_remount("/proc/sys", MountFlags::BIND | MountFlags::RDONLY, "").unwrap();
+        // Read-only would not do: the agent has a procfs of its own for that.
+        mount("none", "/proc/sys", "tmpfs", MountFlags::empty(), None).unwrap();
+        std::fs::create_dir_all("/proc/sys/net/ipv6").unwrap();
         for family in [Family::V4, Family::V6] {
             remove_rule(&scratch, family, RuleKind::Capture);
             remove_rule(&scratch, family, RuleKind::Guard);

@@ -139,7 +139,8 @@ unsafe fn serve(listener: RawFd, client: IpAddr) -> libc::c_int {
 /// # Safety
 /// `socket` is a descriptor of this process, or negative (then nothing happens).
 unsafe fn limit(socket: RawFd) {
-    let patience = libc::timeval { tv_sec: 1, tv_usec: 0 };
+    // Longer than the agent waits for anything: a busy node must not make the app give up first, and a child that is left is killed.
+    let patience = libc::timeval { tv_sec: 5, tv_usec: 0 };
     for option in [libc::SO_SNDTIMEO, libc::SO_RCVTIMEO] {
         // SAFETY: the option reads one timeval, whose size is given.
         unsafe {
