@@ -69,9 +69,10 @@ struct Cluster {
 
 impl Cluster {
     fn of(name: &str) -> Result<Self> {
-        let own = std::env::current_exe().context("own executable unknown")?;
-        let target = own.ancestors().nth(2).context("own executable has no target folder")?;
-        Ok(Self { name: name.to_owned(), kubeconfig: target.join("kind").join(format!("{name}.yaml")) })
+        Ok(Self {
+            name: name.to_owned(),
+            kubeconfig: shell::target()?.join("kind").join(format!("{name}.yaml")),
+        })
     }
 
     fn up(&self, image: Option<&Path>) -> Result<()> {
@@ -105,8 +106,7 @@ impl Cluster {
     /// By this program itself, so that there is one way to make an image.
     fn image(&self, folder: &Path) -> Result<PathBuf> {
         let archive = folder.join("image.tar");
-        let own = std::env::current_exe().context("own executable unknown")?;
-        shell::run(Command::new(own).args(["image", "--out"]).arg(&archive))?;
+        shell::run(Command::new(shell::own()?).args(["image", "--out"]).arg(&archive))?;
         Ok(archive)
     }
 
@@ -114,8 +114,7 @@ impl Cluster {
         if !self.kubeconfig.is_file() {
             bail!("there is no cluster {}: `cargo xtask kind up` makes it", self.name);
         }
-        let own = std::env::current_exe().context("own executable unknown")?;
-        let mut test = Command::new(own);
+        let mut test = Command::new(shell::own()?);
         test.args(["test", "cluster", "--"]).args(nextest).env("KUBECONFIG", &self.kubeconfig);
         shell::run(&mut test)
     }

@@ -26,7 +26,7 @@ pub(crate) fn ensure() -> Result<()> {
         "weir-bench",
         "weir-bookinfo",
     ])?;
-    let own = std::env::current_exe().context("own executable unknown")?;
+    let own = shell::own()?;
     let paths = BINARIES.map(|name| (variable(name), release.join(name)));
     let mut again = Command::new(&own);
     again.args(std::env::args_os().skip(1)).envs(paths.into_iter().filter(|(_, path)| path.is_file()));
@@ -75,10 +75,7 @@ fn build(packages: &[&str]) -> Result<PathBuf> {
 fn cargo_build(arguments: &[&str]) -> Result<PathBuf> {
     eprintln!("xtask: building the optimised binaries (several minutes the first time on two cores)");
     shell::run(shell::cargo(&["build", "--locked", "--release"]).args(arguments))?;
-    let own = std::env::current_exe().context("own executable unknown")?;
-    // <target>/debug/xtask
-    let target = own.ancestors().nth(2).context("own executable has no target folder")?;
-    Ok(target.join("release"))
+    Ok(shell::target()?.join("release"))
 }
 
 /// As `weir_harness::binary` reads it.

@@ -17,6 +17,16 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
+/// This program, for a verb that calls another one, or itself.
+pub(crate) fn own() -> Result<PathBuf> {
+    std::env::current_exe().context("own executable unknown")
+}
+
+/// Where cargo builds: the folder above `debug/xtask`.
+pub(crate) fn target() -> Result<PathBuf> {
+    Ok(own()?.ancestors().nth(2).context("own executable has no target folder")?.to_path_buf())
+}
+
 /// A cargo command at the root, as if called from a clean shell.
 ///
 /// `cargo xtask` runs under `cargo run`, which sets variables that describe xtask itself; left in place

@@ -1,7 +1,7 @@
 //! The workspace as cargo sees it.
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use cargo_metadata::MetadataCommand;
 
 use crate::shell;
 
@@ -14,36 +14,19 @@ pub(super) struct Package {
 
 /// All crates of the workspace, by name.
 pub(super) fn workspace() -> Result<Vec<Package>> {
-    let json = shell::output(&mut shell::cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Metadata =
-        serde_json::from_str(&json).context("cargo metadata printed something unexpected")?;
+    let metadata =
+        MetadataCommand::new().current_dir(shell::root()).no_deps().exec().context("cargo metadata")?;
     let mut packages: Vec<Package> = metadata.packages.into_iter().map(Package::from).collect();
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(packages)
 }
 
-impl From<MetadataPackage> for Package {
-    fn from(package: MetadataPackage) -> Self {
+impl From<cargo_metadata::Package> for Package {
+    fn from(package: cargo_metadata::Package) -> Self {
         let mut dependencies: Vec<String> =
             package.dependencies.into_iter().map(|dependency| dependency.name).collect();
         dependencies.sort();
         dependencies.dedup();
-        Self { name: package.name, dependencies }
+        Self { name: package.name.to_string(), dependencies }
     }
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<MetadataPackage>,
-}
-
-#[derive(Deserialize)]
-struct MetadataPackage {
-    name: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
 }

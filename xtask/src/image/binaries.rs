@@ -52,8 +52,7 @@ pub(super) fn build(platform: &Platform, symbols: Option<&Path>) -> Result<Vec<B
 
 /// Beside the ordinary ones, which have other flags: neither build throws away what the other made.
 fn target_dir() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("own executable unknown")?;
-    Ok(own.ancestors().nth(2).context("own executable has no target folder")?.join("image"))
+    Ok(shell::target()?.join("image"))
 }
 
 /// Static, and no path of this machine in panics and debug information.
