@@ -23,30 +23,20 @@ stories! {
         c.apply("routes", &retries("{attempts: 0}"))?;
         // Each second answer of the pod is good.
         book.restart("ratings-v1", &["--fail-but-every", "2"])?;
-        until_ok("no more than one try", SOON, || {
+        // Of ten requests.
+        let come_to = |what: &str, wanted| until_ok(what, SOON, || {
             let before = book.asked("ratings-v1")?;
             let answers = ratings(&book, 10)?;
             let tries = book.asked("ratings-v1")? - before;
-            ensure!((good(&answers), tries) == (5, 10), "{} good, {tries} tries", good(&answers));
+            ensure!((good(&answers), tries) == wanted, "{} good, {tries} tries", good(&answers));
             Ok(())
-        })?;
+        });
+        come_to("no more than one try", (5, 10))?;
         c.apply("routes", &retries("{attempts: 2, retryOn: 5xx}"))?;
-        until_ok("two tries each", SOON, || {
-            let before = book.asked("ratings-v1")?;
-            let answers = ratings(&book, 10)?;
-            let tries = book.asked("ratings-v1")? - before;
-            ensure!((good(&answers), tries) == (10, 20), "{} good, {tries} tries", good(&answers));
-            Ok(())
-        })?;
+        come_to("two tries each", (10, 20))?;
         // Not all that fails: only what was named.
         c.apply("routes", &retries("{attempts: 2, retryOn: connect-failure}"))?;
-        until_ok("no try for another reason", SOON, || {
-            let before = book.asked("ratings-v1")?;
-            let answers = ratings(&book, 10)?;
-            let tries = book.asked("ratings-v1")? - before;
-            ensure!((good(&answers), tries) == (5, 10), "{} good, {tries} tries", good(&answers));
-            Ok(())
-        })?;
+        come_to("no try for another reason", (5, 10))?;
     }
 
     fn a_pod_that_fails_is_left_alone(c = Cluster::builder("breaker").controlled()) {
