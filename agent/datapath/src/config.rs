@@ -12,8 +12,8 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// cgroup v2 directory that holds all pods of the node.
     pub pods_cgroup: PathBuf,
-    /// cgroup v2 directory of the kubelet, whose probes pass to the app. `None`: probes go to the agent as other traffic does.
-    pub kubelet_cgroup: Option<PathBuf>,
+    /// Whose probes pass to the app.
+    pub kubelet: Kubelet,
     /// Data workers: each pod has one listener per worker and kind. 1 to 16.
     pub workers: usize,
     /// Destinations that are never captured, as network and prefix length.
@@ -26,13 +26,31 @@ pub struct Config {
     pub holder: Option<PathBuf>,
 }
 
+/// How the kubelet's connections are told from those of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Kubelet {
+    /// They are not: probes go to the agent as other traffic does.
+    #[default]
+    Nobody,
+    /// All that is in this cgroup v2 directory is the kubelet.
+    Cgroup(PathBuf),
+    /// It is the process that [`crate::Datapath::set_kubelet`] names, wherever it is in this cgroup v2 tree.
+    /// Needs what [`tells_processes_apart`] looks for.
+    Process(PathBuf),
+}
+
+/// Whether the kernel lets a program that sees a connection ask which process makes it: Linux 6.10, with BTF.
+pub fn tells_processes_apart() -> bool {
+    crate::bpf::tells_processes_apart()
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             bpffs: "/sys/fs/bpf/weir".into(),
             runtime_dir: "/run/weir".into(),
             pods_cgroup: "/sys/fs/cgroup/kubepods".into(),
-            kubelet_cgroup: None,
+            kubelet: Kubelet::Nobody,
             workers: 2,
             exclude: Vec::new(),
             ebpf_log_level: 0,

@@ -109,6 +109,12 @@ impl Datapath {
         Ok(self.node.programs.events()?)
     }
 
+    /// With [`crate::Kubelet::Process`]: which process is the kubelet from now on, by its number and its start in clock ticks since boot
+    /// (field 22 of `/proc/<pid>/stat`).
+    pub fn set_kubelet(&self, process: Option<(u32, u64)>) -> Result<()> {
+        Ok(self.node.programs.set_kubelet(process)?)
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }
@@ -139,7 +145,7 @@ impl Node {
         let programs = NodePrograms::start(&bpf::Config {
             root: config.bpffs.join(weir_ebpf_common::ABI),
             pods_cgroup: config.pods_cgroup.clone(),
-            kubelet_cgroup: config.kubelet_cgroup.clone(),
+            kubelet: config.kubelet.clone(),
             mark: MARK,
             log_level: config.ebpf_log_level,
         })?;

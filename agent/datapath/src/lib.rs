@@ -46,7 +46,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use config::Config;
+pub use config::{Config, Kubelet, tells_processes_apart};
 pub use datapath::{Datapath, Mode};
 pub use error::DatapathError;
 pub use events::{Event, EventKind, EventStream, ExemptReason, Role};

@@ -72,6 +72,8 @@ counters! {
     DropNoListener = "drop_no_listener",
     /// Connection events lost because the ring was full.
     EventsLost = "events_lost",
+    /// A connection to a declared probe port that another process than the kubelet made: it meets the agent.
+    ProbeOther = "probe_other",
 }
 
 impl Counter {

@@ -26,6 +26,39 @@ pub struct ProbePort {
 
 const _: () = assert!(size_of::<ProbePort>() == 20 && align_of::<ProbePort>() == 4);
 
+/// Key of KUBELETS: one process. The number alone is not enough, for it is given again; with the start it is not.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProcessKey {
+    /// Its number in the PID namespace of the agent.
+    pub tgid: u32,
+    /// Zero.
+    pub pad: u32,
+    /// When it started, in clock ticks since boot, as `/proc/<pid>/stat` has it: [`TICK_NS`].
+    pub started: u64,
+}
+
+const _: () = assert!(size_of::<ProcessKey>() == 16 && align_of::<ProcessKey>() == 8);
+
+/// USER_HZ of the kernel is 100 everywhere but on alpha: one tick in nanoseconds.
+pub const TICK_NS: u64 = 10_000_000;
+
+/// What a program needs to know which process it runs for. As [`StateOffsets`], a constant for the verifier.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProcessView {
+    /// Device of the PID namespace's file, as the kernel numbers devices.
+    pub namespace_device: u64,
+    /// Inode of the PID namespace's file; 0: processes are not told apart, the cgroup decides.
+    pub namespace_inode: u64,
+    /// Offset of `task_struct.group_leader`, a pointer.
+    pub group_leader: u32,
+    /// Offset of `task_struct.start_boottime`, u64 nanoseconds.
+    pub start_boottime: u32,
+}
+
+const _: () = assert!(size_of::<ProcessView>() == 24 && align_of::<ProcessView>() == 8);
+
 /// Key of EXCLUDE, a longest-prefix trie: `prefix_len` bits of `addr` count (an IPv4 prefix adds 96).
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@
 //! connect4/6   verdict::connect    who is captured, and why not
 //! bind4/6      verdict::bind       which bind gets SO_REUSEADDR
 //! sock_ops     verdict::accept     which accepted socket is tied to lo
-//! sock_ops     verdict::kubelet    which connection is a declared probe
+//! sock_ops     verdict::kubelet    which connection is a declared probe of the kubelet
 //! sk_lookup    verdict::lookup     which listener gets an arriving SYN
 //! ```
 
@@ -29,7 +29,7 @@ pub use counter::Counter;
 pub use event::{FlowStart, RawEvent, control, kind, role};
 pub use flow::FlowTuple;
 pub use hash::hash;
-pub use keys::{OwnKey, PodConfig, PrefixKey, ProbePort, StateOffsets};
+pub use keys::{OwnKey, PodConfig, PrefixKey, ProbePort, ProcessKey, ProcessView, StateOffsets, TICK_NS};
 
 /// The mark that means "capture this socket", all 32 bits ("WEIR"). Never "exempt": CAP_NET_RAW can set it.
 pub const MARK: u32 = 0x5745_4952;

@@ -1,6 +1,9 @@
 //! aya's marker for types that may be copied to and from the kernel as bytes.
 
-use crate::{Addr, FlowStart, FlowTuple, OwnKey, PodConfig, PrefixKey, ProbePort, RawEvent, StateOffsets};
+use crate::{
+    Addr, FlowStart, FlowTuple, OwnKey, PodConfig, PrefixKey, ProbePort, ProcessKey, ProcessView, RawEvent,
+    StateOffsets,
+};
 
 macro_rules! pod {
     ($($name:ident),+ $(,)?) => {
@@ -12,4 +15,16 @@ macro_rules! pod {
     };
 }
 
-pod!(Addr, FlowStart, FlowTuple, OwnKey, PodConfig, PrefixKey, ProbePort, RawEvent, StateOffsets);
+pod!(
+    Addr,
+    FlowStart,
+    FlowTuple,
+    OwnKey,
+    PodConfig,
+    PrefixKey,
+    ProbePort,
+    ProcessKey,
+    ProcessView,
+    RawEvent,
+    StateOffsets
+);

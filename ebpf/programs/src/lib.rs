@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! node    connect4/6, bind4/6, sock_ops    on the pods' cgroup
-//!         sock_ops                         on the kubelet's cgroup
+//!         sock_ops                         on the kubelet's cgroup, or on the root
 //! pod     sk_lookup                        in each pod's network namespace
 //! trace   tp_btf/inet_sock_set_state       while somebody reads events
 //! ```

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use weir_ebpf_common::{Addr, OwnKey, PrefixKey, ProbePort};
+use weir_ebpf_common::{Addr, OwnKey, PrefixKey, ProbePort, ProcessKey};
 
 use super::{counters::CounterTable, error::BpfError, node::NodePrograms, object::Loaded, table::Table};
 
@@ -20,6 +20,7 @@ pub(super) struct Maps {
     own: Table<OwnKey, u32>,
     exclude: Table<PrefixKey, u32>,
     probe_ports: Table<ProbePort, u32>,
+    kubelets: Table<ProcessKey, u32>,
     agent_sockets: Table<i32, u32>,
     pub(super) counters: Arc<CounterTable>,
 }
@@ -107,6 +108,18 @@ impl NodePrograms {
         self.maps.probe_ports.remove(&probe_port(ip, port)).map(drop)
     }
 
+    /// The process that is the kubelet, by its number and its start in ticks since boot; those of before are not, from now on.
+    pub(crate) fn set_kubelet(&self, process: Option<(u32, u64)>) -> Result<()> {
+        let key = process.map(|(tgid, started)| ProcessKey { tgid, pad: 0, started });
+        if let Some(key) = &key {
+            self.maps.kubelets.set(key, &PRESENT)?;
+        }
+        for other in self.maps.kubelets.keys()?.into_iter().filter(|other| Some(*other) != key) {
+            self.maps.kubelets.remove(&other)?;
+        }
+        Ok(())
+    }
+
     /// Marks a listener as the agent's; what it accepts inherits that, and sock_ops leaves it alone (C5). Before
     /// `PodProgram::set_slot`.
     pub(crate) fn tag_listener(&self, listener: &impl AsFd) -> Result<()> {
@@ -122,6 +135,7 @@ impl Maps {
             own: Table::new("OWN", &loaded.map("OWN")?)?,
             exclude: Table::new("EXCLUDE", &loaded.map("EXCLUDE")?)?,
             probe_ports: Table::new("PROBE_PORTS", &loaded.map("PROBE_PORTS")?)?,
+            kubelets: Table::new("KUBELETS", &loaded.map("KUBELETS")?)?,
             agent_sockets: Table::new("AGENT_SOCKETS", &loaded.map("AGENT_SOCKETS")?)?,
             counters: Arc::new(CounterTable::new(&loaded.map("COUNTERS")?)?),
         })

@@ -33,10 +33,12 @@ mod wake;
 
 use std::path::PathBuf;
 
+use crate::config::Kubelet;
+
 pub(crate) use counters::CounterTable;
 pub(crate) use error::BpfError;
 pub(crate) use hooks::KUBELET_HOOK;
-pub(crate) use node::NodePrograms;
+pub(crate) use node::{NodePrograms, tells_processes_apart};
 pub(crate) use object::Pins;
 pub(crate) use pins::{PinnedPod, list_pinned_pods, remove_pinned_pod};
 pub(crate) use pod::{PodProgram, PodPrograms};
@@ -51,8 +53,8 @@ pub(crate) struct Config {
     pub(crate) root: PathBuf,
     /// cgroup v2 directory that holds all pods of the node.
     pub(crate) pods_cgroup: PathBuf,
-    /// cgroup v2 directory of the kubelet; `None` leaves probes to the agent.
-    pub(crate) kubelet_cgroup: Option<PathBuf>,
+    /// Whose probes are told apart.
+    pub(crate) kubelet: Kubelet,
     /// The mark that means "capture", all 32 bits.
     pub(crate) mark: u32,
     /// 0 off, 1 error .. 5 trace: compiled into the programs when they are loaded.

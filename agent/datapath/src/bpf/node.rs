@@ -7,6 +7,7 @@ use std::{
 
 use aya::{EbpfLoader, programs::ProgramType, sys::is_helper_supported};
 use aya_obj::generated::bpf_func_id;
+use weir_ebpf_common::ProcessView;
 
 use super::{
     Config, Fault,
@@ -16,15 +17,16 @@ use super::{
     log::LogReader,
     members::Maps,
     object::{self, Loaded},
-    pins,
+    offsets, pins,
     pod::PodPrograms,
     trace::Switches,
 };
+use crate::config::Kubelet;
 use crate::events::{EventStream, Hub};
 
 type Result<T> = std::result::Result<T, BpfError>;
 
-/// connect4/6, bind4/6 and sock_ops on the pods' cgroup, sock_ops on the kubelet's, with their maps.
+/// connect4/6, bind4/6 and sock_ops on the pods' cgroup, sock_ops where the kubelet is seen, with their maps.
 #[derive(Debug)]
 pub(crate) struct NodePrograms {
     root: PathBuf,
@@ -35,13 +37,14 @@ pub(crate) struct NodePrograms {
 }
 
 /// Names of the maps that are pinned, which is all but those of aya-log and of constants.
-pub(super) const MAPS: [&str; 11] = [
+pub(super) const MAPS: [&str; 12] = [
     "ENROLLED",
     "EXEMPT",
     "OWN",
     "EXCLUDE",
     "PROBES",
     "PROBE_PORTS",
+    "KUBELETS",
     "AGENT_SOCKETS",
     "FLOWS",
     "COUNTERS",
@@ -58,7 +61,11 @@ impl NodePrograms {
     pub(crate) fn start(config: &Config) -> Result<Self> {
         pins::prepare(&config.root)?;
         let pins = pins::node_maps(&config.root, &MAPS);
-        let mut loaded = object::NODE.load(&pins, |loader| set_globals(loader, config))?;
+        let view = match &config.kubelet {
+            Kubelet::Process(_) => offsets::of_processes()?,
+            _ => ProcessView::default(),
+        };
+        let mut loaded = object::NODE.load(&pins, |loader| set_globals(loader, config, view))?;
         let mut attachments = load_hooks(&mut loaded, config)?;
         let maps = Maps::take(&mut loaded)?;
         let log = (config.log_level > 0).then(|| LogReader::start(&mut loaded.ebpf)).flatten();
@@ -150,10 +157,10 @@ impl Drop for NodePrograms {
 fn load_hooks(loaded: &mut Loaded, config: &Config) -> Result<Vec<Attachment>> {
     let mut attachments = Vec::new();
     for hook in HOOKS {
-        let cgroup = match (hook.place, &config.kubelet_cgroup) {
+        let cgroup = match (hook.place, &config.kubelet) {
             (Place::Pods, _) => &config.pods_cgroup,
-            (Place::Kubelet, Some(cgroup)) => cgroup,
-            (Place::Kubelet, None) => continue,
+            (Place::Kubelet, Kubelet::Cgroup(cgroup) | Kubelet::Process(cgroup)) => cgroup,
+            (Place::Kubelet, Kubelet::Nobody) => continue,
         };
         let program = loaded.program(hook.function)?;
         attachments.push(Attachment::new(hook, program, cgroup, &config.root));
@@ -161,15 +168,24 @@ fn load_hooks(loaded: &mut Loaded, config: &Config) -> Result<Vec<Attachment>> {
     Ok(attachments)
 }
 
-fn set_globals(loader: &mut EbpfLoader<'static>, config: &Config) {
+fn set_globals(loader: &mut EbpfLoader<'static>, config: &Config, view: ProcessView) {
     // Globals are borrowed by the loader, which lives as long as the process: a few bytes per start.
     let mark: &'static u32 = Box::leak(Box::new(config.mark));
     let level: &'static u8 = Box::leak(Box::new(config.log_level));
     let current_task: &'static u8 = Box::leak(Box::new(u8::from(knows_current_task())));
+    let view: &'static ProcessView = Box::leak(Box::new(view));
     loader
         .override_global("WEIR_MARK", mark, false)
         .override_global("AYA_LOG_LEVEL", level, false)
-        .override_global("CURRENT_TASK", current_task, false);
+        .override_global("CURRENT_TASK", current_task, false)
+        .override_global("PROCESS_VIEW", std::slice::from_ref(view), false);
+}
+
+/// Whether a program that sees a connection can find out whose it is: Linux 6.10 gave sock_ops the helper for the number,
+/// BTF says where the start is.
+pub(crate) fn tells_processes_apart() -> bool {
+    let helper = bpf_func_id::BPF_FUNC_get_ns_current_pid_tgid;
+    is_helper_supported(ProgramType::SockOps, helper).unwrap_or(false) && offsets::are_known()
 }
 
 /// Linux 6.1 gave cgroup programs the helpers for pid and name of the process; without them events lack both.

@@ -1,9 +1,11 @@
-//! Where the running kernel keeps the fields that the tracer reads, from the kernel's own BTF.
+//! Where the running kernel keeps the fields that the programs read, from the kernel's own BTF.
 //!
 //! aya-ebpf has no CO-RE, so the program takes offsets as constants. This reads just enough of the format
 //! (Documentation/bpf/btf.rst): structures, unions and their members.
 
-use weir_ebpf_common::StateOffsets;
+use std::os::unix::fs::MetadataExt;
+
+use weir_ebpf_common::{ProcessView, StateOffsets};
 
 use super::error::BpfError;
 
@@ -11,12 +13,8 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// The offsets for this kernel.
 pub(super) fn of_this_kernel() -> Result<StateOffsets, BpfError> {
-    let data = std::fs::read(VMLINUX).map_err(|source| BpfError::File {
-        action: "read",
-        path: VMLINUX.into(),
-        source,
-    })?;
-    let btf = Btf::parse(&data).ok_or_else(|| BpfError::Btf("not understood".to_owned()))?;
+    let data = vmlinux()?;
+    let btf = Btf::understood(&data)?;
     let common = |field: &str| btf.offset("sock_common", field);
     Ok(StateOffsets {
         // `possible_net_t` is a structure of this one pointer; `struct sock` begins with its `sock_common`.
@@ -34,6 +32,36 @@ pub(super) fn of_this_kernel() -> Result<StateOffsets, BpfError> {
         bytes_received: btf.offset("tcp_sock", "bytes_received")?,
         srtt_us: btf.offset("tcp_sock", "srtt_us")?,
     })
+}
+
+/// What identifies a process of the PID namespace of this one.
+pub(super) fn of_processes() -> Result<ProcessView, BpfError> {
+    const NAMESPACE: &str = "/proc/self/ns/pid";
+    let file = std::fs::metadata(NAMESPACE).map_err(read_error(NAMESPACE))?;
+    let data = vmlinux()?;
+    let btf = Btf::understood(&data)?;
+    let task = |field: &str| btf.offset("task_struct", field);
+    // The kernel's own dev_t, of include/linux/kdev_t.h.
+    let device = u64::from(rustix::fs::major(file.dev())) << 20 | u64::from(rustix::fs::minor(file.dev()));
+    Ok(ProcessView {
+        namespace_device: device,
+        namespace_inode: file.ino(),
+        group_leader: task("group_leader")?,
+        start_boottime: task("start_boottime")?,
+    })
+}
+
+/// Whether this kernel says where its fields are.
+pub(super) fn are_known() -> bool {
+    std::path::Path::new(VMLINUX).exists()
+}
+
+fn vmlinux() -> Result<Vec<u8>, BpfError> {
+    std::fs::read(VMLINUX).map_err(read_error(VMLINUX))
+}
+
+fn read_error(path: &'static str) -> impl Fn(std::io::Error) -> BpfError {
+    move |source| BpfError::File { action: "read", path: path.into(), source }
 }
 
 /// The type section with the start of each type, and the strings.
@@ -54,6 +82,10 @@ const STRUCT: u32 = 4;
 const UNION: u32 = 5;
 
 impl<'a> Btf<'a> {
+    fn understood(data: &'a [u8]) -> Result<Self, BpfError> {
+        Self::parse(data).ok_or_else(|| BpfError::Btf("not understood".to_owned()))
+    }
+
     fn parse(data: &'a [u8]) -> Option<Self> {
         const MAGIC: u32 = 0xeb9f;
         if word(data, 0)? & 0xffff != MAGIC {

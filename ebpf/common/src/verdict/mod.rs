@@ -9,5 +9,5 @@ mod lookup;
 pub use accept::{Accepted, accept};
 pub use bind::bind;
 pub use connect::{Connect, ConnectFacts, Exempt, connect};
-pub use kubelet::kubelet;
+pub use kubelet::{Probe, kubelet};
 pub use lookup::{Drop, Lookup, LookupFacts, Pass, Target, lookup};

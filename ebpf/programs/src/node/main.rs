@@ -1,5 +1,5 @@
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
-//! The node's object: hooks on the pods' cgroup and on the kubelet's. Loaded once per agent.
+//! The node's object: hooks on the pods' cgroup, and the one that sees the kubelet. Loaded once per agent.
 
 mod bind;
 mod connect;

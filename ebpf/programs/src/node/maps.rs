@@ -5,7 +5,9 @@ use aya_ebpf::{
     btf_maps::{HashMap, LpmTrie, LruHashMap},
     macros::btf_map,
 };
-use weir_ebpf_common::{Addr, FlowStart, FlowTuple, MARK as DEFAULT_MARK, OwnKey, ProbePort};
+use weir_ebpf_common::{
+    Addr, FlowStart, FlowTuple, MARK as DEFAULT_MARK, OwnKey, ProbePort, ProcessKey, ProcessView,
+};
 use weir_ebpf_programs::{CLONED, Control, Counters, Events, SkStorage};
 
 /// Namespaces whose connections are captured, by netns cookie.
@@ -31,6 +33,10 @@ pub(crate) static PROBES: LruHashMap<FlowTuple, u64, 4096> = LruHashMap::new();
 /// Ports that the kubelet may probe.
 #[btf_map]
 pub(crate) static PROBE_PORTS: HashMap<ProbePort, u32, 16384, NO_PREALLOC> = HashMap::new();
+
+/// The kubelet, where it is known by its process. Two while one takes over from the other.
+#[btf_map]
+pub(crate) static KUBELETS: HashMap<ProcessKey, u32, 16> = HashMap::new();
 
 /// Present on the agent's listeners, inherited by what they accept.
 #[btf_map]
@@ -60,6 +66,11 @@ pub(crate) static WEIR_MARK: Global<u32> = Global::new(DEFAULT_MARK);
 /// them.
 #[unsafe(no_mangle)]
 pub(crate) static CURRENT_TASK: Global<u8> = Global::new(1);
+
+/// How the kubelet's process is known. With inode 0 it is not asked for, and the verifier never sees those calls.
+#[unsafe(no_mangle)]
+pub(crate) static PROCESS_VIEW: Global<ProcessView> =
+    Global::new(ProcessView { namespace_device: 0, namespace_inode: 0, group_leader: 0, start_boottime: 0 });
 
 /// BPF_F_NO_PREALLOC: these maps are large and mostly empty.
 const NO_PREALLOC: usize = 1;

@@ -11,6 +11,7 @@ use aya::maps::{HashMap, MapData};
 
 use super::stage::{Stage, eventually, on_stage, socket, try_connect};
 use crate::bpf::{BpfError, Config, Fault, NodePrograms, link::Link, pins, sys};
+use crate::config::Kubelet;
 
 const PODS_HOOKS: [(&str, u32); 5] = [
     ("sock_ops", sys::attach::SOCK_OPS),
@@ -126,7 +127,7 @@ fn a_link_of_another_attach_type_is_not_adopted() {
 #[test]
 fn a_kubelet_cgroup_that_is_missing_is_no_reason_to_stop() {
     on_stage(|stage| {
-        let config = Config { kubelet_cgroup: Some(stage.cgroup.join("nobody")), ..stage.config() };
+        let config = Config { kubelet: Kubelet::Cgroup(stage.cgroup.join("nobody")), ..stage.config() };
         let node = NodePrograms::start(&config).unwrap();
         assert_eq!(whats(&node.verify()), ["kubelet"]);
     });

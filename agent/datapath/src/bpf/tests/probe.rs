@@ -9,6 +9,10 @@ use weir_ebpf_common::{Counter, FlowTuple, slots};
 
 use super::pick::{Pick, pick};
 use super::stage::{add_address, agent_listener, cookie, listen, on_stage};
+use crate::{
+    bpf::{Config, NodePrograms},
+    config::Kubelet,
+};
 
 /// The connection as the pod sees it.
 fn tuple(client: &TcpStream) -> FlowTuple {
@@ -73,4 +77,46 @@ fn declared_probes_of_the_kubelet_pass() {
         stage.within("kubelet", || TcpStream::connect("10.9.1.2:8080").unwrap());
         assert_eq!(node.counters().unwrap().get(Counter::ProbeAnnounced), 3);
     });
+}
+
+/// A kubelet in nobody's cgroup is known by its process, whichever thread of it connects.
+#[test]
+fn only_the_kubelets_process_is_announced() {
+    on_stage(|stage| {
+        let config = Config { kubelet: Kubelet::Process(stage.cgroup.clone()), ..stage.config() };
+        let node = NodePrograms::start(&config).unwrap();
+        add_address("10.9.1.2");
+        let _app = [listen("10.9.1.2:8080"), listen("10.9.1.2:8081")];
+        node.probe_port_add("10.9.1.2".parse().unwrap(), 8080).unwrap();
+        let own = (std::process::id(), started_at());
+        let announced = |port: u16| {
+            let before = node.counters().unwrap();
+            stage.within("pods/app", || TcpStream::connect(("10.9.1.2", port)).unwrap());
+            let after = node.counters().unwrap();
+            [Counter::ProbeAnnounced, Counter::ProbeOther].map(|which| after.get(which) - before.get(which))
+        };
+        for (what, process, port, expected) in [
+            ("nobody is known", None, 8080, [0, 1]),
+            ("the kubelet", Some(own), 8080, [1, 0]),
+            ("the kubelet, and no probe", Some(own), 8081, [0, 0]),
+            ("one that had its number before", Some((own.0, own.1 - 1)), 8080, [0, 1]),
+            ("another process", Some((own.0 + 1, own.1)), 8080, [0, 1]),
+            ("the kubelet again", Some(own), 8080, [1, 0]),
+        ] {
+            node.set_kubelet(process).unwrap();
+            assert_eq!(announced(port), expected, "{what}");
+        }
+        // The next agent says anew who it is, and the programs know it meanwhile.
+        drop(node);
+        let node = NodePrograms::start(&config).unwrap();
+        stage.within("pods/app", || TcpStream::connect("10.9.1.2:8080").unwrap());
+        assert_eq!(node.counters().unwrap().get(Counter::ProbeAnnounced), 3);
+        node.set_kubelet(None).unwrap();
+    });
+}
+
+/// Start of this process in ticks since boot.
+fn started_at() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
 }

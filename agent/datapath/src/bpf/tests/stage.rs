@@ -20,6 +20,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, moun
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bpf::{Config, NodePrograms};
+use crate::config::Kubelet;
 pub(super) use crate::tests::ground::eventually;
 use crate::tests::ground::{alone, cgroup_root};
 
@@ -80,7 +81,7 @@ impl Stage {
         Config {
             root: self.root(),
             pods_cgroup: self.cgroup.join("pods"),
-            kubelet_cgroup: Some(self.cgroup.join("kubelet")),
+            kubelet: Kubelet::Cgroup(self.cgroup.join("kubelet")),
             mark: weir_ebpf_common::MARK,
             log_level: 0,
         }
