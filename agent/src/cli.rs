@@ -147,7 +147,8 @@ pub(crate) struct Settings {
     /// which must be a pod's. [required]
     #[arg(long, env = "WEIR_PODS_CGROUP", value_name = "DIR|auto")]
     pub(crate) pods_cgroup: Option<String>,
-    /// cgroup2 directory of the kubelet, whose probes to declared ports pass. auto: found by the process. [default: none]
+    /// cgroup2 directory of the kubelet, whose probes to declared ports pass. auto: the process is found, and known by itself
+    /// (before Linux 6.10 by its cgroup, if that is its own). [default: none]
     #[arg(long, env = "WEIR_KUBELET_CGROUP", value_name = "DIR|auto")]
     pub(crate) kubelet_cgroup: Option<String>,
     /// Directory on a bpffs for Weir's pinned programs and maps. [default: /sys/fs/bpf/weir]

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use weir_datapath::Kubelet;
 use weir_process::{Problems, Reader};
 
 use crate::cli::{RunOptions, Settings};
@@ -46,7 +47,7 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone)]
 pub(crate) struct Capture {
     pub(crate) pods_cgroup: PathBuf,
-    pub(crate) kubelet_cgroup: Option<PathBuf>,
+    pub(crate) kubelet: Kubelet,
     pub(crate) bpffs: PathBuf,
     pub(crate) runtime_dir: PathBuf,
     pub(crate) holder: Option<PathBuf>,
@@ -90,7 +91,7 @@ impl Config {
             },
             capture: Capture {
                 pods_cgroup: reader.required("pods-cgroup", s.pods_cgroup),
-                kubelet_cgroup: s.kubelet_cgroup.map(PathBuf::from),
+                kubelet: s.kubelet_cgroup.map_or(Kubelet::Nobody, |dir| Kubelet::Cgroup(dir.into())),
                 bpffs: s.bpffs.unwrap_or_else(|| "/sys/fs/bpf/weir".into()).into(),
                 runtime_dir: s.runtime_dir.unwrap_or_else(|| "/run/weir".into()).into(),
                 holder: s.holder.map(PathBuf::from),
@@ -125,17 +126,18 @@ impl Config {
     pub(crate) fn found(mut self) -> anyhow::Result<Self> {
         let auto = Path::new(cgroups::AUTO);
         let capture = &mut self.capture;
-        if capture.pods_cgroup != auto && capture.kubelet_cgroup.as_deref() != Some(auto) {
+        let seek_kubelet = capture.kubelet == Kubelet::Cgroup(auto.into());
+        if capture.pods_cgroup != auto && !seek_kubelet {
             return Ok(self);
         }
         cgroups::enter_the_nodes()?;
-        if capture.kubelet_cgroup.as_deref() == Some(auto) {
-            capture.kubelet_cgroup = cgroups::kubelet();
+        if seek_kubelet {
+            capture.kubelet = cgroups::kubelet();
         }
         if capture.pods_cgroup == auto {
             capture.pods_cgroup = cgroups::pods(&self.node)?;
         }
-        tracing::info!(pods = %capture.pods_cgroup.display(), kubelet = ?capture.kubelet_cgroup, "cgroups of this node");
+        tracing::info!(pods = %capture.pods_cgroup.display(), kubelet = ?capture.kubelet, "cgroups of this node");
         Ok(self)
     }
 }

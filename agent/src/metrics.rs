@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     enrolled: Gauge,
     unprotected: Gauge,
     open_files: Gauge,
+    kubelet: Gauge,
     plugin: Gauge,
     plugin_writes: Counter<u64, AtomicU64>,
     decisions: Family<[(&'static str, &'static str); 1], Counter<u64, AtomicU64>>,
@@ -50,6 +51,12 @@ impl Metrics {
             "What the kernel programs decided about connections",
             decisions.clone(),
         );
+        let kubelet = Gauge::default();
+        registry.register(
+            "weir_kubelet_known",
+            "Whether the kubelet's process is known, so that its probes pass (0 also where it is known by its cgroup, or not at all)",
+            kubelet.clone(),
+        );
         let (plugin, plugin_writes) = (Gauge::default(), Counter::default());
         registry.register(
             "weir_cni_installed",
@@ -67,6 +74,7 @@ impl Metrics {
             enrolled,
             unprotected,
             open_files,
+            kubelet,
             plugin,
             plugin_writes,
             decisions,
@@ -79,6 +87,9 @@ impl Metrics {
         self.enrolled.set(parts.pods.by_cookie.load().len() as i64);
         self.unprotected.set(protection.unprotected.len() as i64);
         self.open_files.set(std::fs::read_dir("/proc/self/fd").map_or(0, |dir| dir.count() as i64));
+        if let Some(is_known) = &parts.kubelet {
+            self.kubelet.set(is_known.load(Ordering::Relaxed).into());
+        }
         if let Some(installed) = &parts.plugin {
             self.plugin.set(installed.is.load(Ordering::Relaxed).into());
             self.plugin_writes.inner().store(installed.writes.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -11,6 +11,7 @@ pub(crate) mod cgroups;
 pub(crate) mod cni;
 mod find;
 pub(crate) mod install;
+pub(crate) mod kubelet;
 mod places;
 mod plan;
 mod standing;

@@ -15,7 +15,7 @@ use weir_tunnel::{Shared, Workers};
 use crate::config::{self, Config, Source};
 use crate::metrics::Metrics;
 use crate::node::install::{self, Installed};
-use crate::node::{Roster, cni};
+use crate::node::{Roster, cni, kubelet};
 use crate::pods::{Pods, View};
 use crate::{admin, control, reconcile};
 
@@ -30,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) pods: Arc<View>,
     /// How it stands with the control plane, if the agent lives from one.
     pub(crate) discovery: Option<Arc<xds::Status>>,
+    /// Where the kubelet is known by its process: whether there is one.
+    pub(crate) kubelet: Option<Arc<AtomicBool>>,
     /// Of a node of Kubernetes: whether the CNI plugin is there.
     pub(crate) plugin: Option<Arc<Installed>>,
     draining: AtomicBool,
@@ -128,6 +130,10 @@ async fn bring_up(
         }
         None => (pods, None, None),
     };
+    let kubelet = match &config.capture.kubelet {
+        weir_datapath::Kubelet::Process(_) => Some(kubelet::keep_told(datapath.clone())?),
+        _ => None,
+    };
     let status = Arc::new(xds::Status::default());
     let discovery = matches!(config.source, Source::Control(_)).then(|| status.clone());
     let source = control::follow(config.source.clone(), config.node.clone(), store.clone(), updates, status);
@@ -148,6 +154,7 @@ async fn bring_up(
         report: ArcSwap::default(),
         pods: view,
         discovery,
+        kubelet,
         plugin,
         draining: AtomicBool::new(false),
     };
@@ -198,7 +205,7 @@ fn capture(config: &Config) -> weir_datapath::Config {
         bpffs: capture.bpffs.clone(),
         runtime_dir: capture.runtime_dir.clone(),
         pods_cgroup: capture.pods_cgroup.clone(),
-        kubelet_cgroup: capture.kubelet_cgroup.clone(),
+        kubelet: capture.kubelet.clone(),
         workers: config.workers,
         exclude: capture.exclude.iter().map(|prefix| (prefix.0, prefix.1)).collect(),
         ebpf_log_level: capture.ebpf_log,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use weir_datapath::Kubelet;
 
 /// The word that leaves it to us.
 pub(crate) const AUTO: &str = "auto";
@@ -43,25 +44,44 @@ pub(crate) fn pods(node: &str) -> anyhow::Result<PathBuf> {
     Ok(mount)
 }
 
-/// The directory of the kubelet's cgroup, if it has one that is not everybody's.
-pub(crate) fn kubelet() -> Option<PathBuf> {
-    let mount = mount().ok()?;
-    let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let is_kubelet = |path: &PathBuf| {
-        fs::read_to_string(path.join("comm")).is_ok_and(|name| KUBELETS.contains(&name.trim()))
-    };
-    let Some(process) = processes.into_iter().find(is_kubelet) else {
+/// How the kubelet is known, when it is left to us: by its process where the kernel can tell one, else by its cgroup, if that
+/// is nobody else's.
+pub(crate) fn kubelet() -> Kubelet {
+    if weir_datapath::tells_processes_apart()
+        && let Ok(mount) = mount()
+    {
+        return Kubelet::Process(mount);
+    }
+    kubelets_own().map_or(Kubelet::Nobody, Kubelet::Cgroup)
+}
+
+fn kubelets_own() -> Option<PathBuf> {
+    let Some(kubelet) = super::kubelet::find() else {
         tracing::warn!(
             "no kubelet is found on this node: its probes are taken for anybody's connections (--kubelet-cgroup)"
         );
         return None;
     };
-    let path = v2(&fs::read_to_string(process.join("cgroup")).ok()?)?;
-    if path == "/" || path.contains("/../") {
-        tracing::warn!(%path, "the kubelet has no cgroup of its own: its probes are taken for anybody's connections (--kubelet-cgroup)");
+    let path = v2(&fs::read_to_string(format!("/proc/{}/cgroup", kubelet.pid)).ok()?)?;
+    let cgroup = mount().ok()?.join(path.trim_start_matches('/'));
+    if path == "/" || path.contains("/../") || !is_alone(&cgroup, kubelet.pid) {
+        tracing::warn!(%path, "the kubelet has no cgroup of its own, and this kernel (before 6.10, or without BTF) cannot tell processes: \
+            its probes are taken for anybody's connections (--kubelet-cgroup)");
         return None;
     }
-    Some(mount.join(path.trim_start_matches('/')))
+    Some(cgroup)
+}
+
+/// Whether all that is in the cgroup is this process and what it started.
+fn is_alone(cgroup: &Path, pid: u32) -> bool {
+    let is_its = |other: &str| other == pid.to_string() || parent(other) == Some(pid);
+    fs::read_to_string(cgroup.join("cgroup.procs")).is_ok_and(|text| text.lines().all(is_its))
+}
+
+/// Field 4 of `/proc/<pid>/stat`, counted behind the name.
+fn parent(pid: &str) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn own() -> anyhow::Result<String> {
@@ -94,9 +114,6 @@ fn pods_in(path: &str) -> Option<PathBuf> {
     let last = parts.iter().position(|part| part.contains("kubepods"))?;
     Some(parts[..=last].iter().collect())
 }
-
-/// As programs that have a kubelet in them are called.
-const KUBELETS: [&str; 7] = ["kubelet", "k3s", "k3s-server", "k3s-agent", "k0s", "kubelite", "hyperkube"];
 
 #[cfg(test)]
 mod tests {

@@ -47,7 +47,7 @@ fn named() -> HashMap<u64, PathBuf> {
     paths.filter_map(|path| Some((inode(&path)?, path))).collect()
 }
 
-fn processes() -> impl Iterator<Item = PathBuf> {
+pub(super) fn processes() -> impl Iterator<Item = PathBuf> {
     let is_process = |path: &PathBuf| {
         path.file_name()
             .and_then(|name| name.to_str())
@@ -58,7 +58,7 @@ fn processes() -> impl Iterator<Item = PathBuf> {
 
 /// When a process started, in ticks since boot: field 22 of `/proc/<pid>/stat`, counted behind the name, which may have
 /// anything in it.
-fn started(process: &Path) -> Option<u64> {
+pub(super) fn started(process: &Path) -> Option<u64> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }

@@ -21,6 +21,11 @@ impl Cgroup {
         Self::at(&mount_point()?.join(name))
     }
 
+    /// The root of the hierarchy, which is everybody's: nothing in it ends with the run.
+    pub(crate) fn root() -> Result<Self> {
+        Ok(Self { path: mount_point()? })
+    }
+
     /// Makes a child.
     pub fn child(&self, name: &str) -> Result<Self> {
         Self::at(&self.path.join(name))

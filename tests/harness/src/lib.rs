@@ -68,7 +68,7 @@ pub use netns::NetNs;
 pub use node::Node;
 pub use pcap::{Packet, Packets};
 pub use pod::{Pod, PodBuilder};
-pub use probe::{Hold, Load, ProbeError, Reply};
+pub use probe::{Hold, Load, ProbeError, Program, Reply};
 pub use process::{Finished, Place, Process};
 pub use programs::Curl;
 pub use tool::{binary, have_root, require_root};

@@ -142,6 +142,11 @@ impl Node {
         &self.data.kubelet
     }
 
+    /// Place for programs of the host where it has no cgroups of its own: all are in the root.
+    pub fn root_cgroup(&self) -> Result<Place> {
+        Ok(Place { name: format!("{}-root", self.name()), cgroup: Cgroup::root()?, ..self.data.host.clone() })
+    }
+
     /// Runs a program of the host to its end.
     pub fn output<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Result<Finished> {
         self.data.host.output(program, args, Duration::from_secs(30))

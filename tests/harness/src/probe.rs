@@ -56,6 +56,14 @@ pub struct Hold {
     stdout: BufReader<ChildStdout>,
 }
 
+/// A program that lives until this value goes, or the process that made it, and connects when it is told to.
+#[derive(Debug)]
+pub struct Program {
+    process: Process,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
 /// Connections made one after the other until stopped.
 #[derive(Debug)]
 pub struct Load {
@@ -133,6 +141,43 @@ impl Place {
         let to = to.to_string();
         let raw = self.probe(&[&["connect", "--to", &to], args].concat(), Duration::from_secs(60))?;
         if raw["ok"] == true { reply(raw).map(Ok) } else { Ok(Err(refusal(&raw))) }
+    }
+}
+
+impl Place {
+    /// Starts a program of this name (of its file and of its process), which connects when it is told to.
+    pub fn program(&self, name: &str) -> Result<Program> {
+        let dir = self.dir.join("programs");
+        std::fs::create_dir_all(&dir)?;
+        let file = dir.join(name);
+        if !file.exists() {
+            std::fs::copy(probe()?, &file).with_context(|| format!("cannot make {}", file.display()))?;
+        }
+        let (process, stdin, stdout) = self.converse(&file.to_string_lossy(), &["obey"])?;
+        Ok(Program { process, stdin, stdout })
+    }
+}
+
+impl Program {
+    /// One connection, as [`Place::connect`].
+    pub fn connect(&mut self, to: SocketAddr, args: &[&str]) -> Result<Result<Reply, ProbeError>> {
+        writeln!(self.stdin, "connect --to {to} {}", args.join(" "))?;
+        let line = read_line(&mut self.stdout).with_context(|| self.process.log())?;
+        let raw: Value = serde_json::from_str(&line)?;
+        if raw["ok"] == true { reply(raw).map(Ok) } else { Ok(Err(refusal(&raw))) }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may be in a cgroup that is not the run's.
+        let _ = self.process.kill();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pods of a cluster: enrolled by labels, captured before their first packet, and saying so themselves. The controller, the
 //! agents and the CNI plugin are the real ones; the API server is the harness's, the kubelet and the runtime are played.
 
+mod probes;
 mod stage;
 
 use std::time::Duration;
@@ -134,36 +135,6 @@ stories_on! {
         assert_eq!(metrics.sum("weir_pods_unprotected", &[]), Some(1.0), "those that nobody can help are not missed");
         s.label("default", None)?;
         until("no reason any more", SOON, || s.captured("host").is_none().then_some(()))?;
-    }
-
-    fn the_kubelet_reaches_what_a_strict_pod_declares(s) {
-        let probes = json!({"containers": [{
-            "name": "c", "ports": [{"name": "http", "containerPort": 8080}],
-            "readinessProbe": {"httpGet": {"path": "/", "port": "http"}},
-            "livenessProbe": {"tcpSocket": {"port": 8081}},
-            "startupProbe": {"grpc": {"port": 8082}},
-        }]});
-        let server = s.pod_with("a", "server", probes)?;
-        for port in [8080, 8081, 8082, 9090] {
-            server.serve(port, &[])?;
-        }
-        let strict = json!({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-            "metadata": {"name": "default", "namespace": "weir-system"}, "spec": {"mtls": {"mode": "STRICT"}}});
-        s.api().put(strict)?;
-        s.label("default", Some("ambient"))?;
-        s.start()?;
-        s.until_pod("server", |pod| pod["metadata"]["annotations"][ANNOTATION] == "enabled")?;
-        let a = s.cluster().node("a");
-        for family in Family::BOTH {
-            for port in [8080, 8081, 8082] {
-                let probe = a.kubelet().connect(server.at(family, port), &[])?;
-                assert!(probe.is_ok(), "a probe of port {port}: {probe:?}");
-                assert!(a.host().connect(server.at(family, port), &[])?.is_err(), "another process of the node");
-            }
-            assert!(a.kubelet().connect(server.at(family, 9090), &[])?.is_err(), "a port that is not declared");
-        }
-        // A probe that runs a program in the pod.
-        server.output("true", &[""; 0])?.success()?;
     }
 }
 

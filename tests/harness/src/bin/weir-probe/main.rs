@@ -30,10 +30,16 @@ enum Verb {
     Transfer(transfer::Args),
     /// bind() and listen() only.
     Bind(bind::Args),
+    /// Verbs from stdin, one a line, each on a thread of its own: a program that lives long, and does now and then something.
+    Obey,
 }
 
 fn main() -> anyhow::Result<()> {
-    match Verb::parse() {
+    obey(Verb::parse())
+}
+
+fn obey(verb: Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Connect(args) => connect::run(&args),
         Verb::Serve(args) => serve::run(args),
         Verb::Hold(args) => hold::run(&args),
@@ -41,5 +47,15 @@ fn main() -> anyhow::Result<()> {
         Verb::Load(args) => many::load(args),
         Verb::Transfer(args) => transfer::run(&args),
         Verb::Bind(args) => bind::run(&args),
+        Verb::Obey => {
+            for line in std::io::stdin().lines() {
+                let line = line?;
+                let verb =
+                    Verb::try_parse_from(std::iter::once("weir-probe").chain(line.split_whitespace()))?;
+                std::thread::scope(|scope| scope.spawn(|| obey(verb)).join())
+                    .unwrap_or_else(|_| Err(anyhow::anyhow!("the thread of {line:?} panicked")))?;
+            }
+            Ok(())
+        }
     }
 }

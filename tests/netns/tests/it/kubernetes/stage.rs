@@ -12,13 +12,15 @@ use weir_harness::{Builder, Cluster, Family, Pod, binary, until};
 
 pub(super) const ANNOTATION: &str = "ambient.istio.io/redirection";
 
-/// Declares stories on a stage that is set.
+/// Declares stories on a stage that is set; what follows the stage are more arguments of the agents.
 macro_rules! stories_on {
-    ($(fn $name:ident($s:ident) $body:block)*) => {
-        $(#[test] fn $name() {
+    ($($(#[$meta:meta])* fn $name:ident($s:ident $(, $args:expr)?) $body:block)*) => {
+        $($(#[$meta])* #[test] fn $name() {
             if !$crate::support::privileged() { return; }
             fn story($s: &$crate::kubernetes::stage::Stage<'_>) -> anyhow::Result<()> { $body Ok(()) }
-            let cluster = $crate::kubernetes::stage::builder($crate::support::label(stringify!($name))).build().unwrap();
+            let builder = $crate::kubernetes::stage::builder($crate::support::label(stringify!($name)));
+            $(let builder = builder.agent_args($args);)?
+            let cluster = builder.build().unwrap();
             let told = $crate::kubernetes::stage::Stage::set(&cluster).and_then(|stage| story(&stage));
             if let Err(error) = told { panic!("{error:#}"); }
         })*
