@@ -34,6 +34,7 @@ mod cleanup;
 mod cluster;
 mod controller;
 mod counter;
+mod echo;
 mod footprint;
 mod http;
 #[cfg(feature = "kube-api")]
@@ -61,6 +62,7 @@ pub use cleanup::{RunInfo, kept_runs, sweep_dead, tear_down};
 pub use cluster::{Builder, Cluster};
 pub use controller::Controller;
 pub use counter::Counter;
+pub use echo::Asker;
 pub use footprint::Footprint;
 pub use mesh::{MeshFile, Mode, PeerAuthentication, Port, Service, TunnelProtocol, Workload};
 pub use metrics::Metrics;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on must fail")]
 
 mod bind;
+mod conformance;
 mod control;
 mod data;
 mod discovery;
