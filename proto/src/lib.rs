@@ -75,6 +75,15 @@ pub mod envoy {
 }
 /// Packages of our own.
 pub mod weir {
+    /// Package `weir.l4`: what node agents enforce of DestinationRules (`weir/l4/traffic_policy.proto`).
+    pub mod l4 {
+        #![allow(
+            missing_docs,
+            clippy::all,
+            reason = "generated; what matters is documented in the .proto file"
+        )]
+        include!("gen/weir.l4.rs");
+    }
     /// Package `weir.l7`: what a waypoint serves (`weir/l7/*.proto`).
     pub mod l7 {
         #![allow(
@@ -111,7 +120,7 @@ pub use envoy::config::core::v3 as core;
 pub use envoy::service::discovery::v3 as discovery;
 pub use istio::v1::auth as ca;
 pub use istio::{security, workload};
-pub use weir::{l7, node};
+pub use weir::{l4, l7, node};
 
 /// Type URLs of the resources.
 pub mod type_url {
@@ -135,7 +144,12 @@ pub mod type_url {
     pub const SECRET: &str = "type.googleapis.com/weir.l7.Secret";
     /// A pod of the caller's node.
     pub const NODE_POD: &str = "type.googleapis.com/weir.node.Pod";
+    /// What node agents enforce of DestinationRules; no resource, but a part of a service.
+    pub const TRAFFIC_POLICY: &str = "type.googleapis.com/weir.l4.TrafficPolicy";
 }
+
+/// Name of the extension of a service that is a [`l4::TrafficPolicy`].
+pub const TRAFFIC_POLICY: &str = "weir.dev/traffic-policy";
 
 /// What `weir-controller` writes into `system_version_info` of a discovery response that is not the last of its batch.
 /// By its definition the field is a text for people, so other clients pass over it; our agent takes a batch for complete
