@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   JSON --read--> DestinationRule --lookup order, merge--> levels for a port and subset --> l7::Cluster
+//!                                                                                        '-> l4::PortPolicy, without a waypoint
 //! ```
 
 mod backend;
 mod cluster;
+mod connections;
 mod hash;
 mod level;
 mod load_balancer;
@@ -13,6 +15,7 @@ mod locality;
 mod outlier;
 mod pool;
 mod selection;
+mod shares;
 mod spec;
 mod tls;
 mod warmup;
@@ -23,6 +26,8 @@ use serde_json::Value;
 use weir_resources::{Labels, Meta};
 
 pub use backend::{Destinations, Subset, backend};
+pub use connections::{Connections, connections};
+pub use shares::Shares;
 
 use crate::export_to::ExportTo;
 use crate::part::{Part, Place, part, without_nulls};

@@ -50,6 +50,15 @@ impl ExportTo {
         }
     }
 
+    /// Namespaces that are named.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::All => None,
+            Self::Namespaces(names) => Some(names),
+        };
+        names.into_iter().flatten().map(String::as_str)
+    }
+
     /// The producers of a service speak for everybody, anybody else for the clients of his own namespace.
     pub(crate) fn audience(&self, own: &str, producers: &[&str]) -> Audience {
         match (producers.contains(&own), self) {

@@ -8,6 +8,7 @@
 //!   VirtualService::read, Route::http, Route::grpc --\
 //!                        Lookup (services, grants) ---> frontend --> l7::Frontend, remarks
 //!   DestinationRule::read ---------------------------> backend  --> l7::Backend, subsets, remarks
+//!                        '-------------------------> connections --> l4::TrafficPolicy, for who has no waypoint
 //!                 each resource + remarks about it --> status   --> conditions
 //! ```
 //!
@@ -28,11 +29,14 @@ mod status;
 mod value;
 mod virtual_service;
 
-pub use destination_rule::{DestinationRule, Destinations, Subset, backend};
+pub use destination_rule::{
+    Connections, DestinationRule, Destinations, Shares, Subset, backend, connections,
+};
 pub use frontend::{Objects, Outcome, frontend};
 pub use lookup::{Credential, GatewayKind, Grant, Lookup, Material, Nearness, Service, ServicePort};
 pub use mesh::Mesh;
 pub use object::{Kind, ObjectRef};
 pub use problem::{Effect, Problem, Problems, Reason, Remark};
 pub use route::{ParentStatus, Route};
+pub use value::covers;
 pub use virtual_service::{VirtualService, retry_policy};

@@ -42,7 +42,22 @@ pub fn backend(
     lookup: &dyn Lookup,
     mesh: &Mesh,
 ) -> Destinations {
-    let chosen = select(service, client, rules, mesh);
+    let rules: Vec<&DestinationRule> = rules.iter().collect();
+    let (merged, remarks) = merge(service, select(service, client, &rules, mesh));
+    let mut per_object = Vec::new();
+    let remarks = RefCell::new(remarks);
+    let client = Some(Client { namespace: client, remarks: &remarks });
+    let form = merged.form(service, client, lookup, mesh, &mut per_object);
+    let subsets = merged
+        .subsets
+        .iter()
+        .map(|(_, subset)| Subset { name: subset.name.clone(), labels: subset.labels.clone() });
+    let subsets = subsets.collect();
+    Destinations { form, subsets, remarks: remarks.into_inner() }
+}
+
+/// Rules that were chosen, the first that decides first, as one; and what is to be said of those that do not decide.
+pub(super) fn merge<'a>(service: &Service, chosen: Vec<&'a DestinationRule>) -> (Merged<'a>, Vec<Remark>) {
     let mut merged = Merged::default();
     let mut remarks = Vec::new();
     for rule in chosen {
@@ -67,16 +82,7 @@ pub fn backend(
             }
         }
     }
-    let mut per_object = Vec::new();
-    let remarks = RefCell::new(remarks);
-    let client = Some(Client { namespace: client, remarks: &remarks });
-    let form = merged.form(service, client, lookup, mesh, &mut per_object);
-    let subsets = merged
-        .subsets
-        .iter()
-        .map(|(_, subset)| Subset { name: subset.name.clone(), labels: subset.labels.clone() });
-    let subsets = subsets.collect();
-    Destinations { form, subsets, remarks: remarks.into_inner() }
+    (merged, remarks)
 }
 
 /// Looks for problems of one rule.
@@ -98,8 +104,9 @@ pub(super) fn of_one(
 
 /// Several rules as one.
 #[derive(Default)]
-struct Merged<'a> {
-    policy: Option<&'a DestinationRule>,
+pub(super) struct Merged<'a> {
+    /// The one whose `trafficPolicy` counts.
+    pub(super) policy: Option<&'a DestinationRule>,
     subsets: Vec<(&'a DestinationRule, &'a OwnSubset)>,
 }
 

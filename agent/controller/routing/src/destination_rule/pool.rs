@@ -38,6 +38,21 @@ pub(super) fn pool(context: &Context<'_>, at: &At<'_, ConnectionPool>, problems:
     Pool { form: Some(form), protocol: protocol(context, http_given, &http_field, problems) }
 }
 
+/// What is said of TCP alone.
+pub(super) fn of_tcp(at: &At<'_, ConnectionPool>, problems: &mut Problems) -> l7::ConnectionPool {
+    let effect = Effect::Ignored;
+    let mut form = l7::ConnectionPool::default();
+    let given =
+        at.as_ref().and_then(|(part, field)| Some((part.get(&Place { field, effect }, problems)?, field)));
+    if let Some((pool, field)) = given {
+        let field = format!("{field}.tcp");
+        if let Some(given) = pool.tcp.get(&Place { field: &field, effect }, problems) {
+            tcp(given, &field, &mut form, problems);
+        }
+    }
+    form
+}
+
 /// Fills in what is said of TCP; the answer is its idle timeout.
 fn tcp(
     given: &Tcp,

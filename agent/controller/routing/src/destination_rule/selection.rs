@@ -10,7 +10,7 @@ use crate::{Mesh, Service};
 pub(super) fn select<'a>(
     service: &Service,
     client: &str,
-    rules: &'a [DestinationRule],
+    rules: &[&'a DestinationRule],
     mesh: &Mesh,
 ) -> Vec<&'a DestinationRule> {
     let namespaces = [client, service.namespace.as_str(), mesh.root_namespace.as_str()];
@@ -22,13 +22,13 @@ fn closest<'a>(
     service: &Service,
     client: &str,
     namespace: &str,
-    rules: &'a [DestinationRule],
+    rules: &[&'a DestinationRule],
     mesh: &Mesh,
 ) -> Vec<&'a DestinationRule> {
-    let visible = |rule: &&DestinationRule| {
+    let visible = |rule: &&&DestinationRule| {
         *rule.meta.namespace == *namespace && rule.export_to.reaches(client) && !rule.read.refused()
     };
-    let here = rules.iter().filter(visible).map(|rule| (rule, rule.host(mesh)));
+    let here = rules.iter().filter(visible).map(|rule| (*rule, rule.host(mesh)));
     let fits: Vec<_> = here.filter(|(_, host)| covers(host, &service.hostname)).collect();
     let most = fits.iter().map(|(_, host)| specificity(host)).max();
     let mut chosen: Vec<_> =

@@ -18,7 +18,7 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// Whether every host that `inner` means is one that `outer` means. Both in lower case.
-pub(crate) fn covers(outer: &str, inner: &str) -> bool {
+pub fn covers(outer: &str, inner: &str) -> bool {
     match outer.strip_prefix('*') {
         None => outer == inner,
         Some("") => true,

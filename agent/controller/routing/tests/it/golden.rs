@@ -44,6 +44,11 @@ pub(crate) fn describe(world: &World) -> String {
             writeln!(text, "# backend {}\n{}\n", service.hostname, text::form(&backend.form.clusters))
                 .unwrap();
         }
+        let connections = world.connections(service);
+        if !connections.form.audiences.is_empty() {
+            let form = text::form(&connections.form.audiences);
+            writeln!(text, "# connections {} without a waypoint\n{form}\n", service.hostname).unwrap();
+        }
         remarks.extend(frontend.remarks);
         remarks.extend(backend.remarks);
     }
@@ -55,6 +60,12 @@ pub(crate) fn describe(world: &World) -> String {
     for one in &world.destination_rules {
         let conditions = one.status(&remarks, world, &world.mesh);
         writeln!(text, "{}\n{}", one.object(), text::conditions(&conditions)).unwrap();
+        let shares = one.shares();
+        for (who, fields) in [("agents", shares.agents), ("a waypoint alone", shares.waypoint)] {
+            if !fields.is_empty() {
+                writeln!(text, "  {who}: {}", fields.join(", ")).unwrap();
+            }
+        }
     }
     for one in &world.routes {
         for parent in one.status(&remarks, world, &world.mesh) {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use weir_proto::l7::Protocol;
 use weir_resources::Meta;
 use weir_routing::{
-    Credential, DestinationRule, GatewayKind, Grant, Lookup, Material, Mesh, Objects, Outcome, Route,
-    Service, ServicePort, VirtualService, backend, frontend,
+    Connections, Credential, DestinationRule, GatewayKind, Grant, Lookup, Material, Mesh, Objects, Outcome,
+    Route, Service, ServicePort, VirtualService, backend, connections, frontend,
 };
 
 /// Namespace of the waypoint.
@@ -103,6 +103,11 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn connections(&self, service: &Service) -> Connections {
+        let rules: Vec<_> = self.destination_rules.iter().collect();
+        connections(service, &rules, &self.mesh)
     }
 
     pub(crate) fn backend(&self, service: &Service) -> weir_routing::Destinations {
