@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::Serialize;
-use weir_model::{Connection, Directory, Identity, Route, TunnelProtocol, Verdict, Workload, admit, route};
+use weir_model::{
+    Connection, Directory, Ejected, Identity, Route, Terms, TunnelProtocol, Verdict, Workload, admit, route,
+};
 
 pub use model::Names;
 pub use waypoint::Asked;
@@ -91,9 +93,10 @@ impl Explanation {
         }
         // The first endpoint: the others differ in nothing that is decided here.
         let mut first = |_: u64| 0;
-        match route(directory, source, dialled.address, &mut first) {
+        match route(directory, source, dialled.address, &mut first, &|_, _| Ejected::default()) {
             Route::Refuse(refusal) => explanation.end(&agent, false, "refused", &refusal.to_string()),
-            Route::PassThrough { addr } => {
+            Route::PassThrough { addr, terms } => {
+                explanation.terms(&agent, terms.as_ref());
                 explanation.end(
                     &agent,
                     true,
@@ -101,12 +104,14 @@ impl Explanation {
                     &format!("{addr} is nothing that the mesh knows: it goes there as it is"),
                 );
             }
-            Route::Direct { workload, addr, .. } => {
+            Route::Direct { workload, addr, terms, .. } => {
+                explanation.terms(&agent, terms.as_ref());
                 let why = format!("{} at {addr} is not in the mesh: plaintext", workload.uid);
                 explanation.say(&agent, "sent plainly", &why);
                 explanation.arrive(directory, &workload, None, source_ip, addr);
             }
-            Route::Tunnel { workload, addr, expected, gateway: None, .. } => {
+            Route::Tunnel { workload, addr, expected, gateway: None, terms, .. } => {
+                explanation.terms(&agent, terms.as_ref());
                 let why = format!("to {} at {addr}, which must prove {}", workload.uid, any_of(&expected));
                 explanation.say(&agent, "tunnelled", &why);
                 let peer = source.identity();
@@ -184,6 +189,23 @@ impl Explanation {
 
     fn say(&mut self, place: &str, decision: &str, why: &str) {
         self.steps.push(Step { place: place.into(), decision: decision.into(), why: why.into() });
+    }
+
+    /// What limits the connection, if something does.
+    fn terms(&mut self, agent: &str, terms: Option<&Terms>) {
+        let Some(Terms { service, port, policy }) = terms else { return };
+        let limits = [
+            policy.max_connections.map(|most| format!("at most {most} connections from this node at a time")),
+            policy.connect_timeout.map(|limit| format!("{limit:?} to connect")),
+            policy.keepalive.map(|_| "TCP keepalive".to_owned()),
+            policy.outlier.map(|outlier| {
+                let failures = outlier.consecutive_failures;
+                format!("endpoints that fail {failures} times in a row are left out for a while")
+            }),
+        ];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        let why = format!("{} port {port}: {}, says {}", service.key, limits.join(", "), policy.origin);
+        self.say(agent, "limited", &why);
     }
 
     fn end(&mut self, place: &str, allowed: bool, decision: &str, why: &str) {

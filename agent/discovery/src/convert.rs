@@ -9,6 +9,7 @@ use weir_proto::workload as proto;
 
 mod authorization;
 mod common;
+mod connections;
 mod node_pod;
 mod rejection;
 mod service;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use weir_model::{GatewayAddress, GatewayDestination, Locality, PortMapping, Service, ServiceKey, Workload};
+use weir_model::{
+    ConnectionPolicy, GatewayAddress, GatewayDestination, Locality, PortMapping, Service, ServiceKey,
+    Workload,
+};
 
 /// What is shared.
 #[derive(Debug, Default)]
@@ -14,6 +17,8 @@ pub(crate) struct Interner {
     /// Services of a workload, with its ports: the same for all pods behind the same services.
     services: Pool<BTreeMap<ServiceKey, Vec<PortMapping>>>,
     localities: Pool<Locality>,
+    /// A rule of the whole mesh says the same of every port.
+    policies: Pool<ConnectionPolicy>,
 }
 
 /// Things in use. Those that nobody uses any more go when there are twice as many.
@@ -90,6 +95,10 @@ impl Interner {
         }
         if let Some(gateway) = &mut service.waypoint {
             self.share_gateway(gateway);
+        }
+        for audience in &mut service.audiences {
+            audience.namespaces.iter_mut().for_each(|namespace| self.share(namespace));
+            audience.ports.iter_mut().for_each(|(_, policy)| self.policies.share(policy));
         }
     }
 

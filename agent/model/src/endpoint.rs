@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::{
-    Directory, Health, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, Refusal, Scope, Service,
-    Workload,
+    Directory, Ejected, Health, HealthPolicy, IpFamilies, LeftOut, LoadBalancing, LoadBalancingMode, Refusal,
+    Scope, Service, Terms, Workload,
 };
 
 /// A chosen endpoint and the address of its application.
@@ -16,13 +16,15 @@ pub(crate) struct Reach {
 
 /// Chooses an endpoint of `service` for a connection of `src` to `dst`, a virtual address of the service.
 ///
-/// An endpoint that this version cannot reach is not a candidate; the refusal names it when nothing else is left.
+/// An endpoint that this version cannot reach is not a candidate; the refusal names it when nothing else is left. One that is left
+/// out because it failed is none either, unless so few are healthy that health means nothing.
 pub(crate) fn choose(
     dir: &Directory,
     src: &Workload,
     service: &Service,
     dst: SocketAddr,
     pick: &mut dyn FnMut(u64) -> u64,
+    terms: Option<(&Terms, LeftOut<'_>)>,
 ) -> Result<Reach, Refusal> {
     let port = dst.port();
     let Some(row) = service.port(port) else {
@@ -30,14 +32,20 @@ pub(crate) fn choose(
     };
     let mut out_of_reach = None;
     let mut best = Candidates::default();
+    let mut left_out = 0;
+    let target = |workload: &Workload| target_port(workload, service, port, row.target_port);
+    let health = Healthy::new(dir, service, terms, &target);
     for workload in dir.endpoints(&service.key) {
-        let Some(target) = target_port(workload, service, port, row.target_port) else {
+        let Some(target) = target(workload) else {
             continue;
         };
-        if workload.status == Health::Unhealthy
-            && service.load_balancing.health_policy == HealthPolicy::OnlyHealthy
-        {
-            continue;
+        match health.state(workload) {
+            State::Serves => {}
+            State::Unhealthy => continue,
+            State::LeftOut => {
+                left_out += 1;
+                continue;
+            }
         }
         let Some(rank) = rank(&service.load_balancing, src, workload) else {
             continue;
@@ -48,10 +56,69 @@ pub(crate) fn choose(
             Err(reason) => out_of_reach = Some(reason),
         }
     }
-    let endpoints = dir.endpoint_count(&service.key);
-    best.draw(pick).ok_or_else(|| {
-        out_of_reach.unwrap_or(Refusal::NoHealthyEndpoint { service: service.key.clone(), port, endpoints })
-    })
+    let nobody = || match (left_out, terms) {
+        (1.., Some((terms, _))) => {
+            let origin = terms.policy.origin.clone();
+            Refusal::AllLeftOut { service: service.key.clone(), port, endpoints: left_out, origin }
+        }
+        _ => {
+            let endpoints = dir.endpoint_count(&service.key);
+            Refusal::NoHealthyEndpoint { service: service.key.clone(), port, endpoints }
+        }
+    };
+    best.draw(pick).ok_or_else(|| out_of_reach.unwrap_or_else(nobody))
+}
+
+/// Whether endpoints may serve, as far as health goes.
+struct Healthy {
+    ejected: Option<Ejected>,
+    only_healthy: bool,
+    panic: bool,
+}
+
+enum State {
+    Serves,
+    Unhealthy,
+    /// It failed lately.
+    LeftOut,
+}
+
+impl Healthy {
+    fn new(
+        dir: &Directory,
+        service: &Service,
+        terms: Option<(&Terms, LeftOut<'_>)>,
+        target: &dyn Fn(&Workload) -> Option<u16>,
+    ) -> Self {
+        let only_healthy = service.load_balancing.health_policy == HealthPolicy::OnlyHealthy;
+        let mut health = Self { ejected: None, only_healthy, panic: false };
+        let outlier = terms.and_then(|(terms, left_out)| Some((terms, terms.policy.outlier?, left_out)));
+        let Some((terms, policy, left_out)) = outlier else { return health };
+        health.ejected = Some(left_out(terms, &policy)).filter(|ejected| !ejected.is_empty());
+        if policy.min_health_percent > 0 {
+            let all = dir.endpoints(&service.key).filter(|workload| target(workload).is_some());
+            let (mut healthy, mut count) = (0, 0);
+            for workload in all {
+                count += 1;
+                healthy += usize::from(matches!(health.state(workload), State::Serves));
+            }
+            health.panic = policy.is_panic(healthy, count);
+        }
+        health
+    }
+
+    fn state(&self, workload: &Workload) -> State {
+        if self.panic {
+            return State::Serves;
+        }
+        if self.only_healthy && workload.status == Health::Unhealthy {
+            return State::Unhealthy;
+        }
+        match &self.ejected {
+            Some(ejected) if ejected.contains(&workload.uid) => State::LeftOut,
+            _ => State::Serves,
+        }
+    }
 }
 
 /// The endpoint's own table goes first; 0 means that nobody says a port.

@@ -14,11 +14,13 @@
 
 mod admit;
 mod authorize;
+mod connections;
 mod directory;
 mod endpoint;
 mod gateway;
 mod identity;
 mod locality;
+mod outliers;
 mod peer_authentication;
 pub mod policy;
 mod refusal;
@@ -28,14 +30,16 @@ mod workload;
 
 pub use admit::{Denial, Verdict, admit};
 pub use authorize::{Connection, authorize, rehearse};
+pub use connections::{Audience, ConnectionPolicy, Keepalive, OutlierPolicy};
 pub use directory::Directory;
 pub use gateway::{GatewayAddress, GatewayDestination};
 pub use identity::{Identity, IdentityError};
 pub use locality::Locality;
+pub use outliers::{Ejected, Members, Outliers};
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use policy::{Policy, PolicyScope};
 pub use refusal::Refusal;
-pub use route::{Route, is_own_waypoint_of, is_waypoint_of, route};
+pub use route::{LeftOut, Route, Terms, is_own_waypoint_of, is_waypoint_of, route};
 pub use service::{
     AppProtocol, HealthPolicy, IpFamilies, LoadBalancing, LoadBalancingMode, PortMapping, Scope, Service,
     ServiceKey, Visibility,

@@ -27,6 +27,21 @@ pub enum Refusal {
         /// How many endpoints are known, usable or not.
         endpoints: usize,
     },
+    /// All endpoints that could take the connection failed lately, and a DestinationRule leaves such out.
+    #[error(
+        "no healthy upstream: {endpoints} endpoints of service {service} port {port} failed again and again and are left out for a \
+         while by {origin}, the others cannot be used from here"
+    )]
+    AllLeftOut {
+        /// The service whose address was dialled.
+        service: ServiceKey,
+        /// The port that was dialled.
+        port: u16,
+        /// How many are left out.
+        endpoints: usize,
+        /// The rule.
+        origin: Arc<str>,
+    },
     /// The destination has an L7 waypoint that is not known here (yet). Going around it would skip its policy.
     #[error("{destination} has waypoint {waypoint}, which is not known: nothing goes around it")]
     NoSuchWaypoint {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::{GatewayAddress, Identity};
+use crate::connections::policy_of;
+use crate::{Audience, ConnectionPolicy, GatewayAddress, Identity};
 
 /// A service's key in the mesh: `namespace/hostname`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -60,6 +61,9 @@ pub struct Service {
     pub canonical: bool,
     /// Who may see it.
     pub visibility: Visibility,
+    /// What holds for connections to it that pass no waypoint, by the client's namespace: the first that has it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl Service {
@@ -78,7 +82,13 @@ impl Service {
             ip_families: IpFamilies::default(),
             canonical: false,
             visibility: Visibility::default(),
+            audiences: Vec::new(),
         }
+    }
+
+    /// What holds for a connection of a client of this namespace to a service port.
+    pub fn policy(&self, service_port: u16, namespace: &str) -> Option<&Arc<ConnectionPolicy>> {
+        policy_of(&self.audiences, service_port, namespace)
     }
 
     /// The port table's row of a service port.

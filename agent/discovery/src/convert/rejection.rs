@@ -64,6 +64,36 @@ pub enum Reason {
         /// Its name.
         name: String,
     },
+    /// Bytes that are not the message that they should be.
+    #[error("cannot be decoded: {0}")]
+    Undecodable(prost::DecodeError),
+    /// Another type than the extension's name promises.
+    #[error("{found:?} is not the type of this extension, which is {expected}")]
+    ExtensionType {
+        /// The type URL.
+        found: String,
+        /// The one that was expected.
+        expected: &'static str,
+    },
+    /// Of one there can be one.
+    #[error("is there twice")]
+    Twice,
+    /// A length of time that is none.
+    #[error("{seconds} s and {nanos} ns are not a length of time")]
+    Duration {
+        /// Whole seconds.
+        seconds: i64,
+        /// The rest.
+        nanos: i32,
+    },
+    /// A number that means nothing here.
+    #[error("{number} is not one of {expected}")]
+    OutOfRange {
+        /// The number.
+        number: u32,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// The three parts are no SPIFFE id.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -8,6 +8,7 @@ use weir_model::{
 use weir_proto::workload as proto;
 
 use super::common::{gateway, ip, known, ports};
+use super::connections::audiences;
 use super::rejection::{Fault, Reason, Rejection, within};
 
 /// Converts a service.
@@ -53,6 +54,7 @@ fn build(message: proto::Service) -> Result<Service, Fault> {
         Ok(proto::Visibility::Namespace) => Visibility::Namespace,
         Ok(proto::Visibility::Public) | Err(_) => Visibility::Public,
     };
+    service.audiences = audiences(&message.extensions)?;
     Ok(service)
 }
 

@@ -9,12 +9,15 @@ use rstest::rstest;
 use crate::*;
 
 mod choice;
+mod left_out;
 mod waypoint;
 
 /// A small mesh: `client` calls.
 pub(super) struct Mesh {
     pub(super) dir: Directory,
     pub(super) client: Workload,
+    /// uids of those that failed.
+    pub(super) left_out: Ejected,
 }
 
 impl Mesh {
@@ -22,7 +25,7 @@ impl Mesh {
         let client = pod("client", &["10.0.0.1", "fd00::1"]);
         let mut dir = Directory::new();
         dir.upsert_workload(client.clone());
-        Self { dir, client }
+        Self { dir, client, left_out: Ejected::default() }
     }
 
     pub(super) fn pod(mut self, workload: Workload) -> Self {
@@ -41,7 +44,7 @@ impl Mesh {
     }
 
     pub(super) fn go_with(&self, dst: &str, pick: &mut dyn FnMut(u64) -> u64) -> Route {
-        route(&self.dir, &self.client, dst.parse().unwrap(), pick)
+        route(&self.dir, &self.client, dst.parse().unwrap(), pick, &|_, _| self.left_out.clone())
     }
 }
 
@@ -82,7 +85,7 @@ pub(super) fn say(route: &Route) -> String {
         }
         Route::Tunnel { workload, addr, .. } => format!("tunnel {} {addr}", workload.name),
         Route::Direct { workload, addr, .. } => format!("direct {} {addr}", workload.name),
-        Route::PassThrough { addr } => format!("pass {addr}"),
+        Route::PassThrough { addr, .. } => format!("pass {addr}"),
         Route::Refuse(refusal) => refusal.to_string(),
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn enter(
     match find(dir, src, gateway, destination, dst, pick) {
         Ok(Found { workload, addr, by }) => {
             let expected = expected_identities(&workload, by.as_deref());
-            Route::Tunnel { workload, addr: dst, service, expected, gateway: Some(addr) }
+            Route::Tunnel { workload, addr: dst, service, expected, gateway: Some(addr), terms: None }
         }
         Err(refusal) => Route::Refuse(refusal),
     }
@@ -104,7 +104,7 @@ fn find(
     let missing =
         || Refusal::NoSuchWaypoint { destination: destination(), waypoint: gateway.to_string().into() };
     let service = service.ok_or_else(missing)?;
-    let reach = choose(dir, src, service, SocketAddr::new(dst.ip(), port), pick).map_err(|reason| {
+    let reach = choose(dir, src, service, SocketAddr::new(dst.ip(), port), pick, None).map_err(|reason| {
         Refusal::WaypointUnreachable { destination: destination(), reason: Box::new(reason) }
     })?;
     Ok(Found { workload: reach.workload, addr: reach.addr, by: Some(service.clone()) })

@@ -10,7 +10,7 @@ use h2::SendStream;
 use h2::client::ResponseFuture;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use weir_model::{Identity, Route, Service, Workload, route};
+use weir_model::{Ejected, Identity, Route, Service, Workload, route};
 
 use super::admission::Admitted;
 use super::context::{Context, HBONE_PORT, PodContext, canonical};
@@ -138,8 +138,8 @@ async fn decide(
     let directory = context.directory();
     let source = pod.workload(&directory)?;
     line.ends.source = Some(source.clone());
-    match route(&directory, &source, target, &mut |n| rand::random_range(0..n)) {
-        Route::Tunnel { workload, addr, service, expected, gateway } => {
+    match route(&directory, &source, target, &mut |n| rand::random_range(0..n), &|_, _| Ejected::default()) {
+        Route::Tunnel { workload, addr, service, expected, gateway, .. } => {
             let to = Destination { workload, addr, service, expected, gateway };
             line.aim(&source, &to);
             // A waypoint ends its tunnels itself, on this node as on others.
@@ -152,14 +152,14 @@ async fn decide(
             }
             tunnel(context, pod, client, &source, &to).await
         }
-        Route::Direct { workload, addr, service } => {
+        Route::Direct { workload, addr, service, .. } => {
             line.ends.destination = Some(workload);
             line.ends.service = service;
             line.dst_addr = addr;
             let server = pass_through(context, pod, &source, client, addr).await?;
             Ok(Way::Joined(server))
         }
-        Route::PassThrough { addr } => {
+        Route::PassThrough { addr, .. } => {
             let server = pass_through(context, pod, &source, client, addr).await?;
             Ok(Way::Joined(server))
         }
