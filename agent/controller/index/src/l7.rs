@@ -13,6 +13,7 @@
 mod backend;
 mod bound;
 mod compute;
+mod connections;
 mod endpoints;
 mod engine;
 mod frontend;
@@ -26,8 +27,10 @@ mod status;
 mod unit;
 mod view;
 mod waypoint;
+mod without_waypoint;
 
 pub(crate) use compute::bindings;
+pub(crate) use connections::{concerned as services_of_rules, extensions};
 pub(crate) use engine::L7;
 pub(crate) use routings::Routings;
 pub(crate) use secrets::{Secrets, of_authorities as secret_of_authorities};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_resources::{Key, Kind, Routing};
 
 use super::{Index, Owner};
-use crate::l7::{Dep, Unit, bindings};
+use crate::l7::{Dep, Unit, bindings, services_of_rules};
 use crate::policy::Reattached;
 use crate::store::Item;
 use crate::{Change, ResourceKind, publish};
@@ -16,6 +16,9 @@ impl Index {
         let concerned = self.world.routings.set(key, new);
         if key.kind == Kind::DestinationRule {
             self.forget_secrets();
+        }
+        for host in &concerned.rules {
+            self.dirty.extend(services_of_rules(&self.world, host));
         }
         concerned.deps.iter().for_each(|dep| self.l7.touch(dep));
         concerned.units.into_iter().for_each(|unit| self.l7.mark(unit));

@@ -8,28 +8,29 @@ use super::unit::Dep;
 use super::view::View;
 
 impl View<'_> {
-    /// What to tell the author of a resource about these hosts, and what follows (`so`); `None`: each of them has a waypoint, or there is no telling.
-    pub(super) fn unbound(&self, hosts: &[String], so: &str) -> Option<String> {
+    /// What to tell the author of a resource about these hosts, and what follows (`so`; `None`: nothing, where no waypoint was asked
+    /// for). `None`: each of them has a waypoint, or there is no telling.
+    pub(super) fn unbound(&self, hosts: &[String], so: Option<&str>) -> Option<String> {
         let whole = hosts.iter().filter(|host| !host.starts_with('*'));
         let said: Vec<String> = whole.filter_map(|host| self.unbound_host(host, so)).collect();
         (!said.is_empty()).then(|| format!("{}{HOW}", said.join("; ")))
     }
 
-    fn unbound_host(&self, host: &str, so: &str) -> Option<String> {
+    fn unbound_host(&self, host: &str, so: Option<&str>) -> Option<String> {
         self.ask(Dep::Host(host.into()));
         let world = self.scene.world;
         let Some(name) = world.claims.seen_from(host, self.reader) else {
-            return Some(format!("{host}: there is no such service, and {so}"));
+            return so.map(|so| format!("{host}: there is no such service, and {so}"));
         };
         let (subject, _) = world.service_subject(&name)?;
         if !world.servers(&subject).is_empty() {
             return None;
         }
         let why = world.binding(&subject).outcome.filter(|(bound, ..)| !bound).map(|(.., why)| why);
-        Some(match why {
-            Some(why) => format!("{host}: {why}"),
-            None => format!("{host} has no waypoint, and {so}"),
-        })
+        match why {
+            Some(why) => Some(format!("{host}: {why}")),
+            None => so.map(|so| format!("{host} has no waypoint, and {so}")),
+        }
     }
 
     /// The hosts of a route's parent, as the route writes it.
@@ -62,8 +63,8 @@ pub(super) fn missing(kind: &str, status: &str, message: String, generation: i64
 
 /// What follows, for routes of any kind.
 pub(super) const REQUESTS: &str = "its requests do not follow this";
-/// And for DestinationRules.
-pub(super) const CLIENTS: &str = "only waypoints of others that send to it follow this";
+/// And for DestinationRules, before what is followed.
+pub(super) const CLIENTS: &str = "only waypoints of others that send to it follow";
 /// Of routes, on each parent.
 pub(super) const RESOLVED_WAYPOINTS: &str = "ResolvedWaypoints";
 const NO_WAYPOINT: &str = "NoWaypoint";

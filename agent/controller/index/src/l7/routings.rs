@@ -31,6 +31,8 @@ pub(crate) struct Routings {
 pub(crate) struct Concerned {
     pub(crate) deps: Vec<Dep>,
     pub(crate) units: Vec<Unit>,
+    /// Hosts, or wildcards, whose DestinationRules are others.
+    pub(crate) rules: Vec<Arc<str>>,
 }
 
 impl Routings {
@@ -57,7 +59,7 @@ impl Routings {
         let mut concerned = Concerned::default();
         match key.kind {
             Kind::VirtualService => self.set_virtual_service(&name, new, &mut concerned.deps),
-            Kind::DestinationRule => self.set_rule(&name, new, &mut concerned.deps),
+            Kind::DestinationRule => self.set_rule(&name, new, &mut concerned),
             Kind::ReferenceGrant => {
                 self.set_grant(&name, new);
                 concerned.deps.push(Dep::Grants(name.0));
@@ -127,7 +129,7 @@ impl Routings {
         deps.push(Dep::Delegate(name.0.clone(), name.1.clone()));
     }
 
-    fn set_rule(&mut self, name: &Name, new: Option<Routing>, deps: &mut Vec<Dep>) {
+    fn set_rule(&mut self, name: &Name, new: Option<Routing>, concerned: &mut Concerned) {
         let new = new.map(|object| {
             let read = DestinationRule::read(&object.meta, &object.spec);
             (object, read)
@@ -141,9 +143,10 @@ impl Routings {
             return;
         }
         let before = before.map(|(_, read)| hosts(&read)).unwrap_or_default();
-        deps.extend(before.into_iter().chain(after).map(|host| match is_wide(&host) {
+        concerned.rules.extend(before.into_iter().chain(after));
+        concerned.deps.extend(concerned.rules.iter().map(|host| match is_wide(host) {
             true => Dep::WideRules,
-            false => Dep::Rules(host),
+            false => Dep::Rules(host.clone()),
         }));
     }
 

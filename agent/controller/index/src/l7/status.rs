@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weir_resources::{CONTROLLER_NAME, Condition, Key, Kind, Routing};
 
-use super::bound::{CLIENTS, REQUESTS, RESOLVED_WAYPOINTS, missing};
+use super::bound::{REQUESTS, RESOLVED_WAYPOINTS, missing};
 use super::engine::L7;
 use super::unit::{Dep, Gateway as Name};
 use super::view::{Scene, View};
@@ -15,18 +15,21 @@ use crate::condition::{ACCEPTED, WAYPOINT_MISSING};
 pub(super) fn make(scene: Scene<'_>, state: &L7, key: &Key) -> (Option<StatusUpdate>, BTreeSet<Dep>) {
     let view = View::new(scene, &key.namespace);
     let routings = &scene.world.routings;
-    let (name, remarks) = ((key.namespace.clone(), key.name.clone()), state.remarks(key));
+    let (name, mut remarks) = ((key.namespace.clone(), key.name.clone()), state.remarks(key));
     let update = match key.kind {
         Kind::VirtualService => routings.virtual_services.get(&name).and_then(|(object, read)| {
             let delegates = view.delegates(&name);
             let others = delegates.iter().filter_map(|name| routings.virtual_services.get(name));
             let others: Vec<_> = others.map(|(_, read)| read.clone()).collect();
             let wanted = read.status(&others, &remarks, &view, &routings.mesh);
-            conditions(key, object, view.with_missing(wanted, &read.hosts(&routings.mesh), REQUESTS, object))
+            let missing = view.unbound(&read.hosts(&routings.mesh), Some(REQUESTS));
+            conditions(key, object, with_missing(wanted, missing, object))
         }),
         Kind::DestinationRule => routings.rules.get(&name).and_then(|(object, read)| {
+            let without = view.without_waypoint(read);
+            remarks.extend(without.remarks);
             let wanted = read.status(&remarks, &view, &routings.mesh);
-            conditions(key, object, view.with_missing(wanted, &[read.host(&routings.mesh)], CLIENTS, object))
+            conditions(key, object, with_missing(wanted, without.missing, object))
         }),
         _ => routings.routes.get(key).and_then(|(object, read)| {
             let parents = read.status(&remarks, &view, &routings.mesh);
@@ -41,23 +44,7 @@ pub(super) fn make(scene: Scene<'_>, state: &L7, key: &Key) -> (Option<StatusUpd
 }
 
 impl View<'_> {
-    /// Says of a resource that is in force nowhere, or not everywhere, what is missing.
-    fn with_missing(
-        &self,
-        mut conditions: Vec<Condition>,
-        hosts: &[String],
-        so: &str,
-        object: &Routing,
-    ) -> Vec<Condition> {
-        if is_accepted(&conditions)
-            && let Some(why) = self.unbound(hosts, so)
-        {
-            conditions.push(missing(WAYPOINT_MISSING, "True", why, object.meta.generation));
-        }
-        conditions
-    }
-
-    /// The same of a parent of a route.
+    /// Says of a parent of a route what is missing.
     fn with_waypoints(
         &self,
         mut conditions: Vec<Condition>,
@@ -65,7 +52,7 @@ impl View<'_> {
         object: &Routing,
     ) -> Vec<Condition> {
         if is_accepted(&conditions)
-            && let Some(why) = self.unbound(&self.hosts_of_parent(parent), REQUESTS)
+            && let Some(why) = self.unbound(&self.hosts_of_parent(parent), Some(REQUESTS))
         {
             conditions.push(missing(RESOLVED_WAYPOINTS, "False", why, object.meta.generation));
         }
@@ -81,6 +68,16 @@ impl View<'_> {
         named.iter().for_each(|(ns, name)| self.ask(Dep::Delegate(ns.clone(), name.clone())));
         named.into_iter().filter(|name| kept.get(name).is_some()).collect()
     }
+}
+
+/// Says of a resource that is in force nowhere, or not everywhere, what is missing.
+fn with_missing(mut conditions: Vec<Condition>, why: Option<String>, object: &Routing) -> Vec<Condition> {
+    if is_accepted(&conditions)
+        && let Some(why) = why
+    {
+        conditions.push(missing(WAYPOINT_MISSING, "True", why, object.meta.generation));
+    }
+    conditions
 }
 
 fn is_accepted(conditions: &[Condition]) -> bool {

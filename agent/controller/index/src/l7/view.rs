@@ -71,10 +71,15 @@ impl<'a> View<'a> {
         self.ask(Dep::Secret(namespace.into(), secrets::of_authorities(name)));
     }
 
-    /// DestinationRules that may be for a host.
-    pub(super) fn rules(&self, host: &str) -> Vec<DestinationRule> {
+    /// The DestinationRules that may be for a host matter.
+    pub(super) fn ask_rules(&self, host: &str) {
         self.ask(Dep::Rules(host.into()));
         self.ask(Dep::WideRules);
+    }
+
+    /// DestinationRules that may be for a host.
+    pub(super) fn rules(&self, host: &str) -> Vec<DestinationRule> {
+        self.ask_rules(host);
         let kept = &self.scene.world.routings.rules;
         let names = kept.of_hosts([host].into_iter());
         names.into_iter().filter_map(|name| kept.get(name).map(|(_, rule)| rule.clone())).collect()

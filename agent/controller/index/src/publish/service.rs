@@ -7,6 +7,7 @@ use weir_proto::workload as proto;
 use weir_resources::Service;
 
 use super::{balancing, ports};
+use crate::l7::extensions;
 use crate::waypoint::{Binding, Subject, Traffic};
 use crate::world::World;
 
@@ -21,7 +22,7 @@ pub(crate) fn service(world: &World, service: &Service, name: &Arc<str>) -> (pro
             ips.push(*ip);
         }
     }
-    let message = proto::Service {
+    let mut message = proto::Service {
         name: meta.name.to_string(),
         namespace: meta.namespace.to_string(),
         hostname: hostname(name).to_owned(),
@@ -37,6 +38,7 @@ pub(crate) fn service(world: &World, service: &Service, name: &Arc<str>) -> (pro
         weighted_waypoints: binding.weighted.clone(),
         visibility: proto::Visibility::Public.into(),
     };
+    message.extensions = extensions(world, &message);
     (message, binding)
 }
 

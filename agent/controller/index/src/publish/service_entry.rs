@@ -12,6 +12,7 @@ use super::service::hostname;
 use super::{Made, Visibility, balancing, ports, visibility};
 use crate::condition::Allocated;
 use crate::index::{Owner, wants_addresses};
+use crate::l7::extensions;
 use crate::waypoint::{Binding, Subject, Traffic};
 use crate::world::World;
 
@@ -79,7 +80,7 @@ fn service(
         _ => balancing::annotated(meta, namespace),
     };
     let visibility = if private { proto::Visibility::Namespace } else { proto::Visibility::Public };
-    proto::Service {
+    let mut message = proto::Service {
         name: meta.name.to_string(),
         namespace: meta.namespace.to_string(),
         hostname: hostname(name).to_owned(),
@@ -94,7 +95,9 @@ fn service(
         ingress_use_waypoint: super::ingress_use_waypoint(meta, namespace),
         weighted_waypoints: binding.weighted.clone(),
         visibility: visibility.into(),
-    }
+    };
+    message.extensions = extensions(world, &message);
+    message
 }
 
 /// Those of the spec, else those allocated: by us, or (when we do not) by whoever wrote the status.

@@ -90,6 +90,16 @@ impl Claims {
         Some(name.clone())
     }
 
+    /// All host names.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.hosts.keys()
+    }
+
+    /// The names of a host.
+    pub(crate) fn names_of(&self, host: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.hosts.get(host).into_iter().flatten()
+    }
+
     fn rivals(&self, name: &str, owner: &Owner) -> Vec<Owner> {
         let names = host(name).and_then(|host| self.hosts.get(host)).into_iter().flatten();
         let claims = names.filter_map(|name| self.names.get(name)).flatten();

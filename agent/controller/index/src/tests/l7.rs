@@ -9,6 +9,7 @@ use super::Mesh;
 use crate::{Changes, Layer7, scoped};
 
 mod changes;
+mod connections;
 mod endpoints;
 mod fresh;
 mod labels;
