@@ -98,6 +98,10 @@ pub struct Settings {
     /// Namespaces whose pods are never enrolled; the root namespace always is one. [default: kube-system]
     #[arg(long, env = "WEIR_EXCLUDE_NAMESPACES", value_name = "NAME,...")]
     pub(crate) exclude_namespaces: Option<String>,
+    /// Only pods whose label istio.io/rev, or their namespace's, has this value are enrolled: beside another mesh that goes by
+    /// the same labels. [default: all that are asked for]
+    #[arg(long, env = "WEIR_REVISION", value_name = "NAME")]
+    pub(crate) revision: Option<String>,
     /// Take the taint weir.dev/agent-not-ready from a node when its agent is ready. [default: false]
     #[arg(long, env = "WEIR_UNTAINT_NODES", value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) untaint_nodes: Option<String>,

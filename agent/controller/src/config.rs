@@ -143,8 +143,19 @@ fn index(reader: &mut Reader, s: &Settings, root_namespace: Arc<str>) -> weir_in
         dry_run: flag("dry-run-policies", &s.dry_run_policies),
         waypoint_fallback_direct: flag("waypoint-fallback-direct", &s.waypoint_fallback_direct),
         waypoint_bypass: flag("waypoint-bypass", &s.waypoint_bypass),
+        revision: revision(reader, s),
         ..default
     }
+}
+
+/// Which pods are ours in a cluster of several meshes.
+fn revision(reader: &mut Reader, s: &Settings) -> Option<Arc<str>> {
+    let revision = s.revision.as_deref().filter(|revision| !revision.is_empty())?;
+    if s.source.as_deref() != Some("kubernetes") {
+        let () =
+            reader.wrong("revision: a directory is one mesh's; this is for --source kubernetes".to_owned());
+    }
+    Some(revision.into())
 }
 
 /// `namespace/name`.
@@ -190,6 +201,7 @@ impl Settings {
             waypoint_bypass: self.waypoint_bypass.or(other.waypoint_bypass),
             waypoint_image: self.waypoint_image.or(other.waypoint_image),
             exclude_namespaces: self.exclude_namespaces.or(other.exclude_namespaces),
+            revision: self.revision.or(other.revision),
             untaint_nodes: self.untaint_nodes.or(other.untaint_nodes),
             node_accounts: self.node_accounts.or(other.node_accounts),
             server_names: self.server_names.or(other.server_names),
@@ -224,6 +236,15 @@ mod tests {
     fn build(args: &[&str]) -> Result<Config, Problems> {
         let args = std::iter::once("run").chain(args.iter().copied());
         Config::build(&Flags::try_parse_from(args).unwrap().options)
+    }
+
+    #[test]
+    fn a_revision_is_for_a_cluster_of_two_meshes() {
+        let config = build(&["--source", "kubernetes", "--revision", "weir"]).unwrap();
+        assert_eq!(config.index.revision.as_deref(), Some("weir"));
+        let problems =
+            build(&["--source", "dir:./mesh", "--state-dir", "/x", "--revision", "weir"]).unwrap_err();
+        assert!(problems.to_string().contains("revision: "), "{problems}");
     }
 
     #[test]

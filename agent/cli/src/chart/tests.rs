@@ -117,7 +117,7 @@ fn the_schema_knows_every_value_and_no_other() {
 const ALL: &str = r##"
 image: {repository: registry.example.com/weir, tag: "1.2", pullSecrets: [a, b]}
 namespace: {create: true}
-mesh: {network: n1, adoptIstioClasses: true, waypointFallbackDirect: true, waypointBypass: true, dryRunPolicies: true}
+mesh: {network: n1, revision: weir, adoptIstioClasses: true, waypointFallbackDirect: true, waypointBypass: true, dryRunPolicies: true}
 log: {filter: 'info,"x": {y}', format: json}
 agent:
   leave: open

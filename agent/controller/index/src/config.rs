@@ -32,6 +32,8 @@ pub struct Config {
     pub node_pods: bool,
     /// Pods of these namespaces are never enrolled, and neither are those of the root namespace.
     pub exclude_namespaces: Vec<Arc<str>>,
+    /// Only pods whose label `istio.io/rev`, or their namespace's, has this value are ours: another mesh has the others.
+    pub revision: Option<Arc<str>>,
 }
 
 impl Default for Config {
@@ -50,6 +52,7 @@ impl Default for Config {
             waypoint_bypass: false,
             node_pods: false,
             exclude_namespaces: vec!["kube-system".into()],
+            revision: None,
         }
     }
 }

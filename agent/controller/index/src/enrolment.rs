@@ -17,6 +17,10 @@ pub(crate) enum Enrolment {
 
 /// What is wanted for a pod of this namespace. The pod's own label counts more than its namespace's.
 pub(crate) fn enrolment(pod: &Pod, namespace: Option<&Meta>, config: &Config) -> Enrolment {
+    // The same labels ask another mesh of the cluster for it.
+    if config.revision.is_some() && revision(pod, namespace) != config.revision.as_deref() {
+        return Enrolment::Leave;
+    }
     let asks = match mode(Some(&pod.meta)) {
         Some("ambient") => "its label istio.io/dataplane-mode",
         Some("none") => return Enrolment::Leave,
@@ -56,6 +60,11 @@ pub(crate) fn enrolment(pod: &Pod, namespace: Option<&Meta>, config: &Config) ->
     Enrolment::Enrol
 }
 
+/// Whose it is, where several meshes are in the cluster.
+fn revision<'a>(pod: &'a Pod, namespace: Option<&'a Meta>) -> Option<&'a str> {
+    pod.meta.labels.get(REVISION).or_else(|| namespace?.labels.get(REVISION))
+}
+
 /// The label that asks for the mesh, or for none.
 pub(crate) fn mode(meta: Option<&Meta>) -> Option<&str> {
     meta?.labels.get("istio.io/dataplane-mode")
@@ -69,6 +78,9 @@ fn is_sandboxed(runtime_class: &str) -> bool {
         .into_iter()
         .any(|word| matches!(word, "gvisor" | "runsc" | "firecracker") || word.starts_with("kata"))
 }
+
+/// Istio's, by which its control planes share a cluster.
+const REVISION: &str = "istio.io/rev";
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +125,22 @@ mod tests {
         // Nobody is bothered who did not ask.
         pod.meta.labels = Labels::default();
         assert_eq!(enrolment(&pod, None, &Config::default()), Enrolment::Leave);
+    }
+
+    #[rstest]
+    #[case::nobodys("", "", "leave")]
+    #[case::the_namespace_is_ours("", "istio.io/rev=weir", "enrol")]
+    #[case::the_pod_is_ours("istio.io/rev=weir", "", "enrol")]
+    #[case::the_pod_is_anothers("istio.io/rev=default", "istio.io/rev=weir", "leave")]
+    fn of_two_meshes_one_has_a_pod(#[case] pod: &str, #[case] namespace: &str, #[case] wish: &str) {
+        let mut pod = pod_with(&format!("{AMBIENT} {pod}"));
+        let of = |revision: Option<&str>| Config { revision: revision.map(Into::into), ..Config::default() };
+        assert_eq!(word(&enrolment(&pod, Some(&meta(namespace)), &of(Some("weir")))), wish);
+        assert_eq!(word(&enrolment(&pod, Some(&meta(namespace)), &of(None))), "enrol", "there is no other");
+        // Another's pod is not told why it cannot be ours.
+        pod.host_network = true;
+        let refused = if wish == "enrol" { "HostNetwork" } else { "leave" };
+        assert_eq!(word(&enrolment(&pod, Some(&meta(namespace)), &of(Some("weir")))), refused);
     }
 
     fn pod_with(text: &str) -> Pod {

@@ -129,6 +129,7 @@ fn keep_webhook(
     mut roots: watch::Receiver<Arc<str>>,
 ) -> impl Future<Output = ()> + Send + use<> {
     let (namespace, fail_closed) = (config.index.root_namespace.to_string(), config.admission_closed);
+    let only = config.index.revision.as_ref().map(|name| ("istio.io/rev".to_owned(), name.to_string()));
     async move {
         while leads.wait_for(|leads| *leads).await.is_ok() {
             let webhook = Webhook {
@@ -141,6 +142,7 @@ fn keep_webhook(
                 path: "/validate".into(),
                 ca_bundle: roots.borrow_and_update().to_string(),
                 fail_closed,
+                only: only.clone(),
             };
             if let Err(error) = webhook.write(&cluster).await {
                 tracing::warn!("the webhook's configuration is not written: {error}");

@@ -17,6 +17,10 @@ pub(crate) fn node_pod(world: &World, pod: &Pod) -> proto::Pod {
     };
     // Its node must know in whose name it speaks before discovery has anything to say of it.
     let early = wish == proto::Wish::Enrol && pod.addresses.is_empty();
+    let captured = meta.conditions.iter().find(|condition| condition.kind == CAPTURED);
+    // We write the annotation and the condition at once. Without the condition it is another mesh's, who captures the pod,
+    // and is left alone.
+    let is_ours = wish != proto::Wish::Leave || captured.is_some();
     proto::Pod {
         namespace: meta.namespace.to_string(),
         name: meta.name.to_string(),
@@ -29,8 +33,8 @@ pub(crate) fn node_pod(world: &World, pod: &Pod) -> proto::Pod {
         message,
         probe_ports: pod.probe_ports.iter().map(|port| u32::from(*port)).collect(),
         workload: early.then(|| workload(world, pod).0),
-        announced: meta.annotations.get("ambient.istio.io/redirection") == Some("enabled"),
-        captured: meta.conditions.iter().find(|condition| condition.kind == CAPTURED).map(said),
+        announced: is_ours && meta.annotations.get("ambient.istio.io/redirection") == Some("enabled"),
+        captured: captured.map(said),
     }
 }
 

@@ -93,6 +93,24 @@ fn what_a_pod_says_of_itself_is_told_too() {
 }
 
 #[test]
+fn what_another_mesh_says_of_its_pod_is_not_ours_to_take_back() {
+    let mut mesh = mesh();
+    let announced = |status: &str| {
+        let says = "uid: u1, annotations: {ambient.istio.io/redirection: enabled}";
+        pod("n1", status).replace("uid: u1", says)
+    };
+    mesh.apply(&announced(""));
+    assert!(!told(&mesh, "n1/shop/web").announced, "another's");
+    mesh.apply(&announced(
+        "status: {conditions: [{type: weir.dev/Captured, status: 'True', reason: Captured}]}",
+    ));
+    assert!(told(&mesh, "n1/shop/web").announced, "ours, that leaves");
+    mesh.apply(&announced(""));
+    mesh.apply(AMBIENT);
+    assert!(told(&mesh, "n1/shop/web").announced, "it becomes ours");
+}
+
+#[test]
 fn without_a_cluster_nobody_is_told() {
     let mut mesh = Mesh::new();
     assert!(changed(&mesh.apply(&pod("n1", ""))).is_empty());

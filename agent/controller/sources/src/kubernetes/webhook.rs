@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use weir_resources::Kind;
 
 use super::error::call;
@@ -23,6 +23,8 @@ pub struct Webhook {
     pub ca_bundle: String,
     /// What cannot be checked is refused.
     pub fail_closed: bool,
+    /// Only objects of namespaces with this label are checked: key and value.
+    pub only: Option<(String, String)>,
 }
 
 /// Where the API server finds the webhook.
@@ -55,6 +57,10 @@ impl Webhook {
 
     fn object(&self) -> Value {
         let rules: Vec<Value> = CHECKED.into_iter().map(rule).collect();
+        // What was applied once and is not any more goes: without labels the API's own `{}` is there again.
+        let labels: Option<Map<_, _>> =
+            self.only.clone().map(|(key, value)| [(key, value.into())].into_iter().collect());
+        let selector = labels.map_or_else(|| json!({}), |labels| json!({"matchLabels": labels}));
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingWebhookConfiguration",
@@ -63,6 +69,7 @@ impl Webhook {
                 "name": "validation.weir.dev",
                 "clientConfig": self.client_config(),
                 "rules": rules,
+                "namespaceSelector": selector,
                 "failurePolicy": if self.fail_closed { "Fail" } else { "Ignore" },
                 "matchPolicy": "Equivalent",
                 "sideEffects": "None",

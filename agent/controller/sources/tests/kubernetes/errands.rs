@@ -155,6 +155,7 @@ async fn the_webhook_is_written_and_written_anew_only_if_it_changes() {
         path: "/validate".into(),
         ca_bundle: "PEM".into(),
         fail_closed: false,
+        only: None,
     };
     webhook.write(&cluster).await.unwrap();
     let read = || api.get("validatingwebhookconfigurations", "", "weir-controller").unwrap();
@@ -167,6 +168,12 @@ async fn the_webhook_is_written_and_written_anew_only_if_it_changes() {
     webhook.fail_closed = true;
     webhook.write(&cluster).await.unwrap();
     assert_eq!(read()["webhooks"][0]["failurePolicy"], "Fail");
+    webhook.only = Some(("istio.io/rev".into(), "weir".into()));
+    webhook.write(&cluster).await.unwrap();
+    assert_eq!(read()["webhooks"][0]["namespaceSelector"], json!({"matchLabels": {"istio.io/rev": "weir"}}));
+    webhook.only = None;
+    webhook.write(&cluster).await.unwrap();
+    assert_eq!(read()["webhooks"][0]["namespaceSelector"].pointer("/matchLabels/istio.io~1rev"), None);
 }
 
 /// A quota or a webhook of one namespace keeps the roots from it, and from nobody else.
