@@ -16,6 +16,7 @@ mod connection;
 mod limits;
 mod proof;
 
+pub(crate) use connection::Link;
 pub use limits::Limits;
 
 /// Why the port is no longer served.

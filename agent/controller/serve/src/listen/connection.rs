@@ -20,7 +20,7 @@ use crate::auth::Peer;
 
 /// A connection as its requests see it.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(crate) struct Link {
     /// Who is at its other end.
     pub(super) peer: Peer,
     proof: Arc<Proof>,
@@ -37,7 +37,7 @@ struct Proof {
 
 impl Link {
     /// A request on the connection was let through: it may stay.
-    pub(super) fn prove(&self) {
+    pub(crate) fn prove(&self) {
         if !self.proof.given.swap(true, Ordering::Relaxed) {
             self.proof.place.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

@@ -9,6 +9,7 @@ use weir_proto::node::{NodeReport, ReportEnd};
 use super::Nodes;
 use crate::auth::Caller;
 use crate::ca::NodeAgents;
+use crate::listen::Link;
 
 /// Hears agents that proved which node they are on. Needs the authentication layer around it.
 pub struct NodeService {
@@ -56,6 +57,10 @@ impl Node for NodeService {
             tracing::warn!(%caller, "a node's report is not heard: {denied}");
             Status::permission_denied(format!("only a node's agent reports about its pods: {denied}"))
         })?;
+        // The answer, by which others prove themselves, comes when the report ends.
+        if let Some(link) = request.extensions().get::<Link>() {
+            link.prove();
+        }
         tracing::info!(%node, "a node's agent reports about its pods");
         self.hear(&node, request.into_inner()).await?;
         Ok(Response::new(ReportEnd {}))

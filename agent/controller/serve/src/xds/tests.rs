@@ -5,6 +5,7 @@ mod hostile;
 mod mesh;
 mod node_pods;
 mod property;
+mod reports;
 mod session;
 mod waypoint;
 mod wire;

@@ -21,7 +21,7 @@ async fn is_served(server: &Server) {
 }
 
 /// Reads until the other end closes, which it must.
-async fn is_closed(stream: &mut (impl AsyncReadExt + Unpin)) {
+pub(super) async fn is_closed(stream: &mut (impl AsyncReadExt + Unpin)) {
     let mut rest = Vec::new();
     let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
     // Closed with or without a reset.

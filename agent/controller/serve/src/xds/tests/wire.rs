@@ -31,6 +31,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(store: &Store, config: XdsConfig, limits: Limits) -> Self {
+        let xds = XdsService::new(store.clone(), config, XdsMetrics::default()).into_server();
+        Self::of_services(Routes::new(InterceptedService::new(xds, authenticate)), limits).await
+    }
+
+    pub(super) async fn of_services(services: Routes, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
@@ -46,8 +51,6 @@ impl Server {
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         tls.alpn_protocols = vec![b"h2".to_vec()];
-        let xds = XdsService::new(store.clone(), config, XdsMetrics::default()).into_server();
-        let services = Routes::new(InterceptedService::new(xds, authenticate));
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
         tokio::spawn(serve(listener, Arc::new(ArcSwap::from_pointee(tls)), limits, services, stopped));
