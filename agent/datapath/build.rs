@@ -63,13 +63,15 @@ fn copy_objects(from: &Path, out: &Path) -> Result<()> {
 
 fn compile(root: &Path, target_dir: &Path, linker: &Path, core: &Core) -> Result<()> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
-    let flags = [
+    let mut flags = vec![
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
         format!("-Clinker={}", linker.display()),
         format!("--cfg=bpf_target_arch=\"{arch}\""),
-    ]
-    .join("\x1f");
+    ];
+    flags.extend(
+        prefixes(root, core)?.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())),
+    );
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root)
@@ -77,7 +79,7 @@ fn compile(root: &Path, target_dir: &Path, linker: &Path, core: &Core) -> Result
         .args(["--package", "weir-ebpf-programs", "--bins", "--target-dir"])
         .arg(target_dir)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         // The outer build's wrappers (clippy-driver), flags and job server are for the host.
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTC_WRAPPER")
@@ -99,6 +101,17 @@ fn compile(root: &Path, target_dir: &Path, linker: &Path, core: &Core) -> Result
         String::from_utf8_lossy(&output.stderr)
     )
     .into())
+}
+
+/// Folders of this machine, and what the objects call them: BTF has the path of every source line, and an image that is built
+/// elsewhere is to have the same bytes. The last that matches wins.
+fn prefixes(root: &Path, core: &Core) -> Result<[(PathBuf, &'static str); 3]> {
+    let rustc = match core {
+        Core::Sources => env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
+        Core::Ready(rustc) => rustc.into(),
+    };
+    let cargo = cargo_home().ok_or("neither CARGO_HOME nor HOME is set")?;
+    Ok([(root.to_owned(), "/weir"), (cargo, "/cargo"), (sysroot(&rustc)?, "/rust")])
 }
 
 /// Where `core` for the BPF target comes from; `cargo xtask setup` knows the same two ways.
@@ -135,12 +148,8 @@ fn sysroot(rustc: &OsStr) -> Result<PathBuf> {
 fn find_linker() -> Result<PathBuf> {
     let name = "bpf-linker";
     let path = env::var_os("PATH").unwrap_or_default();
-    let cargo_bin = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home: OsString| Path::new(&home).join(".cargo")))
-        .map(|home| home.join("bin"));
     env::split_paths(&path)
-        .chain(cargo_bin)
+        .chain(cargo_home().map(|home| home.join("bin")))
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
         .ok_or_else(|| {
@@ -150,4 +159,9 @@ fn find_linker() -> Result<PathBuf> {
             )
             .into()
         })
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let own = env::var_os("HOME").map(|home: OsString| Path::new(&home).join(".cargo"));
+    env::var_os("CARGO_HOME").map(PathBuf::from).or(own)
 }
