@@ -19,6 +19,7 @@ mod sbom;
 #[cfg(test)]
 mod tests;
 
+use binaries::Content;
 use blob::Blob;
 use platform::Platform;
 
@@ -34,6 +35,7 @@ use crate::shell;
 #[command(after_help = "Examples:\n  \
 cargo xtask image --out weir.tar                                    for this machine's processor\n  \
 cargo xtask image --out weir.tar --name registry.example/weir:v1    under a name of your own\n  \
+cargo xtask image --out tests.tar --tests                           what `cargo xtask test live` runs in its pods\n  \
 cargo xtask image --out weir.tar --target x86_64-unknown-linux-gnu,aarch64-unknown-linux-gnu\n  \
 ctr --namespace k8s.io images import weir.tar                       into a node's containerd\n  \
 kind load image-archive weir.tar --name weir")]
@@ -42,8 +44,13 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// What the image is called where it is imported; a name without a registry is one of docker.io/library, as everywhere
-    #[arg(long, default_value_t = default_name())]
-    name: String,
+    ///
+    /// [default: weir, or weir-tests, with this version]
+    #[arg(long)]
+    name: Option<String>,
+    /// The programs of the suite of a live cluster instead of the mesh's
+    #[arg(long)]
+    tests: bool,
     /// Rust targets to build for, by comma; several make one image for several processors
     ///
     /// Each needs its standard library (`rustup target add`) and a C compiler (CC_<target>, CARGO_TARGET_<TARGET>_LINKER).
@@ -61,19 +68,22 @@ pub(crate) struct ImageArgs {
 pub(crate) fn run(args: &ImageArgs) -> Result<()> {
     let platforms = platforms(args)?;
     let source = Source::find()?;
-    setup::ensure(&[Part::Ebpf])?;
-    let bill = sbom::make(&platforms, &source)?;
+    let content = if args.tests { Content::Tests } else { Content::Mesh };
+    if content == Content::Mesh {
+        setup::ensure(&[Part::Ebpf])?;
+    }
+    let bill = sbom::make(content, &platforms, &source)?;
     let mut images = Vec::new();
     for platform in &platforms {
-        let binaries = binaries::build(platform, args.symbols.as_deref())?;
+        let binaries = binaries::build(content, platform, args.symbols.as_deref())?;
         let layers =
             [layer::base(&source)?, layer::programs(&binaries, &source)?, layer::documents(&bill, &source)?];
         if let Some(folder) = &args.rootfs {
             layer::unpack(&layers, folder).with_context(|| format!("cannot fill {}", folder.display()))?;
         }
-        images.push(archive::image(platform, layers, &source)?);
+        images.push(archive::image(content, platform, layers, &source)?);
     }
-    let name = name::full(&args.name);
+    let name = name::full(&args.name.clone().unwrap_or_else(|| default_name(content)));
     let digest = archive::write(&args.out, &name, images, &source)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     let beside = beside(&args.out);
@@ -132,7 +142,7 @@ fn beside(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// What the chart names if nothing else is said.
-fn default_name() -> String {
-    format!("weir:{}", env!("CARGO_PKG_VERSION"))
+/// What the chart, and the suite of a live cluster, name if nothing else is said.
+fn default_name(content: Content) -> String {
+    format!("{}:{}", content.title(), env!("CARGO_PKG_VERSION"))
 }

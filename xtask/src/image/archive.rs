@@ -10,6 +10,7 @@ use oci_spec::image::{Descriptor, MediaType};
 use serde::Serialize;
 use tar::{EntryType, Header};
 
+use super::binaries::Content;
 use super::layer::Layer;
 use super::platform::Platform;
 use super::{Blob, Source};
@@ -22,8 +23,13 @@ pub(super) struct Image {
 }
 
 /// Joins layers into an image.
-pub(super) fn image(platform: &Platform, layers: [Layer; 3], source: &Source) -> Result<Image> {
-    let config = Blob::new(json(&configuration(platform, &layers, source)?)?);
+pub(super) fn image(
+    content: Content,
+    platform: &Platform,
+    layers: [Layer; 3],
+    source: &Source,
+) -> Result<Image> {
+    let config = Blob::new(json(&configuration(content, platform, &layers, source)?)?);
     let described = layers
         .iter()
         .map(|layer| descriptor(MediaType::ImageLayerGzip, &layer.blob))
@@ -33,7 +39,7 @@ pub(super) fn image(platform: &Platform, layers: [Layer; 3], source: &Source) ->
         .media_type(MediaType::ImageManifest)
         .config(descriptor(MediaType::ImageConfig, &config)?)
         .layers(described)
-        .annotations(labels(source)?)
+        .annotations(labels(content, source)?)
         .build()?;
     let blob = Blob::new(json(&manifest)?);
     let mut manifest = descriptor(MediaType::ImageManifest, &blob)?;
@@ -44,14 +50,19 @@ pub(super) fn image(platform: &Platform, layers: [Layer; 3], source: &Source) ->
     Ok(Image { manifest, blobs })
 }
 
-fn configuration(platform: &Platform, layers: &[Layer], source: &Source) -> Result<oci::ImageConfiguration> {
+fn configuration(
+    content: Content,
+    platform: &Platform,
+    layers: &[Layer],
+    source: &Source,
+) -> Result<oci::ImageConfiguration> {
     let created = timestamp(source)?;
     let process = oci::ConfigBuilder::default()
         // The agent's DaemonSet asks for root by itself; nobody else gets it.
         .user("65532:65532")
         .env(vec!["PATH=/usr/local/bin".to_owned()])
         .working_dir("/")
-        .labels(labels(source)?)
+        .labels(labels(content, source)?)
         .build()?;
     let history = layers
         .iter()
@@ -139,13 +150,10 @@ fn descriptor(kind: MediaType, blob: &Blob) -> Result<Descriptor> {
 }
 
 /// OCI's own annotation keys.
-fn labels(source: &Source) -> Result<HashMap<String, String>> {
+fn labels(content: Content, source: &Source) -> Result<HashMap<String, String>> {
     let pairs = [
-        ("title", "weir".to_owned()),
-        (
-            "description",
-            "Weir, a service mesh without sidecars: agent, controller, waypoint and CNI plugin".to_owned(),
-        ),
+        ("title", content.title().to_owned()),
+        ("description", content.description().to_owned()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("revision", source.revision.clone()),
         ("created", timestamp(source)?),

@@ -16,28 +16,67 @@ pub(super) struct Binary {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Packages and their binaries. One build gives all its programs the features that any of them asks for: the servers want nearly the
-/// same and share one, which saves most of the time; the plugin, which must stay small, has its own.
-const BUILDS: [&[&str]; 2] = [&["weir-agent", "weir-controller", "weir-waypoint"], &["weir-cni"]];
+/// What an image is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The mesh: agent, controller, waypoint, CNI plugin.
+    Mesh,
+    /// What the suite of a live cluster runs in its pods.
+    Tests,
+}
 
-/// Every program of the image.
-pub(super) fn programs() -> impl Iterator<Item = &'static str> {
-    BUILDS.into_iter().flatten().copied()
+impl Content {
+    /// Packages, each with its binary. One build gives all its programs the features that any of them asks for: the servers want nearly
+    /// the same and share one, which saves most of the time; the plugin, which must stay small, has its own.
+    fn builds(self) -> &'static [&'static [(&'static str, &'static str)]] {
+        match self {
+            Self::Mesh => &[
+                &[
+                    ("weir-agent", "weir-agent"),
+                    ("weir-controller", "weir-controller"),
+                    ("weir-waypoint", "weir-waypoint"),
+                ],
+                &[("weir-cni", "weir-cni")],
+            ],
+            Self::Tests => &[&[("weir-cluster", "weir-pod"), ("weir-bookinfo", "weir-bookinfo")]],
+        }
+    }
+
+    /// A short name, also the image's own.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Mesh => "weir",
+            Self::Tests => "weir-tests",
+        }
+    }
+
+    /// What it is, in a sentence.
+    pub(super) fn description(self) -> &'static str {
+        match self {
+            Self::Mesh => "Weir, a service mesh without sidecars: agent, controller, waypoint and CNI plugin",
+            Self::Tests => "What Weir's suite of a live cluster runs in its pods",
+        }
+    }
+
+    /// Every package that a program of the image is from.
+    pub(super) fn packages(self) -> impl Iterator<Item = &'static str> {
+        self.builds().iter().copied().flatten().map(|(package, _)| *package)
+    }
 }
 
 /// Builds all programs for a platform.
-pub(super) fn build(platform: &Platform, symbols: Option<&Path>) -> Result<Vec<Binary>> {
+pub(super) fn build(content: Content, platform: &Platform, symbols: Option<&Path>) -> Result<Vec<Binary>> {
     let target = target_dir()?;
-    for names in BUILDS {
+    for programs in content.builds() {
         let mut cargo = shell::cargo(&["build", "--locked", "--release", "--target", &platform.triple]);
-        for name in names {
-            cargo.args(["--package", name, "--bin", name]);
+        for (package, name) in *programs {
+            cargo.args(["--package", package, "--bin", name]);
         }
         cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags()?.join("\x1f")).env("CFLAGS", c_flags()?);
         shell::run(cargo.env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0"))?;
     }
     let mut built = Vec::new();
-    for name in programs() {
+    for (_, name) in content.builds().iter().copied().flatten() {
         let made = target.join(&platform.triple).join("release").join(name);
         is_static(&made)?;
         if let Some(folder) = symbols {

@@ -12,22 +12,22 @@ use cyclonedx_bom::models::metadata::Metadata as About;
 use cyclonedx_bom::prelude::{Bom, DateTime, NormalizedString, Purl, SpdxExpression};
 
 use super::Source;
-use super::binaries;
+use super::binaries::Content;
 use super::platform::Platform;
 use crate::shell;
 
 /// The bill as JSON. It has neither a serial number nor a time of its own: it would differ from build to build.
-pub(super) fn make(platforms: &[Platform], source: &Source) -> Result<Vec<u8>> {
+pub(super) fn make(content: Content, platforms: &[Platform], source: &Source) -> Result<Vec<u8>> {
     let metadata = metadata(platforms)?;
     let sums = checksums()?;
-    let used = used(&metadata)?;
+    let used = used(content, &metadata)?;
     let packages: BTreeMap<&PackageId, &Package> =
         metadata.packages.iter().filter(|p| used.contains_key(&p.id)).map(|p| (&p.id, p)).collect();
     let mut named: Vec<&&Package> = packages.values().collect();
     named.sort_by_key(|package| (package.name.as_str(), &package.version));
     let bom = Bom {
         serial_number: None,
-        metadata: Some(about(source)?),
+        metadata: Some(about(content, source)?),
         components: Some(Components(
             named.iter().map(|package| component(package, &sums)).collect::<Result<Vec<_>>>()?,
         )),
@@ -64,7 +64,7 @@ fn metadata(platforms: &[Platform]) -> Result<Metadata> {
 }
 
 /// What the programs are linked from, and what each of these is linked from: no build scripts, no tests.
-fn used(metadata: &Metadata) -> Result<BTreeMap<&PackageId, Vec<&PackageId>>> {
+fn used(content: Content, metadata: &Metadata) -> Result<BTreeMap<&PackageId, Vec<&PackageId>>> {
     let resolve = metadata.resolve.as_ref().context("cargo metadata has no graph")?;
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
         .nodes
@@ -80,7 +80,7 @@ fn used(metadata: &Metadata) -> Result<BTreeMap<&PackageId, Vec<&PackageId>>> {
     let mut open: Vec<&PackageId> = metadata
         .workspace_packages()
         .into_iter()
-        .filter(|package| binaries::programs().any(|name| name == package.name.as_str()))
+        .filter(|package| content.packages().any(|name| name == package.name.as_str()))
         .map(|package| &package.id)
         .collect();
     while let Some(id) = open.pop() {
@@ -94,11 +94,12 @@ fn used(metadata: &Metadata) -> Result<BTreeMap<&PackageId, Vec<&PackageId>>> {
     Ok(found)
 }
 
-fn about(source: &Source) -> Result<About> {
+fn about(content: Content, source: &Source) -> Result<About> {
     let stamp = time::OffsetDateTime::from_unix_timestamp(i64::try_from(source.time)?)?
         .format(&time::format_description::well_known::Rfc3339)?;
+    let title = content.title();
     let mut weir =
-        Component::new(Classification::Container, "weir", env!("CARGO_PKG_VERSION"), Some("weir".to_owned()));
+        Component::new(Classification::Container, title, env!("CARGO_PKG_VERSION"), Some(title.to_owned()));
     weir.description = Some(NormalizedString::new(&format!("commit {}", source.revision)));
     Ok(About {
         timestamp: Some(DateTime::try_from(stamp).context("a time that is none")?),

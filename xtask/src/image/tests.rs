@@ -4,7 +4,7 @@ use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest};
 
 use super::Source;
 use super::archive;
-use super::binaries::Binary;
+use super::binaries::{Binary, Content};
 use super::blob::digest;
 use super::layer;
 use super::platform::Platform;
@@ -21,7 +21,7 @@ fn image(arch: Arch, program: &[u8]) -> archive::Image {
         layer::programs(&binaries, &source()).unwrap(),
         layer::documents(b"{}", &source()).unwrap(),
     ];
-    archive::image(&platform, layers, &source()).unwrap()
+    archive::image(Content::Mesh, &platform, layers, &source()).unwrap()
 }
 
 /// Path and content of each file of an archive.
