@@ -14,11 +14,11 @@ use crate::shell;
 /// Make a cluster of kind with Weir in it, run the cluster's tests there, take it away
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-cargo xtask kind up                                      two nodes, the image loaded, Weir installed\n  \
+cargo xtask kind up                                      two nodes, the images loaded, Weir installed\n  \
 export KUBECONFIG=$(cargo xtask kind kubeconfig)         and look around\n  \
-cargo xtask kind test                                    the tests of the cluster in it\n  \
+cargo xtask kind test                                    the tests of the cluster in it; they leave no mesh\n  \
 cargo xtask kind down\n\n\
-Without kind: KUBECONFIG=... cargo xtask test cluster runs the same tests in any cluster that has the image.")]
+Without kind: KUBECONFIG=... cargo xtask test cluster runs the same tests in any cluster that has the images.")]
 pub(crate) struct KindArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -29,13 +29,16 @@ pub(crate) struct KindArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Make the cluster (as tests/cluster/kind.yaml says), load the image, install Weir
+    /// Make the cluster (as tests/cluster/kind.yaml says), load the images, install Weir
     Up {
         /// An image archive of `cargo xtask image`; made anew if left out
         #[arg(long, value_name = "FILE")]
         image: Option<PathBuf>,
+        /// One of `cargo xtask image --tests`; made anew if left out
+        #[arg(long, value_name = "FILE")]
+        tests: Option<PathBuf>,
     },
-    /// Run the cluster's tests in it
+    /// Run the cluster's tests in it; the mesh that is there is taken away first
     Test {
         /// Passed on to cargo nextest
         #[arg(last = true)]
@@ -51,7 +54,7 @@ enum Verb {
 pub(crate) fn run(args: &KindArgs) -> Result<()> {
     let cluster = Cluster::of(&args.name)?;
     match &args.verb {
-        Verb::Up { image } => cluster.up(image.as_deref()),
+        Verb::Up { image, tests } => cluster.up(image.as_deref(), tests.as_deref()),
         Verb::Test { nextest } => cluster.test(nextest),
         Verb::Kubeconfig => {
             println!("{}", cluster.kubeconfig.display());
@@ -75,7 +78,7 @@ impl Cluster {
         })
     }
 
-    fn up(&self, image: Option<&Path>) -> Result<()> {
+    fn up(&self, image: Option<&Path>, tests: Option<&Path>) -> Result<()> {
         needed()?;
         let folder = self.kubeconfig.parent().context("no folder for the kubeconfig")?;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -84,11 +87,15 @@ impl Cluster {
             let mut create = self.kind(&["create", "cluster", "--wait", "3m"]);
             shell::run(create.arg("--config").arg(config))?;
         }
-        let archive = match image {
-            Some(archive) => archive.to_owned(),
-            None => self.image(folder)?,
-        };
-        shell::run(Command::new("kind").args(["load", "image-archive", "--name", &self.name]).arg(archive))?;
+        for (given, name, options) in [(image, "image.tar", &[][..]), (tests, "tests.tar", &["--tests"])] {
+            let archive = match given {
+                Some(archive) => archive.to_owned(),
+                None => made(&folder.join(name), options)?,
+            };
+            shell::run(
+                Command::new("kind").args(["load", "image-archive", "--name", &self.name]).arg(archive),
+            )?;
+        }
         let mut install = shell::cargo(&["run", "--locked", "--package", "weir-cli", "--bin", "weir", "--"]);
         install.args([
             "install",
@@ -103,20 +110,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// By this program itself, so that there is one way to make an image.
-    fn image(&self, folder: &Path) -> Result<PathBuf> {
-        let archive = folder.join("image.tar");
-        shell::run(Command::new(shell::own()?).args(["image", "--out"]).arg(&archive))?;
-        Ok(archive)
-    }
-
     fn test(&self, nextest: &[String]) -> Result<()> {
         if !self.kubeconfig.is_file() {
             bail!("there is no cluster {}: `cargo xtask kind up` makes it", self.name);
         }
         let mut test = Command::new(shell::own()?);
         test.args(["test", "cluster", "--"]).args(nextest).env("KUBECONFIG", &self.kubeconfig);
-        shell::run(&mut test)
+        // What `up` installed.
+        shell::run(test.env("WEIR_TEST_FRESH", "true"))
     }
 
     fn down(&self) -> Result<()> {
@@ -142,6 +143,12 @@ impl Cluster {
     }
 }
 
+/// By this program itself, so that there is one way to make an image.
+fn made(archive: &Path, options: &[&str]) -> Result<PathBuf> {
+    shell::run(Command::new(shell::own()?).args(["image", "--out"]).arg(archive).args(options))?;
+    Ok(archive.to_owned())
+}
+
 /// What kind itself needs, and where to turn without it.
 fn needed() -> Result<()> {
     let engine = ["docker", "podman", "nerdctl"].iter().any(|name| shell::find_program(name).is_some());
@@ -156,8 +163,8 @@ fn needed() -> Result<()> {
         return Ok(());
     }
     bail!(
-        "this machine has no {}; with a cluster of another kind at hand, `cargo xtask image --out weir.tar`, import \
-         the archive on its nodes, `weir install`, and `KUBECONFIG=... cargo xtask test cluster` do the same",
+        "this machine has no {}; with a cluster of another kind at hand, `cargo xtask image --out weir.tar`, the \
+         same with --tests, both imported on its nodes, and `KUBECONFIG=... cargo xtask test cluster` do the same",
         missing.join(" and no ")
     )
 }

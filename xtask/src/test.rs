@@ -8,13 +8,14 @@ use crate::setup::{self, Part};
 use crate::shell;
 
 mod fuzz;
+mod live;
 
 /// Run the tests: unit tests, then the eBPF programs in this kernel, then the stories in network namespaces
 #[derive(Args)]
 pub(crate) struct TestArgs {
     /// Only this suite; all of them if left out
     suite: Option<Suite>,
-    /// Passed on to cargo nextest, for example a part of a test's name (to libFuzzer for `fuzz`)
+    /// Passed on to cargo nextest, for example a part of a test's name (to libFuzzer for `fuzz`, to the suite for `live`)
     #[arg(last = true)]
     nextest: Vec<String>,
 }
@@ -27,8 +28,10 @@ enum Suite {
     Kernel,
     /// Clusters of network namespaces with real agents and real programs (root)
     Netns,
-    /// The controller against a Kubernetes API: that of $KUBECONFIG, in a namespace of its own, else one in the test's process
+    /// The controller against a Kubernetes API: that of $KUBECONFIG, in a namespace of its own, and then `live`; else one in the test's process
     Cluster,
+    /// The cluster of $KUBECONFIG: installing, traffic, upgrading, uninstalling (tests/cluster/README.md; not part of "all")
+    Live,
     /// Parsers of what strangers send, fed with noise for some seconds each (nightly compiler; not part of "all")
     Fuzz,
 }
@@ -42,6 +45,7 @@ impl Suite {
             Self::Kernel => "kernel",
             Self::Netns => "netns",
             Self::Cluster => "cluster",
+            Self::Live => "live",
             Self::Fuzz => "fuzz",
         }
     }
@@ -53,15 +57,17 @@ impl Suite {
             Self::Kernel => "package(weir-datapath)",
             Self::Netns => "package(weir-netns)",
             Self::Cluster => "package(weir-cluster)",
-            Self::Fuzz => "none()",
+            Self::Live | Self::Fuzz => "none()",
         }
     }
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &TestArgs) -> Result<()> {
-    if args.suite == Some(Suite::Fuzz) {
-        return fuzz::run(&args.nextest);
+    match args.suite {
+        Some(Suite::Fuzz) => return fuzz::run(&args.nextest),
+        Some(Suite::Live) => return live::run(&args.nextest),
+        _ => (),
     }
     let suites = args.suite.map_or(Suite::ALL.to_vec(), |suite| vec![suite]);
     let privileged = [Suite::Kernel, Suite::Netns];
@@ -78,6 +84,15 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
         suites.iter().filter(|suite| !passes(**suite, &args.nextest)).map(|suite| suite.name()).collect();
     if !failed.is_empty() {
         bail!("tests failed in: {}", failed.join(", "));
+    }
+    // Nobody who runs everything wants a mesh in whichever cluster his shell happens to know.
+    if args.suite == Some(Suite::Cluster) {
+        if live::has_cluster() {
+            return live::run(&[]);
+        }
+        eprintln!(
+            "test: $KUBECONFIG is not set: the suite of a live cluster (`cargo xtask test live`) was not run"
+        );
     }
     Ok(())
 }

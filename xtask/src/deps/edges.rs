@@ -127,14 +127,15 @@ pub(super) const GUARDED: &[Guard] = &[
     Guard { name: "netlink-packet-route", users: &["weir-datapath"], reason: KERNEL },
     Guard {
         name: "kube",
-        // The command writes any kind, and forwards ports; a controller's client does neither.
-        users: &["weir-sources", "weir-cli"],
+        // The command writes any kind, and forwards ports; the suite of a live cluster runs programs in pods. A controller's client
+        // does neither.
+        users: &["weir-sources", "weir-cli", "weir-cluster"],
         reason: "one crate of the controller meets the Kubernetes API",
     },
     Guard {
         name: "k8s-openapi",
-        // kube forwards ports of a Pod, and of nothing that is less than that.
-        users: &["weir-sources", "weir-cli"],
+        // kube forwards ports of a Pod, and runs programs in it, and in nothing that is less than that.
+        users: &["weir-sources", "weir-cli", "weir-cluster"],
         reason: "the kinds that we read have types of our own",
     },
     Guard {
