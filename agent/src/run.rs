@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use weir_datapath::{Datapath, Leave, Report};
 use weir_discovery::{Store, Update, node_reports, xds};
 use weir_identity::Certificates;
@@ -68,7 +69,7 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let (parts, workers, follow) = bring_up(&config, &mut registry).await?;
     let metrics = Arc::new(Metrics::new(registry, &config.node));
     let state = admin::State { parts: parts.clone(), metrics, log_level, quit: quit.clone() };
-    endpoints.serve(&Arc::new(state));
+    let serving = endpoints.serve(&Arc::new(state));
     let mut follow = tokio::spawn(follow);
     let reconcile = tokio::spawn(reconcile::forever(parts.clone()));
 
@@ -86,8 +87,15 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     if !config.capture.leave_closed {
         stop_capture(&parts).await;
     }
+    let aside = async {
+        // Others come after this one has ended.
+        if config.standby && config.capture.leave_closed {
+            hand_over(&parts, serving).await;
+        }
+    };
     tokio::select! {
-        () = workers.drain(config.drain) => tracing::info!("drained"),
+        // No new work is taken from the first look on.
+        _ = async { tokio::join!(biased; workers.drain(config.drain), aside) } => tracing::info!("drained"),
         signal = signals.next() => tracing::warn!(signal, "stopping at once; open connections are reset"),
     }
     take_down(&config, &parts).await
@@ -235,6 +243,18 @@ impl Parts {
             notes: report.notes.clone(),
         }
     }
+}
+
+/// From here on an agent that stands by serves the pods, and nothing of this one is in its way: new connections do not wait until the
+/// last old one has ended. Whoever stands by looks for the ports.
+async fn hand_over(parts: &Arc<Parts>, mut serving: JoinSet<()>) {
+    if let Some(plugin) = &parts.plugin {
+        plugin.hand_over();
+    }
+    let datapath = parts.datapath.clone();
+    // As in `stop_capture`.
+    let _ = tokio::task::spawn_blocking(move || datapath.hand_over()).await;
+    serving.shutdown().await;
 }
 
 /// From here on new connections go directly, while those that are carried drain.

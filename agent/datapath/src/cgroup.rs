@@ -46,6 +46,18 @@ impl Hierarchy {
     }
 }
 
+/// The ids of the cgroups below a directory, and its own.
+pub(crate) fn below(directory: &Path) -> BTreeSet<u64> {
+    let Ok(metadata) = fs::metadata(directory) else {
+        return BTreeSet::new();
+    };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let children = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut ids: BTreeSet<u64> = children.flat_map(|child| below(&child.path())).collect();
+    ids.insert(metadata.ino());
+    ids
+}
+
 /// A process in a pod's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::alone::Alone;
 use crate::bpf::{self, NodePrograms, PodPrograms};
-use crate::cgroup::Hierarchy;
+use crate::cgroup::{self, Hierarchy};
 use crate::config::Config;
 use crate::converge::Context;
 use crate::error::{DatapathError, Result};
@@ -70,8 +70,8 @@ pub(crate) struct Node {
     pods: Mutex<BTreeMap<String, Arc<Mutex<Pod>>>>,
     /// Keeps the listeners over a restart of the agent.
     pub(crate) holder: Option<Holder>,
-    /// Held for life: one agent per runtime directory.
-    _alone: Alone,
+    /// One agent per runtime directory: held until it hands over or ends.
+    pub(crate) alone: Mutex<Option<Alone>>,
     /// Enrolments and their undoing go one after the other: two of one pod (or of one namespace) cannot pass each other's checks, and none
     /// takes away what another has just set up.
     pub(crate) enrolling: Mutex<Admission>,
@@ -150,7 +150,10 @@ impl Node {
             log_level: config.ebpf_log_level,
         })?;
         match hierarchy.own_id() {
-            Some(id) => programs.exempt_cgroup(id)?,
+            Some(id) => {
+                let below = cgroup::below(&config.pods_cgroup);
+                programs.exempt_cgroup(id, |other| below.contains(&other))?;
+            }
             None => tracing::warn!(
                 "the agent's own cgroup is not visible; if it is below the pods' cgroup the agent's connections are captured"
             ),
@@ -169,7 +172,7 @@ impl Node {
             hierarchy,
             pods: Mutex::default(),
             holder: config.holder.as_deref().map(Holder::new),
-            _alone: alone,
+            alone: Mutex::new(Some(alone)),
             enrolling: Mutex::default(),
             config,
         })

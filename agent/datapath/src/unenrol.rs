@@ -74,6 +74,14 @@ impl Datapath {
         self.node().release_unclaimed(wanted)
     }
 
+    /// From here on another agent may start on this node and take the pods over as they are, while this one ends the connections that it
+    /// carries. All that is left to do here is [`Datapath::shutdown`] with [`Leave::Closed`].
+    pub fn hand_over(&self) {
+        *lock(&self.node().enrolling) = Admission::Over;
+        self.watcher().stop();
+        drop(lock(&self.node().alone).take());
+    }
+
     /// Lets all pods go and, when leaving open, removes everything from the kernel. The watcher's thread ends. All is tried; the first
     /// error is returned. An enrolment that is under way ends first, and none begins any more.
     pub fn shutdown(&self, leave: Leave) -> Result<()> {

@@ -8,6 +8,7 @@ mod trace_stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use weir_process::Endpoint;
 
 pub(crate) use routes::State;
@@ -23,7 +24,7 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     /// Binds them; a port that is taken is an error now, before the kernel has been touched. In `standby`, ports that an agent
-    /// before this one still has are waited for: it keeps them until it has ended, and answers the kubelet meanwhile.
+    /// before this one still has are waited for: it keeps them until it hands over, and answers the kubelet meanwhile.
     pub(crate) async fn bind(listen: &Listen, standby: bool) -> anyhow::Result<Self> {
         let mut told = false;
         loop {
@@ -48,11 +49,13 @@ impl Endpoints {
         })
     }
 
-    /// Serves them in the background.
-    pub(crate) fn serve(self, state: &Arc<State>) {
-        tokio::spawn(self.admin.serve(state.clone(), routes::admin));
-        tokio::spawn(self.metrics.serve(state.clone(), routes::metrics));
-        tokio::spawn(self.ready.serve(state.clone(), routes::ready));
+    /// Serves them in the background, until what it returns is dropped.
+    pub(crate) fn serve(self, state: &Arc<State>) -> JoinSet<()> {
+        let mut serving = JoinSet::new();
+        serving.spawn(self.admin.serve(state.clone(), routes::admin));
+        serving.spawn(self.metrics.serve(state.clone(), routes::metrics));
+        serving.spawn(self.ready.serve(state.clone(), routes::ready));
+        serving
     }
 }
 

@@ -74,10 +74,10 @@ impl NodePrograms {
         Ok(())
     }
 
-    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured; those of the
-    /// cgroup of an earlier agent are, from now on.
-    pub(crate) fn exempt_cgroup(&self, id: u64) -> Result<()> {
-        for other in self.maps.exempt.keys()?.into_iter().filter(|other| *other != id) {
+    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured. Neither are those of the
+    /// cgroup of an earlier agent while it `is_there`: that agent drains what it carries, and may have to connect for it.
+    pub(crate) fn exempt_cgroup(&self, id: u64, is_there: impl Fn(u64) -> bool) -> Result<()> {
+        for other in self.maps.exempt.keys()?.into_iter().filter(|other| *other != id && !is_there(*other)) {
             self.maps.exempt.remove(&other)?;
         }
         self.maps.exempt.set(&id, &PRESENT)

@@ -69,10 +69,10 @@ fn only_the_cgroup_of_the_running_agent_is_exempt() {
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
         // More restarts than the map has room for.
         for restart in 0..1100 {
-            node.exempt_cgroup((1 << 40) + restart).unwrap();
+            node.exempt_cgroup((1 << 40) + restart, |_| false).unwrap();
         }
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, MARK, "whoever is in that cgroup now");
-        node.exempt_cgroup(stage.cgroup_id("pods/agent")).unwrap();
+        node.exempt_cgroup(stage.cgroup_id("pods/agent"), |_| false).unwrap();
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
     });
 }

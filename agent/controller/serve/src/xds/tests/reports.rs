@@ -11,8 +11,8 @@ use weir_proto::node::NodeReport;
 use weir_proto::node::node_client::NodeClient;
 
 use super::hostile::is_closed;
-use super::wire::small_mesh;
 use super::wire::Server;
+use super::wire::small_mesh;
 use crate::Limits;
 use crate::auth::{Caller, PodRef};
 use crate::ca::{CaConfig, NodeAgents, Placement, PodPlace};
