@@ -8,8 +8,9 @@ use crate::{Input, PartKind};
 
 pub(crate) fn service(input: &Input<'_>, names: &Names) -> Result<Value, Problem> {
     let gateway = input.gateway;
-    let mut ports =
-        vec![json!({"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021})];
+    let mut ports = vec![json!({
+        "name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021, "appProtocol": "http",
+    })];
     if let Some(listener) = gateway.listeners.iter().find(|listener| is_hbone(listener)) {
         ports.push(json!({
             "name": port_name(listener), "port": HBONE, "protocol": "TCP", "targetPort": HBONE,
