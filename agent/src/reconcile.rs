@@ -4,14 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::run::Parts;
 
-/// Checks every pod at once and then every half minute, until the process ends.
-pub(crate) async fn forever(parts: Arc<Parts>) {
+/// Checks every pod at once and then every half minute, until `stop` has no sender any more and the last look is over.
+pub(crate) async fn forever(parts: Arc<Parts>, mut stop: watch::Receiver<()>) {
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stop.changed() => return,
+        }
         let datapath = parts.datapath.clone();
         match tokio::task::spawn_blocking(move || datapath.reconcile()).await {
             Ok(report) => {

@@ -71,7 +71,8 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let state = admin::State { parts: parts.clone(), metrics, log_level, quit: quit.clone() };
     let serving = endpoints.serve(&Arc::new(state));
     let mut follow = tokio::spawn(follow);
-    let reconcile = tokio::spawn(reconcile::forever(parts.clone()));
+    let (stop, stopped) = watch::channel(());
+    let reconcile = tokio::spawn(reconcile::forever(parts.clone(), stopped));
 
     tokio::select! {
         signal = signals.next() => tracing::info!(signal, deadline = ?config.drain, "draining; a second signal stops at once"),
@@ -82,8 +83,9 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     // Letting a pod go ends its channel of listeners, which looks like a deleted pod: who follows the list of pods would
     // take it in again.
     follow.abort();
-    // It would repair what is being taken away.
-    reconcile.abort();
+    // It would repair what is being taken away, or is another agent's by then; and so would a look that is under way.
+    drop(stop);
+    let _ = reconcile.await;
     if !config.capture.leave_closed {
         stop_capture(&parts).await;
     }

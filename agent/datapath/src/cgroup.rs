@@ -38,24 +38,13 @@ impl Hierarchy {
         Ok(normalise(&self.root.join(below)))
     }
 
-    /// The id of this process's cgroup (`bpf_get_current_cgroup_id`), `None` if the mount does not show it.
-    pub(crate) fn own_id(&self) -> Option<u64> {
-        let own = parse_cgroup(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
-        let below = own.strip_prefix(&self.root).ok()?.to_owned();
+    /// The id of a process's cgroup (`bpf_get_current_cgroup_id`), by its name in `/proc`; `None` if there is no such process, or
+    /// the mount does not show it.
+    pub(crate) fn id_of(&self, process: &str) -> Option<u64> {
+        let cgroup = parse_cgroup(&fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?)?;
+        let below = cgroup.strip_prefix(&self.root).ok()?.to_owned();
         Some(fs::metadata(self.mount_point.join(below)).ok()?.ino())
     }
-}
-
-/// The ids of the cgroups below a directory, and its own.
-pub(crate) fn below(directory: &Path) -> BTreeSet<u64> {
-    let Ok(metadata) = fs::metadata(directory) else {
-        return BTreeSet::new();
-    };
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let children = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut ids: BTreeSet<u64> = children.flat_map(|child| below(&child.path())).collect();
-    ids.insert(metadata.ino());
-    ids
 }
 
 /// A process in a pod's namespace.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::alone::Alone;
 use crate::bpf::{self, NodePrograms, PodPrograms};
-use crate::cgroup::{self, Hierarchy};
+use crate::cgroup::Hierarchy;
 use crate::config::Config;
 use crate::converge::Context;
 use crate::error::{DatapathError, Result};
@@ -149,15 +149,12 @@ impl Node {
             mark: MARK,
             log_level: config.ebpf_log_level,
         })?;
-        match hierarchy.own_id() {
-            Some(id) => {
-                let below = cgroup::below(&config.pods_cgroup);
-                programs.exempt_cgroup(id, |other| below.contains(&other))?;
-            }
-            None => tracing::warn!(
+        if hierarchy.id_of("self").is_none() {
+            tracing::warn!(
                 "the agent's own cgroup is not visible; if it is below the pods' cgroup the agent's connections are captured"
-            ),
+            );
         }
+        exempt(&programs, &hierarchy)?;
         let mut exclude = config.exclude.clone();
         // Link-local addresses mean nothing beyond the link, so nothing in the mesh has one.
         exclude.push((IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10));
@@ -207,6 +204,11 @@ impl Node {
         self.pods().values().cloned().collect()
     }
 
+    /// Sees that the agent's own connections are not captured, nor those of one before it that still has some to end.
+    pub(crate) fn exempt(&self) -> Result<()> {
+        exempt(&self.programs, &self.hierarchy)
+    }
+
     /// Brings a pod to what it should be, inside its namespace.
     pub(crate) fn converge(&self, pod: &mut Pod) -> Result<Vec<String>> {
         let netns = Arc::clone(&pod.netns);
@@ -218,6 +220,12 @@ impl Node {
         };
         in_pod(&netns, || pod.converge(&context))?
     }
+}
+
+fn exempt(programs: &NodePrograms, hierarchy: &Hierarchy) -> Result<()> {
+    let Some(own) = hierarchy.id_of("self") else { return Ok(()) };
+    let runs = |id: u64, agent: u32| hierarchy.id_of(&agent.to_string()) == Some(id);
+    Ok(programs.exempt_cgroup(own, std::process::id(), runs)?)
 }
 
 /// A pod takes some 24 descriptors and each of its connections two; the usual soft limit of 1024 would end that early.

@@ -70,6 +70,9 @@ impl Node {
 
     /// The programs of the node; the reason why no pod is protected, if they cannot be repaired.
     fn repair_programs(&self, report: &mut Report) -> Option<String> {
+        if let Err(error) = self.exempt() {
+            return Some(format!("the agent's own connections: {error}"));
+        }
         match self.programs.repair() {
             Ok(faults) => report
                 .repaired

@@ -75,10 +75,15 @@ impl Datapath {
     }
 
     /// From here on another agent may start on this node and take the pods over as they are, while this one ends the connections that it
-    /// carries. All that is left to do here is [`Datapath::shutdown`] with [`Leave::Closed`].
+    /// carries. All that is left to do here is [`Datapath::shutdown`] with [`Leave::Closed`]; a [`Datapath::reconcile`] that is under
+    /// way must have ended. Where no holder has the listeners, connections are refused until the other agent is there: what queued
+    /// here would wait for the end of this one.
     pub fn hand_over(&self) {
         *lock(&self.node().enrolling) = Admission::Over;
         self.watcher().stop();
+        if self.node().holder.is_none() {
+            self.node().all_pods().iter().for_each(|pod| lock(pod).end_listeners());
+        }
         drop(lock(&self.node().alone).take());
     }
 

@@ -1,6 +1,7 @@
 //! The agent process of one node: the real binary, started, killed and asked from outside.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -58,10 +59,24 @@ impl Agent {
         if self.running() {
             return Ok(());
         }
+        self.launch_next()
+    }
+
+    /// Starts another agent beside the one that runs, if one does, without waiting. It is the agent from now on.
+    pub fn launch_next(&self) -> Result<()> {
         let binary = tool::binary("weir-agent")?;
         let process = self.place.spawn(&binary.to_string_lossy(), &self.args()?)?;
         lock(&self.processes).push(process);
         Ok(())
+    }
+
+    /// Starts a holder that listens at this socket.
+    pub fn hold(&self, socket: &Path) -> Result<Process> {
+        let binary = tool::binary("weir-agent")?;
+        let args = ["hold", "--socket", &socket.to_string_lossy()];
+        let process = self.place.spawn(&binary.to_string_lossy(), &args)?;
+        until("the holder's socket", Duration::from_secs(5), || socket.exists().then_some(()))?;
+        Ok(process)
     }
 
     /// Waits until the ready endpoint says so.

@@ -74,13 +74,16 @@ impl NodePrograms {
         Ok(())
     }
 
-    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured. Neither are those of the
-    /// cgroup of an earlier agent while it `is_there`: that agent drains what it carries, and may have to connect for it.
-    pub(crate) fn exempt_cgroup(&self, id: u64, is_there: impl Fn(u64) -> bool) -> Result<()> {
-        for other in self.maps.exempt.keys()?.into_iter().filter(|other| *other != id && !is_there(*other)) {
-            self.maps.exempt.remove(&other)?;
+    /// Connections made by processes of this very cgroup (id = st_ino of its directory) are never captured: it is that of the
+    /// agent with this process id. Those of the cgroups of earlier agents are, from now on, unless `runs` says that one is
+    /// there still.
+    pub(crate) fn exempt_cgroup(&self, id: u64, agent: u32, runs: impl Fn(u64, u32) -> bool) -> Result<()> {
+        for (other, agent) in self.maps.exempt.entries()? {
+            if other != id && !runs(other, agent) {
+                self.maps.exempt.remove(&other)?;
+            }
         }
-        self.maps.exempt.set(&id, &PRESENT)
+        self.maps.exempt.set(&id, &agent)
     }
 
     /// Replaces the set of destinations that are never captured, by (address, prefix length). New ones come before old

@@ -14,7 +14,8 @@ use weir_ebpf_programs::{CLONED, Control, Counters, Events, SkStorage};
 #[btf_map]
 pub(crate) static ENROLLED: HashMap<u64, u32, 4096> = HashMap::new();
 
-/// The cgroup whose processes are the agent. A restarted container has a new one; the agent takes the old ones out.
+/// The cgroup whose processes are the agent, with its process id. A restarted container has a new one; the agent takes those
+/// out whose agent has ended.
 #[btf_map]
 pub(crate) static EXEMPT: HashMap<u64, u32, 1024> = HashMap::new();
 

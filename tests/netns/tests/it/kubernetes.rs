@@ -3,6 +3,7 @@
 
 mod probes;
 mod stage;
+mod upgrade;
 
 use std::time::Duration;
 

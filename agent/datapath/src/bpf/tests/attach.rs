@@ -79,6 +79,21 @@ fn a_pinned_map_of_another_layout_is_refused() {
     });
 }
 
+/// A map that an agent of before did not have is made; those that it had are kept.
+#[test]
+fn pins_of_an_agent_that_had_fewer_maps_are_taken_over() {
+    on_stage(|stage| {
+        let first = NodePrograms::start(&stage.config()).unwrap();
+        first.enrol(4711).unwrap();
+        drop(first);
+        std::fs::remove_file(stage.root().join("maps/KUBELETS")).unwrap();
+        let second = NodePrograms::start(&stage.config()).unwrap();
+        assert_eq!(second.verify(), []);
+        assert!(second.is_enrolled(4711).unwrap());
+        second.set_kubelet(Some((1, 1))).unwrap();
+    });
+}
+
 #[test]
 fn what_is_broken_is_found_and_repaired() {
     on_stage(|stage| {

@@ -63,17 +63,23 @@ fn captured_or_exempt_by_destination_and_caller() {
 }
 
 #[test]
-fn only_the_cgroup_of_the_running_agent_is_exempt() {
+fn only_the_cgroups_of_running_agents_are_exempt() {
     on_stage(|stage| {
         let node = stage.enrolled();
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
         // More restarts than the map has room for.
         for restart in 0..1100 {
-            node.exempt_cgroup((1 << 40) + restart, |_| false).unwrap();
+            node.exempt_cgroup((1 << 40) + restart, 7, |_, _| false).unwrap();
         }
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, MARK, "whoever is in that cgroup now");
-        node.exempt_cgroup(stage.cgroup_id("pods/agent"), |_| false).unwrap();
+        let (agents, next) = (stage.cgroup_id("pods/agent"), 1 << 50);
+        node.exempt_cgroup(agents, 7, |_, _| false).unwrap();
         assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
+        // The next agent is there, and this one has connections to end.
+        node.exempt_cgroup(next, 8, |id, agent| (id, agent) == (agents, 7)).unwrap();
+        assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, 0);
+        node.exempt_cgroup(next, 8, |_, _| false).unwrap();
+        assert_eq!(marked(stage, "pods/agent", "10.9.1.3:80").0, MARK);
     });
 }
 

@@ -90,7 +90,7 @@ impl Stage {
     /// The node's programs, with this namespace enrolled as a pod that has `OWN`, and the agent exempt.
     pub(super) fn enrolled(&self) -> NodePrograms {
         let node = NodePrograms::start(&self.config()).unwrap();
-        node.exempt_cgroup(self.cgroup_id("pods/agent"), |_| false).unwrap();
+        node.exempt_cgroup(self.cgroup_id("pods/agent"), std::process::id(), |_, _| false).unwrap();
         for ip in OWN {
             node.own_add(self.cookie(), ip.parse().unwrap()).unwrap();
         }
