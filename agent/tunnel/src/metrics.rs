@@ -24,6 +24,8 @@ pub struct Metrics {
     received: Family<ConnectionLabels, Counter>,
     sent: Family<ConnectionLabels, Counter>,
     sockets: Family<ReporterLabels, Gauge>,
+    /// Who reports failures, if that is neither end.
+    reporter: Option<&'static str>,
 }
 
 impl Metrics {
@@ -33,7 +35,7 @@ impl Metrics {
         let families = [
             ("istio_tcp_connections_opened", "Connections opened", &metrics.opened),
             ("istio_tcp_connections_closed", "Connections closed", &metrics.closed),
-            ("istio_tcp_connections_failed", "Connections that failed or were refused", &metrics.failed),
+            (FAILED.0, FAILED.1, &metrics.failed),
             (
                 "istio_tcp_received_bytes",
                 "Bytes received from the downstream side: the request direction",
@@ -53,6 +55,14 @@ impl Metrics {
         Arc::new(metrics)
     }
 
+    /// For a program that ends tunnels itself and counts what goes through them by its own metrics: tunnels that did not come
+    /// about are all that is registered here.
+    pub fn of_waypoint(registry: &mut Registry) -> Arc<Self> {
+        let metrics = Self { reporter: Some("waypoint"), ..Self::default() };
+        registry.register(FAILED.0, FAILED.1, metrics.failed.clone());
+        Arc::new(metrics)
+    }
+
     fn counters(&self, ends: &Ends) -> Counters {
         let labels = ends.labels("-");
         let reporter = ReporterLabels { reporter: ends.reporter };
@@ -67,7 +77,9 @@ impl Metrics {
 
     /// Counts a failure. Rare, so its counter is looked up each time.
     pub(crate) fn fail(&self, ends: &Ends, flags: &'static str) {
-        self.failed.get_or_create(&ends.labels(flags)).inc();
+        let labels = ends.labels(flags);
+        let reporter = self.reporter.unwrap_or(labels.reporter);
+        self.failed.get_or_create(&ConnectionLabels { reporter, ..labels }).inc();
     }
 }
 
@@ -104,3 +116,4 @@ impl CounterCache {
 }
 
 const MAX_KNOWN: usize = 1024;
+const FAILED: (&str, &str) = ("istio_tcp_connections_failed", "Connections that failed or were refused");

@@ -81,8 +81,8 @@ impl Waypoint {
             changes: parts.store.changes(),
             directory: Arc::new(move || readable.load()),
             certificates: parts.certificates.clone(),
-            // Connections are the proxy's to count, under the same names.
-            metrics: weir_tunnel::Metrics::register(&mut Registry::default()),
+            // What goes through tunnels is the proxy's to count.
+            metrics: weir_tunnel::Metrics::of_waypoint(registry),
             access_log: Arc::new(weir_tunnel::TracingLog),
             pods: Pods::default(),
         };

@@ -15,6 +15,15 @@ pub enum Reporter {
     destination,
 }
 
+impl Reporter {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::source => "source",
+            Self::destination => "destination",
+        }
+    }
+}
+
 /// Labels of `istio_tcp_sockets_open`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReporterLabels {
@@ -51,7 +60,7 @@ impl EncodeLabelValue for Label {
     reason = "Istio's names; Istio's documentation of its standard metrics says what they are"
 )]
 pub struct ConnectionLabels {
-    pub reporter: Reporter,
+    pub reporter: &'static str,
     pub source_workload: Label,
     pub source_canonical_service: Label,
     pub source_canonical_revision: Label,
@@ -135,7 +144,7 @@ impl Ends {
         let dest = |f: fn(&Workload) -> &Arc<str>| Label::of(self.destination.as_deref().map(f));
         let service = |f: fn(&Service) -> &Arc<str>| Label::of(self.service.as_deref().map(f));
         ConnectionLabels {
-            reporter: self.reporter,
+            reporter: self.reporter.name(),
             source_workload: source(|w| &w.workload_name),
             source_canonical_service: source(|w| &w.canonical_name),
             source_canonical_revision: source(|w| &w.canonical_revision),

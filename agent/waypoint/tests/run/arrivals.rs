@@ -1,5 +1,7 @@
 //! Who is not let in.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use rstest::rstest;
 use weir_tunnel::TunnelError;
@@ -45,6 +47,20 @@ async fn another_trust_domain_is_refused() {
     run(async {
         let world = World::serving().await;
         assert!(world.open_as_stranger().await.is_err());
+        // Counted on a thread of the waypoint.
+        let counted = async {
+            loop {
+                if let [line] = &*world.metric("istio_tcp_connections_failed_total") {
+                    break line.clone();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let line =
+            tokio::time::timeout(Duration::from_secs(10), counted).await.expect("a failure in the metrics");
+        for label in [r#"reporter="waypoint""#, r#"destination_workload="waypoint""#] {
+            assert!(line.contains(label), "{line}");
+        }
         assert!(world.open(VIP).await.is_ok(), "and the others come in");
     })
     .await;

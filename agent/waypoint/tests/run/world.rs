@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) feed: Feed,
     pub(crate) waypoint: Waypoint,
     pub(crate) server: IpAddr,
+    registry: Registry,
     store: Store,
     at: SocketAddr,
     client: Gateway,
@@ -95,10 +96,12 @@ impl World {
             config: weir_waypoint::proxy::Config::default(),
             log: None,
         };
-        let waypoint = Waypoint::start(parts, &listener, 2, &mut Registry::default()).unwrap();
+        let mut registry = Registry::default();
+        let waypoint = Waypoint::start(parts, &listener, 2, &mut registry).unwrap();
         Self {
             feed: Feed::new("shop/wp", serving),
             waypoint,
+            registry,
             server,
             store,
             at: listener.local_addr().unwrap(),
@@ -160,6 +163,14 @@ impl World {
     /// Opens a stream to the waypoint, as the client's node does.
     pub(crate) async fn open(&self, to: &str) -> Result<weir_tunnel::gateway::TunnelStream, TunnelError> {
         self.client.connect(&self.target(to)).await
+    }
+
+    /// Lines of the waypoint's metrics page with this name.
+    pub(crate) fn metric(&self, name: &str) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
+        text.lines().filter(of_name).map(str::to_owned).collect()
     }
 
     /// As somebody of another trust domain.
