@@ -1,5 +1,6 @@
 //! Somebody who asks for one page again and again, over several connections, and counts what comes.
 
+mod connection;
 mod tally;
 
 use std::cell::RefCell;
@@ -7,18 +8,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use clap::Args;
-use http::header::HOST;
-use http::{HeaderName, HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
+use http::{HeaderName, HeaderValue, Uri};
+use http_body_util::BodyExt as _;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
+use connection::Connection;
 use tally::Tally;
 
 /// Until its standard input ends. Then it prints one object: `asked`, `answers` by status and version, `failures` by reason,
@@ -33,6 +30,9 @@ pub(crate) struct Reader {
     /// A connection is closed after so many requests, and another made
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests: u32,
+    /// HTTP/2 without TLS
+    #[arg(long)]
+    http2: bool,
     /// A pause after each answer, milliseconds
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pause: u64,
@@ -69,8 +69,8 @@ impl Reader {
 
     async fn read(self: Rc<Self>, tally: Rc<RefCell<Tally>>, stopped: tokio::sync::watch::Receiver<bool>) {
         while !*stopped.borrow() {
-            let mut sender = match self.connect().await {
-                Ok(sender) => sender,
+            let mut connection = match Connection::open(&self.url, self.http2).await {
+                Ok(connection) => connection,
                 Err(error) => {
                     tally.borrow_mut().failed(&error);
                     // A server that is away is not to be asked a thousand times a second.
@@ -82,13 +82,16 @@ impl Reader {
                 if *stopped.borrow() {
                     return;
                 }
-                if sender.ready().await.is_err() {
-                    // Closed between two requests, as a server may.
+                if !connection.is_ready().await {
                     break;
                 }
-                if let Err(error) = self.ask(&mut sender, &tally).await {
-                    tally.borrow_mut().failed(&error);
-                    break;
+                match self.ask(&mut connection, &tally).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tally.borrow_mut().failed(&error);
+                        break;
+                    }
                 }
                 if self.pause > 0 {
                     tokio::time::sleep(Duration::from_millis(self.pause)).await;
@@ -97,30 +100,26 @@ impl Reader {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>> {
-        let authority = self.url.authority().context("the URL has no host")?;
-        let (host, port) = (authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80));
-        let socket = timeout(PATIENCE, TcpStream::connect((host, port))).await.context("connecting: late")?;
-        let socket = socket.context("connecting")?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-        tokio::task::spawn_local(connection);
-        Ok(sender)
-    }
-
-    async fn ask(&self, sender: &mut SendRequest<Empty<Bytes>>, tally: &RefCell<Tally>) -> Result<()> {
-        let path = self.url.path_and_query().map_or("/", |path| path.as_str());
-        let host = self.url.authority().map_or("", |authority| authority.as_str());
-        let mut request = Request::get(path).header(HOST, host).body(Empty::new())?;
-        request.headers_mut().extend(self.header.iter().cloned());
+    /// Asks once; `false` if the connection was closed before that.
+    async fn ask(&self, connection: &mut Connection, tally: &RefCell<Tally>) -> Result<bool> {
         let begun = Instant::now();
-        tally.borrow_mut().asked();
         let answer = timeout(PATIENCE, async {
-            let (head, body) = sender.send_request(request).await.context("asking")?.into_parts();
-            anyhow::Ok((head, body.collect().await.context("reading the answer")?.to_bytes()))
+            let Some(response) = connection.get(&self.url, &self.header).await? else { return Ok(None) };
+            let (head, body) = response.into_parts();
+            anyhow::Ok(Some((head, body.collect().await.context("reading the answer")?.to_bytes())))
         });
-        let (head, body) = answer.await.context("no answer")??;
-        tally.borrow_mut().answered(&head, &body, begun.elapsed());
-        Ok(())
+        match answer.await.context("no answer").and_then(|answer| answer) {
+            Ok(None) => return Ok(false),
+            Ok(Some((head, body))) => {
+                tally.borrow_mut().asked();
+                tally.borrow_mut().answered(&head, &body, begun.elapsed());
+            }
+            Err(error) => {
+                tally.borrow_mut().asked();
+                return Err(error);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -93,8 +93,7 @@ impl Bookinfo {
 
     /// Starts a reader of reviews over so many connections.
     pub fn read(&self, connections: usize, args: &[&str]) -> Result<Reading> {
-        let (url, connections) = (format!("http://{}/reviews/0", Self::REVIEWS), connections.to_string());
-        Reading::start(&self.reader, &[&["reader", &url, "--connections", &connections], args].concat())
+        self.reader.read(&format!("http://{}/reviews/0", Self::REVIEWS), connections, args)
     }
 
     /// The pod of this name, as `reviews-v1`.

@@ -46,6 +46,9 @@ fn pod(workload: &Workload, services: &[Service]) -> Value {
     let mut pod = object("v1", "Pod", &workload.namespace, &workload.name, labels);
     pod["spec"] = json!({ "nodeName": workload.node, "serviceAccountName": workload.service_account });
     pod["status"] = json!({ "phase": "Running", "podIPs": ips });
+    if workload.leaving {
+        pod["metadata"]["deletionTimestamp"] = "2026-11-21T00:00:00Z".into();
+    }
     pod
 }
 

@@ -57,6 +57,9 @@ pub struct Workload {
     /// Labels of the pod, for a controller; the file has none.
     #[serde(skip)]
     pub labels: BTreeMap<String, String>,
+    /// It is being deleted, for a controller, and runs still.
+    #[serde(skip)]
+    pub leaving: bool,
 }
 
 /// One service.
@@ -151,6 +154,7 @@ mod tests {
                 network_namespace: Some("/run/netns/x".into()),
                 probe_ports: vec![8080],
                 labels: BTreeMap::new(),
+                leaving: false,
             }],
             ..MeshFile::default()
         };

@@ -144,6 +144,7 @@ impl PodBuilder {
                 network_namespace: Some(pod.netns().path()),
                 probe_ports: self.probe_ports,
                 labels: self.labels,
+                leaving: false,
             };
             pod.world.change(|mesh| mesh.workloads.push(workload))?;
         }
@@ -243,6 +244,11 @@ impl Pod {
             workload.labels.insert(name.to_owned(), value.to_owned());
         };
         self.world.change_workload(&self.data.name, change)
+    }
+
+    /// Says that the pod is being deleted, as Kubernetes does while its processes still run; or not any more. Does not wait.
+    pub fn set_leaving(&self, leaving: bool) -> Result<()> {
+        self.world.change_workload(&self.data.name, |workload| workload.leaving = leaving)
     }
 
     /// Starts a program that keeps running.

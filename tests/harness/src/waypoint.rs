@@ -38,6 +38,7 @@ pub struct WaypointBuilder {
     name: String,
     namespace: String,
     flags: Vec<String>,
+    pod: Option<String>,
 }
 
 impl WaypointBuilder {
@@ -48,6 +49,7 @@ impl WaypointBuilder {
             name: name.to_owned(),
             namespace: "default".into(),
             flags: Vec::new(),
+            pod: None,
         }
     }
 
@@ -65,6 +67,13 @@ impl WaypointBuilder {
         self
     }
 
+    /// One of several pods, of this name; a Service of the Gateway's name that selects `waypoint: NAME` is the caller's to make.
+    #[must_use]
+    pub fn pod(mut self, name: &str) -> Self {
+        self.pod = Some(name.to_owned());
+        self
+    }
+
     /// With one more flag.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Self {
@@ -75,17 +84,22 @@ impl WaypointBuilder {
     /// Makes its pod (of a service account of its name, captured by nobody) and the Gateway, which names the pod's
     /// addresses; starts it and waits until it is ready. The controller must run.
     pub fn start(self) -> Result<Waypoint> {
-        let pod = self.node.pod(&self.name).namespace(&self.namespace).start()?;
         let (name, namespace) = (&self.name, &self.namespace);
+        let pod_name = self.pod.as_ref().unwrap_or(name);
+        let pod = self.node.pod(pod_name).namespace(namespace).service_account(name);
+        let pod = pod.label("waypoint", name).start()?;
+        let status = match self.pod {
+            // By its Service.
+            Some(_) => String::new(),
+            None => format!("status:\n  addresses: [{{type: IPAddress, value: {}}}]\n", pod.v4()),
+        };
         self.world.apply(
             &format!("waypoint-{namespace}-{name}"),
             &format!(
                 "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
                  metadata: {{name: {name}, namespace: {namespace}}}\n\
                  spec:\n  gatewayClassName: weir-waypoint\n  \
-                 listeners: [{{name: mesh, port: 15008, protocol: HBONE}}]\n\
-                 status:\n  addresses: [{{type: IPAddress, value: {}}}]\n",
-                pod.v4()
+                 listeners: [{{name: mesh, port: 15008, protocol: HBONE}}]\n{status}"
             ),
         )?;
         let controller = self.world.controller.get().context("a waypoint lives from a controller")?;
@@ -94,22 +108,25 @@ impl WaypointBuilder {
         flag("--gateway", format!("{namespace}/{name}"));
         let account = format!("{namespace}/{name}");
         for (name, value) in
-            controller.client_args(&format!("waypoint-{name}"), self.node.name(), &account)?
+            controller.client_args(&format!("waypoint-{pod_name}"), self.node.name(), &account)?
         {
             flag(name, value);
         }
-        flag("--pod-name", name.clone());
+        flag("--pod-name", pod_name.clone());
         flag("--pod-namespace", namespace.clone());
         flag("--service-account", name.clone());
         flag("--instance-ip", pod.v4().to_string());
         flag("--workers", self.world.workers.to_string());
         flag("--drain", "10s".into());
+        if !self.flags.iter().any(|flag| flag == "--drain-delay") {
+            flag("--drain-delay", "0s".into());
+        }
         flag("--access-log", "json".into());
         flag("--log-format", "json".into());
         flag("--log", std::env::var("WEIR_WAYPOINT_LOG").unwrap_or_else(|_| "info".into()));
         args.extend(self.flags);
         let waypoint = Waypoint { pod, args, processes: Arc::default() };
-        lock(&self.world.waypoints).push((self.name.clone(), waypoint.processes.clone()));
+        lock(&self.world.waypoints).push((pod_name.clone(), waypoint.processes.clone()));
         waypoint.start()?;
         Ok(waypoint)
     }

@@ -210,6 +210,7 @@ fn marker(name: &str) -> Workload {
         network_namespace: None,
         probe_ports: Vec::new(),
         labels: BTreeMap::new(),
+        leaving: false,
     }
 }
 

@@ -50,7 +50,7 @@ fn pod(input: &Input<'_>, settings: &Settings, names: &Names) -> Value {
         "serviceAccountName": names.account,
         // It asks the controller, never the API.
         "automountServiceAccountToken": false,
-        // Longer than open connections may go on.
+        // Longer than `--drain-delay`, in which it serves on, and then `--drain`, in which open connections may go on.
         "terminationGracePeriodSeconds": 40,
         "securityContext": {
             "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER,

@@ -22,6 +22,7 @@ mod upload;
 mod websocket;
 
 pub(crate) use body::RequestBody;
+pub(crate) use drive::FAREWELL;
 use exchange::exchange;
 pub(crate) use hops::address;
 use relay::ResponseBody;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::http::HeaderValue;
 use bytes::BytesMut;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 use weir_proto::l7::Protocol;
 
@@ -66,7 +66,8 @@ async fn by_first_bytes(client: Rc<Client>, mut stream: Stream, named: Guess) {
     let peeked = tokio::select! {
         biased;
         peeked = peek(&mut stream, BytesMut::new(), patience, decided) => peeked,
-        _ = draining.wait_for(|draining| *draining) => return,
+        // What is on its way is answered.
+        () = async { drop(draining.wait_for(|draining| *draining).await); sleep(http::FAREWELL).await } => return,
     };
     let Ok(Peeked { bytes, verdict }) = peeked else { return };
     let stream = Prefixed::put_back(bytes, stream);

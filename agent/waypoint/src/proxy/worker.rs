@@ -42,6 +42,7 @@ pub struct Worker {
     pub(crate) mirrors: Cell<usize>,
     random: RefCell<SmallRng>,
     draining: watch::Sender<bool>,
+    leaving: Cell<bool>,
     open: Cell<usize>,
     closed: Notify,
 }
@@ -60,6 +61,7 @@ impl Worker {
             mirrors: Cell::default(),
             random: RefCell::new(SmallRng::from_rng(&mut rand::rng())),
             draining: watch::Sender::new(false),
+            leaving: Cell::default(),
             open: Cell::default(),
             closed: Notify::new(),
         })
@@ -78,6 +80,7 @@ impl Worker {
     /// Ends gracefully: clients are told that this connection takes no more requests (GOAWAY, `connection: close`), and
     /// what is open is finished. Returns when nothing is left, or after `deadline`: what is open then ends with its task.
     pub async fn drain(&self, deadline: Duration) {
+        self.leaving.set(true);
         self.draining.send_replace(true);
         let all_closed = async {
             loop {
@@ -91,6 +94,11 @@ impl Worker {
         // Either way, connections to endpoints are of no more use.
         let _ = tokio::time::timeout(deadline, all_closed).await;
         self.pool.close();
+    }
+
+    /// Answers are to say that they are the last ones.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.get()
     }
 
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {

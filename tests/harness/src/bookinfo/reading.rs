@@ -19,13 +19,18 @@ pub struct Reading {
     stdout: BufReader<ChildStdout>,
 }
 
-impl Reading {
-    pub(super) fn start(pod: &Pod, args: &[&str]) -> Result<Self> {
-        let (process, stdin, mut stdout) = pod.place().converse(&program()?, args)?;
+impl Pod {
+    /// Starts a reader of a page over so many connections.
+    pub fn read(&self, url: &str, connections: usize, args: &[&str]) -> Result<Reading> {
+        let connections = connections.to_string();
+        let args = [&["reader", url, "--connections", &connections], args].concat();
+        let (process, stdin, mut stdout) = self.place().converse(&program()?, &args)?;
         read_line(&mut stdout).with_context(|| process.log())?;
-        Ok(Self { process, stdin, stdout })
+        Ok(Reading { process, stdin, stdout })
     }
+}
 
+impl Reading {
     /// Tells it to stop, and gives what it has counted: `asked`, `answers` by status and version, `failures` by reason,
     /// `longest_ms`, `revisions`.
     pub fn stop(self) -> Result<Value> {

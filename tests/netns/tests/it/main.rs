@@ -9,6 +9,7 @@ mod conformance;
 mod control;
 mod data;
 mod discovery;
+mod drain;
 mod fail_closed;
 mod faults;
 mod files;

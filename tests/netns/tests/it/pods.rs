@@ -46,6 +46,7 @@ stories! {
             network_namespace: Some("/run/netns/weir-is-not-there".into()),
             probe_ports: Vec::new(),
             labels: std::collections::BTreeMap::new(),
+            leaving: false,
         }))?;
         for node in c.nodes() {
             node.agent().start()?;

@@ -115,7 +115,11 @@ pub(crate) struct Settings {
     /// system's resolv.conf]
     #[arg(long, env = "WEIR_DNS_SERVERS", value_name = "IP[:PORT],...")]
     pub(crate) dns_servers: Option<String>,
-    /// How long open connections may go on after SIGTERM. [default: 30s]
+    /// After SIGTERM, how long to go on as before, but not ready: until nobody sends new connections here any more.
+    /// [default: 5s]
+    #[arg(long, env = "WEIR_DRAIN_DELAY", value_name = "DURATION")]
+    pub(crate) drain_delay: Option<String>,
+    /// How long open connections may go on after that. [default: 30s]
     #[arg(long, env = "WEIR_DRAIN", value_name = "DURATION")]
     pub(crate) drain: Option<String>,
 }

@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// None: the system's.
     pub(crate) dns_servers: Vec<SocketAddr>,
+    pub(crate) drain_delay: Duration,
     pub(crate) drain: Duration,
 }
 
@@ -88,6 +89,7 @@ impl Config {
             json: reader.choice("log-format", s.log_format, &["text", "json"]) == 1,
         };
         let dns_servers = dns_servers(&mut reader, s.dns_servers);
+        let drain_delay = reader.duration("drain-delay", s.drain_delay, Duration::from_secs(5));
         let drain = reader.duration("drain", s.drain, Duration::from_secs(30));
         let crl = s.crl.map(PathBuf::from);
         reader.finish(HELP)?;
@@ -104,6 +106,7 @@ impl Config {
             access_log,
             log,
             dns_servers,
+            drain_delay,
             drain,
         })
     }
@@ -149,6 +152,7 @@ impl Settings {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             dns_servers: self.dns_servers.or(other.dns_servers),
+            drain_delay: self.drain_delay.or(other.drain_delay),
             drain: self.drain.or(other.drain),
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
 
 async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let (version, drain) = (env!("CARGO_PKG_VERSION"), config.drain);
+    let (version, delay, drain) = (env!("CARGO_PKG_VERSION"), config.drain_delay, config.drain);
     tracing::info!(version, gateway = %config.gateway, workers = config.workers, "starting");
     let endpoints = admin::Endpoints::bind(&config.listen).await?;
     let at = config.listen.tunnels;
@@ -51,12 +51,20 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     endpoints.serve(&running);
 
     tokio::select! {
-        signal = signals.next() => tracing::info!(signal, deadline = ?drain, "draining; a second signal stops at once"),
-        () = running.quit.notified() => tracing::info!(deadline = ?drain, "draining, as /quitquitquit asked"),
+        signal = signals.next() => {
+            tracing::info!(signal, ?delay, deadline = ?drain, "draining; a second signal stops at once");
+        }
+        () = running.quit.notified() => tracing::info!(?delay, deadline = ?drain, "draining, as /quitquitquit asked"),
     }
     running.draining.store(true, Ordering::Release);
+    let leave = async {
+        // Whoever has not heard yet that this endpoint goes must not find it gone.
+        tokio::time::sleep(delay).await;
+        tracing::info!("telling clients to go elsewhere");
+        waypoint.drain(drain).await;
+    };
     tokio::select! {
-        () = waypoint.drain(drain) => tracing::info!("drained"),
+        () = leave => tracing::info!("drained"),
         signal = signals.next() => tracing::warn!(signal, "stopping at once; open connections are reset"),
     }
     Ok(())

@@ -17,6 +17,7 @@ pub(super) enum End {
 }
 
 /// Polls a connection until it ends; ends it gracefully when the worker drains or the client asks nothing for too long.
+/// `poll` is told when to begin with that.
 pub(super) async fn drive(
     client: &Client,
     watch: Option<&Watch>,
@@ -26,17 +27,25 @@ pub(super) async fn drive(
     let mut drained = pin!(draining.wait_for(|draining| *draining));
     let mut timer = pin!(sleep_until(Instant::now() + client.worker.config.idle_time));
     let mut clock = Clock { client, watch, head_began: None, ending: None };
+    // Without a GOAWAY, a client learns it from its next answer: closed before that, the connection could end under its next
+    // request.
+    let is_told_by_answer = watch.is_some();
+    let mut close = false;
     std::future::poll_fn(|cx| {
         loop {
             if clock.ending.is_none() && drained.as_mut().poll(cx).is_ready() {
                 clock.ending = Some(Instant::now());
             }
-            if let Poll::Ready(ended) = poll(cx, clock.ending.is_some()) {
+            if let Poll::Ready(ended) = poll(cx, close || clock.ending.is_some() && !is_told_by_answer) {
                 return Poll::Ready(End::Closed(ended));
             }
             match clock.look(timer.as_mut(), cx) {
                 Look::Wait => return Poll::Pending,
                 Look::SlowHead => return Poll::Ready(End::SlowHead),
+                Look::Idle if is_told_by_answer && !close => {
+                    clock.ending = Some(Instant::now());
+                    close = true;
+                }
                 // It was told, and does not go by itself.
                 Look::Idle if clock.ending.is_some() => return Poll::Ready(End::Closed(Ok(()))),
                 Look::Idle => clock.ending = Some(Instant::now()),
@@ -91,5 +100,5 @@ impl Clock<'_> {
     }
 }
 
-/// For a client that was told to go (GOAWAY) and asks nothing more.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(10);
+/// For a client that was told to go (GOAWAY) and asks nothing more, and for one that is to be told when it asks.
+pub(crate) const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,7 +25,7 @@ pub(crate) async fn serve_http1(client: Rc<Client>, stream: Stream) {
     let max_head = client.worker.config.max_head;
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.header_read_timeout(None).max_header_size(max_head).max_buf_size(max_head + READ_AHEAD);
-    let service = service_fn(|request| exchange_boxed(&client, request));
+    let service = service_fn(|request| last_if_leaving(&client, exchange_boxed(&client, request)));
     let mut connection = builder.serve_connection(TokioIo::new(gate), service).with_upgrades();
     let mut told = false;
     let end = drive(&client, Some(&watch), |cx, end| {
@@ -75,6 +75,19 @@ pub(crate) async fn serve_http2(client: Rc<Client>, stream: Stream) {
 /// A request is large while it lasts, and nothing when there is none.
 fn exchange_boxed(client: &Rc<Client>, request: Request<Incoming>) -> Pin<Box<Answer>> {
     Box::pin(exchange(client.clone(), request))
+}
+
+/// Of HTTP/1: a client that is to go elsewhere is told so with its answer.
+async fn last_if_leaving(
+    client: &Client,
+    answer: Pin<Box<Answer>>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let mut response = answer.await?;
+    let is_http = !client.watch.get().is_some_and(Watch::lets_pass);
+    if client.worker.is_leaving() && is_http {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 type Answer = dyn Future<Output = Result<Response<ResponseBody>, Infallible>>;

@@ -57,6 +57,11 @@ impl Watch {
         self.0.foreign.store(true, Ordering::Relaxed);
     }
 
+    /// The connection was upgraded.
+    pub(crate) fn lets_pass(&self) -> bool {
+        self.0.foreign.load(Ordering::Relaxed)
+    }
+
     /// The client has begun a head and not ended it.
     pub(crate) fn in_head(&self) -> bool {
         self.0.in_head.load(Ordering::Relaxed)
