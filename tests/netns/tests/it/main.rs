@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on must fail")]
 
 mod bind;
+mod calls;
 mod conformance;
 mod control;
 mod data;
