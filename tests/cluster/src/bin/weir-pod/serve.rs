@@ -1,9 +1,9 @@
 //! A server of the three kinds that a kubelet's probes know.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::grpc;
 
-/// Every page says which pod this is, whom it takes for its client, and how often each page was asked.
+/// Every page says which pod this is, whom it takes for its client, and how often each page, `tcp` and `grpc` were asked for.
 #[derive(Args)]
 pub(crate) struct Serve {
     /// Ports of HTTP
@@ -37,19 +37,22 @@ pub(crate) struct Serve {
     name: String,
 }
 
-/// How often each way was asked.
-#[derive(Debug, Default)]
-struct Asked {
-    pages: AtomicU64,
-    /// `/health`, which is for probes alone.
-    health: AtomicU64,
-    tcp: AtomicU64,
-    grpc: AtomicU64,
+/// How often each was asked for.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Asked {
+    /// Counts one, and tells how it stands.
+    fn count(&self, what: &str) -> BTreeMap<String, u64> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(what.to_owned()).or_default() += 1;
+        counts.clone()
+    }
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<()> {
-        let asked = Arc::new(Asked::default());
+        let asked = Asked::default();
         let name: Arc<str> = self.name.into();
         let mut servers = tokio::task::JoinSet::new();
         for port in self.http {
@@ -63,7 +66,7 @@ impl Serve {
             servers.spawn(accept(listener, move |mut socket, _| {
                 let (name, asked) = (name.clone(), asked.clone());
                 async move {
-                    asked.tcp.fetch_add(1, Ordering::Relaxed);
+                    asked.count("tcp");
                     // A probe goes away without reading.
                     let _ = socket.write_all(format!("{name}\n").as_bytes()).await;
                 }
@@ -73,7 +76,7 @@ impl Serve {
             let listener = listen(any(port)).await?;
             servers.spawn(accept(listener, move |socket, _| {
                 let asked = asked.clone();
-                grpc::serve(socket, move || _ = asked.grpc.fetch_add(1, Ordering::Relaxed))
+                grpc::serve(socket, move || _ = asked.count("grpc"))
             }));
         }
         eprintln!("listening");
@@ -89,16 +92,8 @@ impl Serve {
 }
 
 fn page(name: &str, asked: &Asked, request: &Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-    let counter = if request.uri().path() == "/health" { &asked.health } else { &asked.pages };
-    counter.fetch_add(1, Ordering::Relaxed);
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     json(&serde_json::json!({
-        "pod": name,
-        "seen": peer.ip().to_canonical(),
-        "asked": {
-            "pages": count(&asked.pages), "health": count(&asked.health),
-            "tcp": count(&asked.tcp), "grpc": count(&asked.grpc),
-        },
+        "pod": name, "seen": peer.ip().to_canonical(), "asked": asked.count(request.uri().path()),
     }))
 }
 

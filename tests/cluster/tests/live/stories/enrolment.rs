@@ -26,7 +26,7 @@ pub(super) fn running_pods_come_in(shop: &Shop) -> Result<()> {
 /// Its traffic could not be told from the node's, and it says so itself.
 pub(super) fn a_pod_of_the_nodes_network_is_refused(shop: &Shop) -> Result<()> {
     shop.home.label("pod-security.kubernetes.io/enforce", Some("privileged"))?;
-    let pod = shop.home.pod("host").runs(&["weir-pod", "serve"]);
+    let pod = shop.home.pod("host").account("client").runs(&["weir-pod", "serve"]);
     let pod = pod.with(|spec| spec["hostNetwork"] = true.into()).start()?;
     pod.until("refused", |pod| {
         let captured = condition(pod, CAPTURED)?;

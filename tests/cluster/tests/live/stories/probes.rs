@@ -32,7 +32,10 @@ pub(super) fn of_all_kinds_pass_where_strict_rules(shop: &Shop) -> Result<()> {
             http,
             container("tcp", json!({"tcpSocket": {"port": 9000}})),
             container("grpc", json!({"grpc": {"port": 9001}})),
-            container("exec", json!({"exec": {"command": ["weir-pod", "ask", "http://127.0.0.1:8080/"]}})),
+            container(
+                "exec",
+                json!({"exec": {"command": ["weir-pod", "ask", "http://127.0.0.1:8080/exec"]}})
+            ),
         ]);
     });
     let pod = spec.start()?;
@@ -42,7 +45,7 @@ pub(super) fn of_all_kinds_pass_where_strict_rules(shop: &Shop) -> Result<()> {
     let first = asked()?;
     until_ok("some rounds of probes", LONG, || {
         let now = asked()?;
-        for kind in ["health", "tcp", "grpc", "pages"] {
+        for kind in ["/health", "tcp", "grpc", "/exec"] {
             let rounds = now[kind].as_u64().zip(first[kind].as_u64()).map_or(0, |(now, first)| now - first);
             ensure!(rounds >= 6, "{kind}: {first}, now {now}");
         }
