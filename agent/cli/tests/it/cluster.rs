@@ -122,8 +122,8 @@ fn run_all(api: &KubeApi) {
 fn set_status(api: &KubeApi, object: &mut Value, status: Value) {
     if object["status"] != status {
         object["status"] = status;
-        // It may be gone by now; then there is nothing to run.
-        let _ = api.put(object.clone());
+        // It may be another by now, or gone; then there is nothing to run, or it is seen the next time.
+        let _ = api.update(object.clone());
     }
 }
 

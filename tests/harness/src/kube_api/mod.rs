@@ -150,6 +150,18 @@ impl KubeApi {
         Ok(self.shared.store().put(object)?)
     }
 
+    /// As [`KubeApi::put`], for an object that was read: refused if it is another meanwhile, or gone.
+    pub fn update(&self, object: Value) -> Result<Value> {
+        let mut store = self.shared.store();
+        let kind = store.kind_of(&object)?;
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+        let now = store.get(&Id::new(&kind, text("namespace"), text("name")));
+        if now.is_none_or(|now| now["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"]) {
+            bail!("{} {} is not what was read", kind.kind, text("name"));
+        }
+        Ok(store.put(object)?)
+    }
+
     /// [`KubeApi::put`] for each document of a YAML text.
     pub fn put_yaml(&self, text: &str) -> Result<()> {
         for document in text.split("\n---") {
