@@ -211,6 +211,18 @@ impl Cluster {
         json(object, &call(&format!("changing {object}"), patched).await?)
     }
 
+    /// As [`Cluster::merge`], for its status.
+    ///
+    /// # Errors
+    /// The API says no, or nothing.
+    pub async fn merge_status(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
+        let api = self.api(&object.api_version, &object.kind, &object.namespace).await?;
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        let patched = api.patch_status(&object.name, &params, &patch);
+        json(object, &call(&format!("changing the status of {object}"), patched).await?)
+    }
+
     /// Deletes an object and what belongs to it; false if it was not there.
     ///
     /// # Errors

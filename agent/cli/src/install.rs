@@ -11,6 +11,7 @@
 
 mod apply;
 mod inventory;
+mod marks;
 mod plan;
 mod remove;
 mod verify;

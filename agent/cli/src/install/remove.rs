@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::plan::is_kept;
-use super::{InstallError, Inventory, wait};
+use super::{InstallError, Inventory, marks, wait};
 use crate::cluster::{Cluster, ObjectRef};
 use crate::progress::Progress;
 
@@ -41,6 +41,8 @@ pub async fn remove(
     // A controller that still lives would make again what is deleted next.
     wait_until_gone(cluster, namespace, &first, removal.limit, progress).await?;
     gone.extend(delete(cluster, made_by_controller(), progress).await?);
+    gone.extend(delete(cluster, waypoints(cluster).await?, progress).await?);
+    marks::take_back(cluster, progress).await?;
     gone.extend(delete(cluster, then, progress).await?);
     gone.extend(delete(cluster, roots(cluster).await?, progress).await?);
     gone.extend(
@@ -169,6 +171,16 @@ fn made_by_controller() -> Vec<ObjectRef> {
     vec![ObjectRef::new("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", CONTROLLER)]
 }
 
+/// What runs the waypoints. Their Gateways are their owners', and make them again if the mesh comes back.
+async fn waypoints(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
+    let mut made = Vec::new();
+    for (version, kind) in WAYPOINT_KINDS {
+        let objects = cluster.list(version, kind, "", MADE_FOR_GATEWAYS).await?;
+        made.extend(objects.iter().map(ObjectRef::of));
+    }
+    Ok(made)
+}
+
 /// The mesh's roots, in every namespace. Those that Istio wrote are not ours to take.
 async fn roots(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
     let maps = cluster.list("v1", "ConfigMap", "", "app.kubernetes.io/part-of=weir").await?;
@@ -176,6 +188,15 @@ async fn roots(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
 }
 
 const CONTROLLER: &str = "weir-controller";
+/// As `weir-render` labels them.
+const MADE_FOR_GATEWAYS: &str = "gateway.istio.io/managed=weir.dev-mesh-controller";
+const WAYPOINT_KINDS: [(&str, &str); 5] = [
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("apps/v1", "Deployment"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+];
 const UNINSTALL: &str = "--cni-uninstall-on-stop";
 const ROOTS: &str = "istio-ca-root-cert";
 const PAUSE: Duration = Duration::from_millis(500);

@@ -85,6 +85,38 @@ fn comes_and_goes_and_leaves_nothing() {
     assert!(again.err.contains("nothing is installed in namespace weir-system"), "{}", again.err);
 }
 
+/// What runs waypoints whose Gateways stay, and what was said of pods that go on.
+#[test]
+fn nothing_of_the_mesh_is_left_on_what_stays() {
+    let cluster = Cluster::start();
+    cluster.weir(&["install"]).expect(0);
+    let labels = json!({"gateway.istio.io/managed": "weir.dev-mesh-controller"});
+    for (api, kind) in [("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ServiceAccount")] {
+        let metadata = json!({"name": "waypoint", "namespace": "shop", "labels": labels});
+        cluster.api.put(json!({"apiVersion": api, "kind": kind, "metadata": metadata})).unwrap();
+    }
+    let annotations = json!({"ambient.istio.io/redirection": "enabled", "own": "yes"});
+    let conditions =
+        json!([{"type": "Ready", "status": "True"}, {"type": "weir.dev/Captured", "status": "True"}]);
+    let pod = |name: &str, conditions: &Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "status": {"conditions": conditions},
+            "metadata": {"name": name, "namespace": "shop", "annotations": annotations},
+        })
+    };
+    cluster.api.put(pod("ours", &conditions)).unwrap();
+    cluster.api.put(pod("theirs", &json!([{"type": "Ready", "status": "True"}]))).unwrap();
+    cluster.weir(&["uninstall", "--yes"]).expect(0);
+    for resource in ["deployments", "services", "serviceaccounts"] {
+        assert!(cluster.api.get(resource, "shop", "waypoint").is_none(), "{resource}");
+    }
+    let ours = cluster.api.get("pods", "shop", "ours").unwrap();
+    assert_eq!(ours["metadata"]["annotations"], json!({"own": "yes"}));
+    assert_eq!(ours["status"]["conditions"], json!([{"type": "Ready", "status": "True"}]));
+    let theirs = cluster.api.get("pods", "shop", "theirs").unwrap();
+    assert_eq!(theirs["metadata"]["annotations"], annotations, "another mesh's word");
+}
+
 #[test]
 fn pods_are_let_go_before_the_agents_go() {
     let cluster = Cluster::start();
