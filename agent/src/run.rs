@@ -123,6 +123,7 @@ async fn bring_up(
         certificates: certificates.clone(),
         metrics: weir_tunnel::Metrics::register(registry),
         access_log: Arc::new(weir_tunnel::TracingLog),
+        limits: weir_tunnel::Limits::default(),
         pods: weir_tunnel::Pods::default(),
     });
     let workers =

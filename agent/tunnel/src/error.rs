@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use weir_identity::{IdentityError, PeerError};
-use weir_model::{Denial, Identity, Refusal};
+use weir_model::{Denial, Identity, Refusal, ServiceKey};
 
 use crate::core::connect::ConnectError;
 use crate::io::tls::TlsError;
@@ -68,6 +68,30 @@ pub enum TunnelError {
         addr: SocketAddr,
         /// How long it was tried.
         limit: Duration,
+    },
+    /// It was not made within the time that a DestinationRule gives.
+    #[error("connect to {addr}: not connected within {limit:?}, which is the connectTimeout of {origin}")]
+    ConnectTimeout {
+        /// Where to.
+        addr: SocketAddr,
+        /// How long it was tried.
+        limit: Duration,
+        /// The rule.
+        origin: Arc<str>,
+    },
+    /// A DestinationRule allows no more.
+    #[error(
+        "service {service} port {port} has as many connections from this node as {origin} says ({limit})"
+    )]
+    TooManyConnections {
+        /// The service.
+        service: ServiceKey,
+        /// Its port.
+        port: u16,
+        /// `maxConnections`.
+        limit: u32,
+        /// The rule.
+        origin: Arc<str>,
     },
     /// TLS with a peer.
     #[error("{addr}: {source}")]
@@ -138,9 +162,11 @@ pub enum TunnelError {
 }
 
 impl TunnelError {
-    /// Istio's `response_flags`.
+    /// Istio's `response_flags`; what its node proxy does not know has Envoy's.
     pub fn flags(&self) -> &'static str {
         match self {
+            Self::TooManyConnections { .. } => "UO",
+            Self::NoRoute(Refusal::AllLeftOut { .. }) => "UH",
             Self::Denied(_) | Self::SourceMismatch { .. } | Self::NoRoute(_) => "DENY",
             Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => "DENY",
             Self::NoIdentity(_) | Self::Peer(_) => "IDENTITY_ERROR",
@@ -151,6 +177,36 @@ impl TunnelError {
             Self::Shared(inner) => inner.flags(),
             Self::App(_) | Self::Stream(_) | Self::GivenUp => "-",
             _ => "CONNECT",
+        }
+    }
+
+    /// Whether it speaks against the endpoint that was chosen: another one might have taken the connection. What this node
+    /// lacks, and what a policy says to this client, does not.
+    pub(crate) fn blames_endpoint(&self) -> bool {
+        use io::ErrorKind::{
+            ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
+        };
+        match self {
+            Self::Connect { source, .. } => matches!(
+                source.kind(),
+                ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable | TimedOut
+            ),
+            Self::Refused { status, .. } => status.is_server_error(),
+            Self::Shared(inner) => inner.blames_endpoint(),
+            Self::NetworkPolicy { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Tls { .. }
+            | Self::Http2 { .. }
+            | Self::NoAnswer { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a peer's node did not take the connection in time.
+    pub(crate) fn is_late(&self) -> bool {
+        match self {
+            Self::Shared(inner) => inner.is_late(),
+            other => matches!(other, Self::NetworkPolicy { .. }),
         }
     }
 

@@ -19,6 +19,7 @@ use weir_model::{Identity, Workload};
 
 use crate::core::connect;
 use crate::core::trace::TraceParent;
+use crate::io::attempt::Attempt;
 use crate::io::context::{Context, PodContext};
 use crate::io::outbound::{Destination, open_stream};
 use crate::{LocalPod, TunnelError, Worker};
@@ -111,7 +112,8 @@ impl Gateway {
         // No application of a pod dials here: the tunnel comes from the program's own first address.
         let nobody = SocketAddr::new(to.addr.ip(), 0);
         let (lease, answer, send) =
-            open_stream(&self.context, &self.pod, nobody, &own, &destination, request).await?;
+            open_stream(&self.context, &self.pod, nobody, &own, &destination, &Attempt::free(), request)
+                .await?;
         let addr = destination.tunnel_addr();
         let receive = self.answered(answer, addr).await?;
         Ok(TunnelStream::new(send, receive, lease.window(), Some(lease)))

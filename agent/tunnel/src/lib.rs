@@ -17,6 +17,7 @@ pub mod core;
 mod error;
 pub mod gateway;
 mod io;
+mod limits;
 mod metrics;
 mod shared;
 mod worker;
@@ -28,6 +29,7 @@ pub use io::HBONE_PORT;
 pub use io::tls::TlsError;
 #[cfg(feature = "fuzz")]
 pub use io::tls::fuzz as records;
-pub use metrics::{ConnectionLabels, Label, Metrics, Reporter, ReporterLabels};
+pub use limits::Limits;
+pub use metrics::{ConnectionLabels, Label, Metrics, Reporter, ReporterLabels, ServiceLabels};
 pub use shared::{DirectoryReader, LocalPod, PodNetwork, Pods, Shared};
 pub use worker::{ListenerKind, Worker, Workers};

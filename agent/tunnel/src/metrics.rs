@@ -9,11 +9,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use weir_model::Service;
 
 mod labels;
 
 pub(crate) use labels::Ends;
-pub use labels::{ConnectionLabels, Label, Reporter, ReporterLabels};
+pub use labels::{ConnectionLabels, Label, Reporter, ReporterLabels, ServiceLabels};
 
 /// The counters of all workers.
 #[derive(Debug, Default)]
@@ -24,6 +25,7 @@ pub struct Metrics {
     received: Family<ConnectionLabels, Counter>,
     sent: Family<ConnectionLabels, Counter>,
     sockets: Family<ReporterLabels, Gauge>,
+    ejections: Family<ServiceLabels, Counter>,
     /// Who reports failures, if that is neither end.
     reporter: Option<&'static str>,
 }
@@ -52,6 +54,8 @@ impl Metrics {
         }
         let sockets = metrics.sockets.clone();
         registry.register("istio_tcp_sockets_open", "Connections open now", sockets);
+        let help = "Times that an endpoint was left out because connections to it failed";
+        registry.register("weir_endpoint_ejections", help, metrics.ejections.clone());
         Arc::new(metrics)
     }
 
@@ -80,6 +84,11 @@ impl Metrics {
         let labels = ends.labels(flags);
         let reporter = self.reporter.unwrap_or(labels.reporter);
         self.failed.get_or_create(&ConnectionLabels { reporter, ..labels }).inc();
+    }
+
+    /// Counts an ejection.
+    pub(crate) fn eject(&self, service: &Service) {
+        self.ejections.get_or_create(&ServiceLabels::of(service)).inc();
     }
 }
 

@@ -13,7 +13,7 @@ use weir_model::Directory;
 
 use crate::access::AccessLog;
 use crate::metrics::Metrics;
-use crate::{Config, TunnelError};
+use crate::{Config, Limits, TunnelError};
 
 /// Sockets in a pod's network namespace. The agent implements it over the datapath, tests over plain sockets.
 pub trait PodNetwork: Send + Sync + 'static {
@@ -148,6 +148,8 @@ pub struct Shared {
     pub access_log: Arc<dyn AccessLog>,
     /// This node's captured pods.
     pub pods: Pods,
+    /// What DestinationRules count.
+    pub limits: Limits,
 }
 
 impl Shared {

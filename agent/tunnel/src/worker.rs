@@ -172,6 +172,7 @@ async fn sweep(context: std::rc::Weak<Context>, idle: Duration) {
         match context.upgrade() {
             Some(context) => {
                 context.pool.sweep(idle);
+                context.shared().limits.sweep(&context.directory());
                 crate::io::buffer::trim();
             }
             None => return,

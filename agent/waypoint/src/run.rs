@@ -32,7 +32,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use weir_discovery::Store;
 use weir_identity::Certificates;
-use weir_tunnel::{LocalPod, PodNetwork, Pods};
+use weir_tunnel::{Limits, LocalPod, PodNetwork, Pods};
 
 use crate::proxy::{AccessLog, Config, Metrics};
 
@@ -85,6 +85,7 @@ impl Waypoint {
             metrics: weir_tunnel::Metrics::of_waypoint(registry),
             access_log: Arc::new(weir_tunnel::TracingLog),
             pods: Pods::default(),
+            limits: Limits::default(),
         };
         let shared = Arc::new(Shared {
             tunnel: Arc::new(tunnel),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -12,7 +13,7 @@ use crate::{Config, PodNetwork, TunnelError};
 ///
 /// Over loopback the kernel picks the client's port and may meet an older socket with the same addresses that
 /// swallows the SYN. So the first attempt is short and the second has another port; the second has all the
-/// time, because a full accept queue looks the same. Each socket chooses among a part of the ports, so one that
+/// time (`limit`), because a full accept queue looks the same. Each socket chooses among a part of the ports, so one that
 /// finds none free is replaced, too.
 ///
 /// # Errors
@@ -22,12 +23,13 @@ pub(crate) async fn deliver(
     client: IpAddr,
     app: SocketAddr,
     config: &Config,
+    limit: Duration,
 ) -> Result<TcpStream, TunnelError> {
     let attempt = async |limit| tcp::connect(net.deliver(client, app)?, app, limit).await;
     let mut result = attempt(config.first_delivery_timeout).await;
     let again = [io::ErrorKind::TimedOut, io::ErrorKind::AddrNotAvailable];
     if matches!(&result, Err(e) if again.contains(&e.kind())) {
-        result = attempt(config.connect_timeout).await;
+        result = attempt(limit).await;
     }
     result.map_err(|source| TunnelError::Connect { addr: app, source })
 }

@@ -4,11 +4,12 @@ use std::io;
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
-use socket2::SockAddr;
+use socket2::{SockAddr, SockRef};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use weir_identity::WorkloadCertificate;
 
+use super::attempt::SLACK;
 use super::driver::{Keepalive, Lost, drive};
 use super::pool::Key;
 use super::tls::{self, TlsStream};
@@ -52,9 +53,13 @@ async fn run(
 }
 
 async fn connect(pod: &LocalPod, key: &Key, config: &Config) -> Result<tokio::net::TcpStream, TunnelError> {
-    let (addr, limit) = (key.addr, config.connect_timeout);
+    // Who dials gives up in time, and says by which rule.
+    let (addr, limit) = (key.addr, key.connect_timeout.map_or(config.connect_timeout, |limit| limit + SLACK));
     let attempt = async {
         let socket = pod.net().dial(addr)?;
+        if let Some(keepalive) = &key.keepalive {
+            tcp::keep_alive(SockRef::from(&socket), keepalive)?;
+        }
         socket.bind(&SockAddr::from(SocketAddr::new(key.source, 0)))?;
         tcp::connect(socket, addr, limit).await
     };

@@ -12,6 +12,7 @@ use weir_model::{Identity, Workload};
 use super::admission::Admitted;
 use super::outbound::Destination;
 use crate::access::{AccessLog, Direction, Moment, Record};
+use crate::limits::Permit;
 use crate::metrics::{CounterCache, Counters, Ends, Metrics, Reporter};
 use crate::{Shared, TunnelError};
 
@@ -55,6 +56,8 @@ pub(crate) struct Line {
     /// For whom a waypoint asks.
     pub(crate) origin: Option<Box<Identity>>,
     pub(crate) since: Instant,
+    /// Its place among the connections that a DestinationRule counts.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Flow {
@@ -137,6 +140,8 @@ impl Flow {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        // Who reads of the end finds room for another.
+        self.line.permit = None;
         self.report_line(&self.line, &self.counters, error);
         if let Some((line, counters)) = self.other.as_deref() {
             self.report_line(line, counters, error);
@@ -176,7 +181,7 @@ impl Line {
     /// A connection that begins now, of which only the addresses are known.
     pub(crate) fn new(reporter: Reporter, src_addr: SocketAddr, dst_addr: SocketAddr) -> Self {
         let ends = Box::new(Ends::new(reporter));
-        Self { ends, src_addr, dst_addr, hbone_addr: None, origin: None, since: Instant::now() }
+        Self { ends, src_addr, dst_addr, hbone_addr: None, origin: None, since: Instant::now(), permit: None }
     }
 
     /// The connection goes to a workload of the mesh.
@@ -193,7 +198,8 @@ impl Line {
 
     /// The same connection, reported by the other end.
     pub(crate) fn seen_by(&self, reporter: Reporter) -> Self {
-        Self { ends: Box::new(Ends { reporter, ..Ends::clone(&self.ends) }), origin: None, ..*self }
+        let ends = Box::new(Ends { reporter, ..Ends::clone(&self.ends) });
+        Self { ends, origin: None, permit: None, ..*self }
     }
 
     /// Reports a connection that never was one.

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use weir_model::{Directory, Workload};
 
 use super::admission::{Admitted, From, Visitor};
+use super::attempt::Attempt;
 use super::context::{Context, PodContext, is_mesh_port};
 use super::deliver::deliver;
 use super::flow::Line;
@@ -24,6 +25,7 @@ pub(super) struct HandOver<'a> {
     pub(super) source: &'a Workload,
     pub(super) local: &'a LocalPod,
     pub(super) to: &'a Destination,
+    pub(super) attempt: &'a Attempt,
 }
 
 impl HandOver<'_> {
@@ -66,7 +68,11 @@ impl HandOver<'_> {
         let from = From::SameNode(source.uid.clone(), identity);
         let visitor = Visitor { from, source_ip: client, destination: to.addr };
         visitor.ask(self.directory, &to.workload)?;
-        let server = deliver(self.local.net(), client, to.addr, context.config()).await?;
+        let config = context.config();
+        let limit = self.attempt.step(config.connect_timeout);
+        let delivered = deliver(self.local.net(), client, to.addr, config, limit);
+        let server = self.attempt.within(to.addr, delivered).await?;
+        self.attempt.prepare(&server, to.addr)?;
         let admitted =
             context.admissions.enter(context, self.running, self.directory, &to.workload.uid, visitor)?;
         Ok((server, admitted))

@@ -8,6 +8,7 @@
 //! All of it runs on one thread per worker, so nothing here is locked or sent.
 
 pub(crate) mod admission;
+pub(crate) mod attempt;
 pub(crate) mod buffer;
 pub(crate) mod context;
 mod deliver;

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use h2::SendStream;
 use h2::client::ResponseFuture;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use weir_model::{Ejected, Identity, Route, Service, Workload, route};
+use tokio::time::Instant;
+use weir_model::{Identity, OutlierPolicy, Route, Service, Terms, Workload, route};
 
 use super::admission::Admitted;
+use super::attempt::Attempt;
 use super::context::{Context, HBONE_PORT, PodContext, canonical};
 use super::ends::StreamSource;
 use super::exchange::{Exchange, join};
@@ -66,6 +67,7 @@ pub(super) struct Tunnel {
     lease: Lease,
     answer: ResponseFuture,
     send: SendStream<Bytes>,
+    attempt: Attempt,
     flow: Flow,
 }
 
@@ -99,11 +101,12 @@ async fn open(
     };
     let mut line = Line::new(Reporter::source, client, target);
     match decide(context, pod, running, client, target, &mut line).await {
-        Ok(Way::Tunnel(lease, answer, send)) => Ok(Opened::Tunnel(Tunnel {
+        Ok(Way::Tunnel(lease, answer, send, attempt)) => Ok(Opened::Tunnel(Tunnel {
             addr: line.dst_addr,
             lease,
             answer,
             send,
+            attempt,
             flow: Flow::open(&context.reports, line, None, None),
         })),
         Ok(Way::Joined(server)) => Ok(Opened::Joined(server, Flow::open(&context.reports, line, None, None))),
@@ -119,7 +122,7 @@ async fn open(
 }
 
 enum Way {
-    Tunnel(Lease, ResponseFuture, SendStream<Bytes>),
+    Tunnel(Lease, ResponseFuture, SendStream<Bytes>, Attempt),
     Joined(TcpStream),
     HandedOver(TcpStream, Line, Admitted),
 }
@@ -138,30 +141,36 @@ async fn decide(
     let directory = context.directory();
     let source = pod.workload(&directory)?;
     line.ends.source = Some(source.clone());
-    match route(&directory, &source, target, &mut |n| rand::random_range(0..n), &|_, _| Ejected::default()) {
-        Route::Tunnel { workload, addr, service, expected, gateway, .. } => {
+    let limits = &context.shared().limits;
+    let left_out =
+        |terms: &Terms, policy: &OutlierPolicy| limits.left_out(terms, policy, Instant::now().into_std());
+    match route(&directory, &source, target, &mut |n| rand::random_range(0..n), &left_out) {
+        Route::Tunnel { workload, addr, service, expected, gateway, terms } => {
             let to = Destination { workload, addr, service, expected, gateway };
             line.aim(&source, &to);
+            let attempt = Attempt::begin(context, line, terms, Some(&to.workload))?;
             // A waypoint ends its tunnels itself, on this node as on others.
             let here = to.gateway.is_none().then(|| context.shared().pods.get(&to.workload.uid));
             if let Some(local) = here.flatten() {
                 let (source, local, directory) = (&*source, &*local, &directory);
-                let way = HandOver { pod, running, directory, source, local, to: &to };
-                let (server, other, admitted) = way.connect(context, line).await?;
+                let way = HandOver { pod, running, directory, source, local, to: &to, attempt: &attempt };
+                let made = way.connect(context, line).await;
+                attempt.note(context, made.as_ref().map(drop));
+                let (server, other, admitted) = made?;
                 return Ok(Way::HandedOver(server, other, admitted));
             }
-            tunnel(context, pod, client, &source, &to).await
+            tunnel(context, pod, client, &source, &to, attempt).await
         }
-        Route::Direct { workload, addr, service, .. } => {
-            line.ends.destination = Some(workload);
+        Route::Direct { workload, addr, service, terms } => {
             line.ends.service = service;
             line.dst_addr = addr;
-            let server = pass_through(context, pod, &source, client, addr).await?;
-            Ok(Way::Joined(server))
+            let attempt = Attempt::begin(context, line, terms, Some(&workload));
+            line.ends.destination = Some(workload);
+            pass_through(context, pod, &source, client, addr, &attempt?).await.map(Way::Joined)
         }
-        Route::PassThrough { addr, .. } => {
-            let server = pass_through(context, pod, &source, client, addr).await?;
-            Ok(Way::Joined(server))
+        Route::PassThrough { addr, terms } => {
+            let attempt = Attempt::begin(context, line, terms, None)?;
+            pass_through(context, pod, &source, client, addr, &attempt).await.map(Way::Joined)
         }
         Route::Refuse(refusal) => Err(refusal.into()),
     }
@@ -175,11 +184,18 @@ async fn tunnel(
     client: SocketAddr,
     source: &Arc<Workload>,
     to: &Destination,
+    attempt: Attempt,
 ) -> Result<Way, TunnelError> {
     let service = to.service.as_ref().map(|s| &*s.key.hostname);
     let request = |from| connect::request(to.addr, source, from, service, TraceParent::random());
-    let (lease, answer, send) = open_stream(context, pod, client, source, to, request).await?;
-    Ok(Way::Tunnel(lease, answer, send))
+    let stream = open_stream(context, pod, client, source, to, &attempt, request);
+    match attempt.within(to.tunnel_addr(), stream).await {
+        Ok((lease, answer, send)) => Ok(Way::Tunnel(lease, answer, send, attempt)),
+        Err(error) => {
+            attempt.note(context, Err(&error));
+            Err(error)
+        }
+    }
 }
 
 /// Opens a stream with the request that `request` makes for the tunnel's source address and the client's port.
@@ -189,6 +205,7 @@ pub(crate) async fn open_stream(
     client: SocketAddr,
     source: &Arc<Workload>,
     to: &Destination,
+    attempt: &Attempt,
     request: impl FnOnce(SocketAddr) -> Result<http::Request<()>, http::Error>,
 ) -> Result<(Lease, ResponseFuture, SendStream<Bytes>), TunnelError> {
     let addr = to.tunnel_addr();
@@ -203,6 +220,8 @@ pub(crate) async fn open_stream(
         expected: to.expected.clone(),
         addr,
         source: pod.source(source, client.ip(), addr.ip()),
+        connect_timeout: attempt.limit(),
+        keepalive: attempt.keepalive(),
     };
     let lease = context.pool.open(context, pod, &key, &certificate).await?;
     let from = SocketAddr::new(key.source, client.port());
@@ -219,6 +238,7 @@ async fn pass_through(
     source: &Workload,
     client: SocketAddr,
     addr: SocketAddr,
+    attempt: &Attempt,
 ) -> Result<TcpStream, TunnelError> {
     let net = pod.pod.net();
     if net.is_self(addr.ip()) {
@@ -231,29 +251,26 @@ async fn pass_through(
     if source.addresses.first() != Some(&ip) {
         dialled.bind(&SocketAddr::new(ip, 0).into()).map_err(failed)?;
     }
-    let limit = context.config().connect_timeout;
-    tcp::connect(dialled, addr, limit).await.map_err(failed)
+    let limit = attempt.step(context.config().connect_timeout);
+    let connect = async { tcp::connect(dialled, addr, limit).await.map_err(failed) };
+    let made = attempt.within(addr, connect).await;
+    attempt.note(context, made.as_ref().map(drop));
+    let socket = made?;
+    attempt.prepare(&socket, addr)?;
+    Ok(socket)
 }
 
 /// Exchanges bytes with the peer until both ends, and says what the end was.
 async fn through(context: &Rc<Context>, socket: TcpStream, tunnel: Tunnel) {
-    let Tunnel { addr, lease, answer, send, flow } = tunnel;
-    let config = context.config();
-    let (limit, bulk) = (config.response_timeout, config.bulk_after);
+    let Tunnel { addr, lease, answer, send, attempt, flow } = tunnel;
+    let bulk = context.config().bulk_after;
     let result = {
         let mut exchange =
             Exchange::new(&socket, send, StreamSource::Awaiting(answer), &flow, lease.window());
-        let first = std::future::poll_fn(|cx| match exchange.poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if exchange.is_answered() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        match timeout(limit, first).await {
-            Err(_) => Err(TunnelError::NoAnswer { addr, limit }),
-            // A server that refuses the client's certificate can say so only now.
-            Ok(Some(Err(Fault::Peer(source)))) => Err(TunnelError::Http2 { addr, source }),
-            Ok(Some(result)) => result.map_err(|fault| explain(fault, addr)),
-            Ok(None) => std::future::poll_fn(|cx| {
+        match Box::pin(answered(context, &mut exchange, addr, attempt)).await {
+            Err(error) => Err(*error),
+            Ok(true) => Ok(()),
+            Ok(false) => std::future::poll_fn(|cx| {
                 let polled = exchange.poll(cx);
                 if flow.total() > bulk {
                     lease.mark_bulk();
@@ -266,6 +283,31 @@ async fn through(context: &Rc<Context>, socket: TcpStream, tunnel: Tunnel) {
     };
     drop(socket);
     flow.end(result.err().as_ref());
+}
+
+/// Waits until the peer has let the stream in; bytes flow meanwhile. Whether it is all over already. Boxed, as its error is: an idle
+/// connection would have room for both all its life.
+async fn answered(
+    context: &Rc<Context>,
+    exchange: &mut Exchange<'_>,
+    addr: SocketAddr,
+    attempt: Attempt,
+) -> Result<bool, Box<TunnelError>> {
+    let first = std::future::poll_fn(|cx| match exchange.poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending if exchange.is_answered() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    let result = match attempt.answer(addr, context.config().response_timeout, first).await {
+        Err(late) => Err(late),
+        // A server that refuses the client's certificate can say so only now.
+        Ok(Some(Err(Fault::Peer(source)))) => Err(TunnelError::Http2 { addr, source }),
+        Ok(Some(result)) => result.map(|()| true).map_err(|fault| explain(fault, addr)),
+        Ok(None) => Ok(false),
+    };
+    let made = if exchange.is_answered() { Ok(()) } else { result.as_ref().map(drop) };
+    attempt.note(context, made);
+    result.map_err(Box::new)
 }
 
 pub(super) fn explain(fault: Fault, addr: SocketAddr) -> TunnelError {

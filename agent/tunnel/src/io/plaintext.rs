@@ -76,7 +76,8 @@ async fn admit(
     }
     let visitor = Visitor { from: From::Plaintext, source_ip: client.ip(), destination: target };
     visitor.ask(&directory, &workload)?;
-    let server = deliver(net, client.ip(), target, context.config()).await?;
+    let config = context.config();
+    let server = deliver(net, client.ip(), target, config, config.connect_timeout).await?;
     let admitted = context.admissions.enter(context, running, &directory, pod.pod.uid(), visitor)?;
     Ok((server, admitted))
 }

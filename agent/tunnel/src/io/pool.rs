@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weir_identity::WorkloadCertificate;
-use weir_model::Identity;
+use weir_model::{Identity, Keepalive};
 
 use super::context::{Context, PodContext};
 use super::dial::dial;
@@ -26,6 +27,9 @@ pub(crate) struct Key {
     pub(crate) expected: Vec<Identity>,
     pub(crate) addr: SocketAddr,
     pub(crate) source: IpAddr,
+    /// What a DestinationRule says of the tunnel's socket: connections under other rules have tunnels of their own.
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) keepalive: Option<Keepalive>,
 }
 
 /// Tunnels by key.
@@ -57,9 +61,15 @@ impl Pool {
             if let Some(lease) = self.pick(key, certificate, config.pool_streams, spread) {
                 return Ok(lease);
             }
-            let dialled = self.wait(key, || start(context, pod, key, certificate));
+            let mut joined = true;
+            let dialled = self.wait(key, || {
+                joined = false;
+                start(context, pod, key, certificate);
+            });
             match dialled.await {
                 Ok(Ok(())) => {}
+                // Somebody else's time is over: this one waits on, as long as its rule says.
+                Ok(Err(error)) if joined && key.connect_timeout.is_some() && error.is_late() => {}
                 // A second tunnel is for comfort: without it the first one serves.
                 Ok(Err(_)) if spread > 0 => spread = 0,
                 Ok(Err(error)) => return Err(TunnelError::Shared(error)),
@@ -120,7 +130,7 @@ impl Pool {
     }
 
     /// Closes what was not used for `limit`.
-    pub(crate) fn sweep(&self, limit: std::time::Duration) {
+    pub(crate) fn sweep(&self, limit: Duration) {
         let now = Instant::now();
         self.0.borrow_mut().retain(|_, entry| {
             entry.tunnels.retain(|t| !t.is_over() && !t.is_stale(now, limit));

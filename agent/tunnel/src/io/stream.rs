@@ -120,7 +120,8 @@ async fn admit(
     let from = From::Tunnel(peer.identity.clone());
     let visitor = Visitor { from, source_ip: peer.addr.ip(), destination: target };
     visitor.ask(&directory, &workload)?;
-    let socket = deliver(pod.pod.net(), peer.addr.ip(), target, context.config()).await?;
+    let config = context.config();
+    let socket = deliver(pod.pod.net(), peer.addr.ip(), target, config, config.connect_timeout).await?;
     let admitted = context.admissions.enter(context, running, &directory, pod.pod.uid(), visitor)?;
     Ok((socket, admitted))
 }

@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{SockRef, Socket};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use weir_model::Keepalive;
 
 /// Reads. A read that was not filled has emptied the socket: its readiness is taken back, so that nobody
 /// asks the kernel again only to hear that there is nothing.
@@ -39,6 +40,22 @@ pub(crate) fn abort_on_close(socket: SockRef<'_>) {
 /// Both directions ended with FIN: closing it is a clean end again.
 pub(crate) fn end_on_close(socket: &TcpStream) {
     let _ = SockRef::from(socket).set_linger(None);
+}
+
+/// Keepalive as a user wants it; what he does not say is the system's. Linux counts in whole seconds.
+pub(crate) fn keep_alive(socket: SockRef<'_>, keepalive: &Keepalive) -> io::Result<()> {
+    let seconds = |time: Duration| Duration::from_secs(time.as_secs().clamp(1, MOST_SECONDS));
+    let mut wanted = TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        wanted = wanted.with_time(seconds(time));
+    }
+    if let Some(interval) = keepalive.interval {
+        wanted = wanted.with_interval(seconds(interval));
+    }
+    if let Some(probes) = keepalive.probes {
+        wanted = wanted.with_retries(probes.clamp(1, MOST_PROBES));
+    }
+    socket.set_tcp_keepalive(&wanted)
 }
 
 /// Connects a socket that does not block, with [`abort_on_close`].
@@ -79,5 +96,8 @@ fn not_ready(socket: &TcpStream, interest: Interest) {
     let _ = socket.try_io(interest, would_block);
 }
 
+/// `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL` and `MAX_TCP_KEEPCNT` (include/net/tcp.h).
+const MOST_SECONDS: u64 = 32767;
+const MOST_PROBES: u32 = 127;
 const EINPROGRESS: i32 = 115;
 const EALREADY: i32 = 114;

@@ -31,6 +31,25 @@ pub struct ReporterLabels {
     pub reporter: Reporter,
 }
 
+/// Labels of what is counted for a service as such.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[allow(missing_docs, reason = "those of the connection metrics")]
+pub struct ServiceLabels {
+    pub destination_service: Label,
+    pub destination_service_namespace: Label,
+    pub destination_service_name: Label,
+}
+
+impl ServiceLabels {
+    pub(super) fn of(service: &Service) -> Self {
+        Self {
+            destination_service: Label::of(Some(&service.key.hostname)),
+            destination_service_namespace: Label::of(Some(&service.key.namespace)),
+            destination_service_name: Label::of(Some(&service.name)),
+        }
+    }
+}
+
 /// A value; nothing is written as `unknown`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Label(Option<Arc<str>>);

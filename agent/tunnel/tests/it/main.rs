@@ -8,6 +8,7 @@ mod app;
 mod data;
 mod gateway;
 mod hostile;
+mod limits;
 mod local;
 mod peers;
 mod policy;

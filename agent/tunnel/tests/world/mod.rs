@@ -235,6 +235,7 @@ fn node(
         metrics: Metrics::register(&mut registry),
         access_log: lines.clone(),
         pods: Pods::default(),
+        limits: Default::default(),
     });
     let own = base.iter().find(|w| w.addresses.contains(&ip)).unwrap();
     let pod = LocalPod::new(own.uid.clone(), Arc::new(Plain(ip)));

@@ -278,6 +278,7 @@ fn shared(store: &Store, certificates: &Arc<Certificates>) -> Arc<weir_tunnel::S
         metrics: weir_tunnel::Metrics::register(&mut Registry::default()),
         access_log: Arc::new(TracingLog),
         pods: Pods::default(),
+        limits: Default::default(),
     })
 }
 
