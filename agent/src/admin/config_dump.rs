@@ -5,6 +5,7 @@ use weir_control::dump;
 
 use crate::run::Parts;
 
+mod limits;
 mod mesh;
 
 /// The dump, pretty-printed. It is made from one snapshot of the directory.

@@ -9,6 +9,8 @@ use weir_model::{
     Service, TunnelProtocol, Visibility, Workload,
 };
 
+use super::limits;
+
 pub(super) fn workload(w: &Workload) -> Value {
     compact(json!({
         "uid": &*w.uid,
@@ -60,6 +62,7 @@ pub(super) fn service(s: &Service, directory: &Directory) -> Value {
         "loadBalancer": balancer(&s.load_balancing),
         "visibility": (s.visibility == Visibility::Namespace).then_some("Namespace"),
         "canonical": s.canonical,
+        "audiences": s.audiences.iter().map(limits::audience).collect::<Vec<_>>(),
     }))
 }
 
