@@ -21,6 +21,7 @@ mod identity;
 mod inbound;
 mod kubernetes;
 mod lifecycle;
+mod limits;
 mod live;
 mod outbound;
 mod peer;
