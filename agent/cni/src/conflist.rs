@@ -1,5 +1,8 @@
 //! The node's list of CNI plugins, and ours in it. Texts in, texts out: files are the agent's business.
 
+use std::ops::Range;
+
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 /// The name of the plugin's program.
@@ -37,39 +40,51 @@ pub fn entry(socket: &str, exclude_namespaces: &[String]) -> Value {
     json!({"type": PLUGIN, "socket": socket, "excludeNamespaces": exclude_namespaces})
 }
 
-/// What is to be done so that `entry` is in the list of this text. Everything else stays as it is, and so does the place
-/// of an entry of ours: somebody may have put something behind it.
+/// What is to be done so that `entry` is in the list of this text. Everything else stays as it is, to the letter, and so does the
+/// place of an entry of ours: somebody may have put something behind it.
 ///
 /// # Errors
 /// It is not a text that we can be put into.
 pub fn install(text: &str, entry: &Value) -> Result<Edit, ConflistError> {
-    let mut network = read(text)?;
+    let network = read(text)?;
     if network.get("plugins").is_none() {
         return Ok(Edit::Wrap(written(&wrapped(network, entry))));
     }
-    let plugins = plugins(&mut network)?;
-    let mut ours = plugins.iter_mut().filter(|plugin| is_ours(plugin));
-    match ours.next() {
-        Some(is) if *is == *entry => return Ok(Edit::Nothing),
-        Some(is) => *is = entry.clone(),
-        None => plugins.push(entry.clone()),
-    }
-    Ok(Edit::Write(written(&network)))
+    let plugins = plugins(text)?;
+    let Some(last) = plugins.last() else {
+        return Err(ConflistError::NotANetwork("its list of plugins is empty"));
+    };
+    Ok(match plugins.iter().find(|plugin| plugin.is_ours) {
+        Some(ours) if text[ours.span.clone()].parse().ok().as_ref() == Some(entry) => Edit::Nothing,
+        Some(ours) => Edit::Write(replaced(text, ours.span.clone(), &entry.to_string())),
+        None => {
+            let end = last.span.end;
+            Edit::Write(replaced(text, end..end, &format!(",{}{entry}", indent(&text[..last.span.start]))))
+        }
+    })
 }
 
-/// The text without us; `None`: we are not in it.
+/// The text without us, as it was before us; `None`: we are not in it.
 ///
 /// # Errors
 /// It is no list of plugins.
 pub fn uninstall(text: &str) -> Result<Option<String>, ConflistError> {
-    let mut network = read(text)?;
-    if network.get("plugins").is_none() {
+    if read(text)?.get("plugins").is_none() {
         return Ok(None);
     }
-    let plugins = plugins(&mut network)?;
-    let before = plugins.len();
-    plugins.retain(|plugin| !is_ours(plugin));
-    Ok((plugins.len() != before).then(|| written(&network)))
+    let mut left: Option<String> = None;
+    loop {
+        let text = left.as_deref().unwrap_or(text);
+        let plugins = plugins(text)?;
+        let Some(ours) = plugins.iter().position(|plugin| plugin.is_ours) else { return Ok(left) };
+        // With the comma before it, or, as the first, with the one behind.
+        let span = match (ours.checked_sub(1), plugins.get(ours + 1)) {
+            (Some(before), _) => plugins[before].span.end..plugins[ours].span.end,
+            (None, Some(after)) => plugins[ours].span.start..after.span.start,
+            (None, None) => plugins[ours].span.clone(),
+        };
+        left = Some(replaced(text, span, ""));
+    }
 }
 
 /// Whether a runtime reads files of this name.
@@ -92,12 +107,58 @@ fn read(text: &str) -> Result<Value, ConflistError> {
     }
 }
 
-fn plugins(network: &mut Value) -> Result<&mut Vec<Value>, ConflistError> {
-    match network["plugins"].as_array_mut() {
-        Some(plugins) if !plugins.is_empty() => Ok(plugins),
-        Some(_) => Err(ConflistError::NotANetwork("its list of plugins is empty")),
-        None => Err(ConflistError::NotANetwork("plugins is not a list")),
+/// An entry of a list, and where it is in the text.
+struct Plugin {
+    span: Range<usize>,
+    is_ours: bool,
+}
+
+/// The entries of the list. The text is known to be an object; a second `plugins` in it would count for a runtime, the first for us, so
+/// there must be none.
+fn plugins(text: &str) -> Result<Vec<Plugin>, ConflistError> {
+    let mut found = None;
+    let mut at = text.find('{').map_or(text.len(), |start| start + 1);
+    while let Some(name) = value(text, &mut at) {
+        skip(text, &mut at, ':');
+        let is_plugins = text[name].parse().is_ok_and(|name: Value| name == "plugins");
+        let Some(span) = value(text, &mut at) else { break };
+        if is_plugins && found.replace(span).is_some() {
+            return Err(ConflistError::NotANetwork("it has plugins twice"));
+        }
+        skip(text, &mut at, ',');
     }
+    let list = found.filter(|span| text[span.clone()].starts_with('['));
+    let Some(list) = list else { return Err(ConflistError::NotANetwork("plugins is not a list")) };
+    let (mut plugins, mut at) = (Vec::new(), list.start + 1);
+    while let Some(span) = value(text, &mut at) {
+        let is_ours = text[span.clone()].parse().is_ok_and(|plugin: Value| plugin["type"] == PLUGIN);
+        plugins.push(Plugin { span, is_ours });
+        skip(text, &mut at, ',');
+    }
+    Ok(plugins)
+}
+
+/// The next value of a text, if there is one before something ends.
+fn value(text: &str, at: &mut usize) -> Option<Range<usize>> {
+    let start = text.len() - text[*at..].trim_start().len();
+    let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    *at = start + values.byte_offset();
+    Some(start..*at)
+}
+
+fn skip(text: &str, at: &mut usize, mark: char) {
+    let rest = text[*at..].trim_start();
+    *at = text.len() - rest.strip_prefix(mark).unwrap_or(rest).len();
+}
+
+fn replaced(text: &str, span: Range<usize>, by: &str) -> String {
+    format!("{}{by}{}", &text[..span.start], &text[span.end..])
+}
+
+/// The white space at the end of a text.
+fn indent(text: &str) -> &str {
+    &text[text.trim_end_matches([' ', '\t', '\r', '\n']).len()..]
 }
 
 /// A list of the one plugin and us. Name and version are those of the list; the plugin keeps the rest.
@@ -112,82 +173,10 @@ fn wrapped(mut plugin: Value, entry: &Value) -> Value {
     list
 }
 
-fn is_ours(plugin: &Value) -> bool {
-    plugin["type"] == PLUGIN
-}
-
 fn written(network: &Value) -> String {
     format!("{network:#}\n")
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    const BRIDGE: &str = r#"{"cniVersion":"1.0.0","name":"k8s","zz":{"n":[1,null,1.5]},"plugins":[{"type":"bridge","mtu":1500},{"type":"portmap","capabilities":{"portMappings":true}}]}"#;
-
-    fn ours() -> Value {
-        entry("/run/weir/cni.sock", &["kube-system".into()])
-    }
-
-    fn write(text: &str) -> Value {
-        match install(text, &ours()).unwrap() {
-            Edit::Write(text) => serde_json::from_str(&text).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn we_come_last_and_the_rest_stays() {
-        let after = write(BRIDGE);
-        let mut expected: Value = serde_json::from_str(BRIDGE).unwrap();
-        expected["plugins"].as_array_mut().unwrap().push(ours());
-        assert_eq!(after, expected);
-        assert_eq!(install(&after.to_string(), &ours()), Ok(Edit::Nothing), "and once is enough");
-        let before: Value = serde_json::from_str(&uninstall(&after.to_string()).unwrap().unwrap()).unwrap();
-        assert_eq!(before, serde_json::from_str::<Value>(BRIDGE).unwrap());
-        assert_eq!(uninstall(BRIDGE), Ok(None));
-    }
-
-    #[test]
-    fn an_entry_of_an_older_agent_is_replaced_where_it_is() {
-        let text = r#"{"cniVersion":"1.0.0","name":"n","plugins":[{"type":"a"},{"type":"weir-cni","socket":"/old"},{"type":"z"}]}"#;
-        let after = write(text);
-        assert_eq!(after["plugins"], json!([{"type": "a"}, ours(), {"type": "z"}]));
-    }
-
-    #[test]
-    fn a_single_plugin_becomes_a_list() {
-        let text = r#"{"cniVersion":"0.4.0","name":"n","type":"bridge","ipam":{"type":"host-local"}}"#;
-        let Edit::Wrap(after) = install(text, &ours()).unwrap() else { panic!() };
-        let after: Value = serde_json::from_str(&after).unwrap();
-        let bridge = json!({"type": "bridge", "ipam": {"type": "host-local"}});
-        assert_eq!(after, json!({"cniVersion": "0.4.0", "name": "n", "plugins": [bridge, ours()]}));
-        assert_eq!(uninstall(text), Ok(None));
-    }
-
-    #[rstest]
-    #[case::nothing("")]
-    #[case::half(r#"{"cniVersion":"1.0.0","plugins":[{"ty"#)]
-    #[case::a_list("[1]")]
-    #[case::no_version(r#"{"plugins":[{"type":"a"}]}"#)]
-    #[case::too_old(r#"{"cniVersion":"0.2.0","plugins":[{"type":"a"}]}"#)]
-    #[case::no_plugins(r#"{"cniVersion":"1.0.0","plugins":[]}"#)]
-    #[case::plugins_of_another_shape(r#"{"cniVersion":"1.0.0","plugins":{"type":"a"}}"#)]
-    fn what_is_left_alone(#[case] text: &str) {
-        assert!(install(text, &ours()).is_err());
-    }
-
-    #[rstest]
-    #[case("10-a.conflist", true)]
-    #[case("10-a.conf", true)]
-    #[case("10-a.json", true)]
-    #[case("10-a.conf.before-weir", false)]
-    #[case(".10-a.conflist.tmp", false)]
-    #[case("conflist", false)]
-    fn names_that_a_runtime_reads(#[case] name: &str, #[case] is: bool) {
-        assert_eq!(is_read(name), is);
-    }
-}
+#[path = "conflist_tests.rs"]
+mod tests;
