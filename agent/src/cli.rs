@@ -109,6 +109,10 @@ pub(crate) struct Settings {
     /// Socket at which the CNI plugin asks. [default: /run/weir/cni.sock]
     #[arg(long, env = "WEIR_CNI_SOCKET", value_name = "SOCKET")]
     pub(crate) cni_socket: Option<String>,
+    /// How long the plugin's ADD is held while the pod is not known, or not captured yet; then the runtime tries again later. At
+    /// most 35s, for the plugin itself waits 40. [default: 30s]
+    #[arg(long, env = "WEIR_CNI_WAIT", value_name = "DURATION")]
+    pub(crate) cni_wait: Option<String>,
     /// The CNI plugin to be installed. [default: weir-cni beside this program]
     #[arg(long, env = "WEIR_CNI_PLUGIN", value_name = "FILE")]
     pub(crate) cni_plugin: Option<String>,

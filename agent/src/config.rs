@@ -159,6 +159,7 @@ impl Settings {
             pod_netns: self.pod_netns.or(other.pod_netns),
             node_pods: self.node_pods.or(other.node_pods),
             cni_socket: self.cni_socket.or(other.cni_socket),
+            cni_wait: self.cni_wait.or(other.cni_wait),
             cni_plugin: self.cni_plugin.or(other.cni_plugin),
             cni_bin_dir: self.cni_bin_dir.or(other.cni_bin_dir),
             cni_conf_dir: self.cni_conf_dir.or(other.cni_conf_dir),

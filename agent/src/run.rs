@@ -178,7 +178,7 @@ fn kubernetes(
     node: &config::Node,
     roster: &Roster,
 ) -> anyhow::Result<(Arc<Installed>, impl Future<Output = ()> + Send + use<>)> {
-    let server = cni::Server::bind(&node.socket, roster.places().clone(), roster.standing())?;
+    let server = cni::Server::bind(&node.socket, node.wait, roster.places().clone(), roster.standing())?;
     let installed = Arc::new(Installed::default());
     if let Some(target) = &node.install {
         install::keep(target.clone(), installed.clone())?;

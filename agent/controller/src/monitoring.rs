@@ -1,6 +1,6 @@
 //! The monitoring endpoint: metrics, readiness, and what the controller knows.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -22,8 +22,16 @@ pub(crate) struct State {
     pub(crate) log_level: LogLevel,
 }
 
-/// Answers one request.
-pub(crate) async fn answer(state: Arc<State>, request: Request) -> Reply {
+/// Answers one request; before there is a state, only that the process lives.
+pub(crate) async fn answer(state: Arc<OnceLock<State>>, request: Request) -> Reply {
+    match (state.get(), request.uri().path()) {
+        (Some(state), _) => page_of(state, &request),
+        (None, "/healthz/live") => text(StatusCode::OK, "live\n"),
+        (None, _) => text(StatusCode::SERVICE_UNAVAILABLE, "starting: the log says what is waited for\n"),
+    }
+}
+
+fn page_of(state: &State, request: &Request) -> Reply {
     let query = request.uri().query().unwrap_or_default();
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics" | "/stats/prometheus") => state.metrics.page(),

@@ -1,6 +1,6 @@
 //! Brings the controller up, joins its parts, and takes it down again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -35,7 +35,20 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
 
     let mut registry = Registry::default();
     let mut tasks = Tasks::new();
-    let backing = Backing::open(&config, &mut tasks).await?;
+    // Whoever waits for the API server is alive, and says so.
+    let state = Arc::new(OnceLock::new());
+    let pages = endpoint.serve(state.clone(), monitoring::answer);
+    tasks.spawn(async move {
+        pages.await;
+        anyhow::anyhow!("the monitoring endpoint ended")
+    });
+    let backing = tokio::select! {
+        opened = Backing::open(&config, &mut tasks) => opened?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it began");
+            return Ok(());
+        }
+    };
     let store = Store::new();
     let services = services::routes(&config, &backing, &store, &mut registry, &mut tasks);
     let tls = services::tls(&config, &backing.authority, &mut tasks)?;
@@ -43,17 +56,12 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new(registry, backing.sources.clone()));
     follow_leadership(backing.leads.clone(), metrics.clone(), &mut tasks);
 
-    let state = monitoring::State {
+    let _ = state.set(monitoring::State {
         store: store.clone(),
         board: backing.board,
         sources: backing.sources,
         metrics: metrics.clone(),
         log_level,
-    };
-    let pages = endpoint.serve(Arc::new(state), monitoring::answer);
-    tasks.spawn(async move {
-        pages.await;
-        anyhow::anyhow!("the monitoring endpoint ended")
     });
     let outputs = Outputs {
         store: store.clone(),

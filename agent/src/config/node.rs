@@ -1,6 +1,7 @@
 //! What belongs to a node of Kubernetes: where its pods come from, and the CNI plugin.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use weir_process::Reader;
 
@@ -14,6 +15,8 @@ pub(crate) struct Node {
     pub(crate) cluster: String,
     /// Where the CNI plugin asks.
     pub(crate) socket: PathBuf,
+    /// How long it is held while the pod cannot be captured.
+    pub(crate) wait: Duration,
     /// Where the plugin is to be installed; `None`: by somebody else, or not at all.
     pub(crate) install: Option<Target>,
     /// An orderly stop takes it out.
@@ -53,8 +56,16 @@ pub(super) fn read(reader: &mut Reader, s: &Settings) -> Option<Node> {
         (None, None) => None,
         _ => reader.wrong("cni-bin-dir and cni-conf-dir: a plugin needs both".to_owned()),
     };
-    Some(Node { cluster: s.control().cluster(), socket, install, uninstall_on_stop })
+    let wait = reader.duration("cni-wait", s.cni_wait.clone(), Duration::from_secs(30));
+    if wait > LONGEST_WAIT {
+        let () = reader
+            .wrong(format!("cni-wait: {wait:?} is longer than the plugin waits; at most {LONGEST_WAIT:?}"));
+    }
+    Some(Node { cluster: s.control().cluster(), socket, wait, install, uninstall_on_stop })
 }
+
+/// The plugin gives up after 40 s, and has nothing to say then.
+const LONGEST_WAIT: Duration = Duration::from_secs(35);
 
 /// Our own namespace is one of them: without its pods there is nobody to ask.
 fn excluded(reader: &mut Reader, s: &Settings) -> Vec<String> {

@@ -29,12 +29,16 @@ pub(crate) struct Server {
 struct Asked {
     places: Arc<Places>,
     standing: watch::Receiver<Arc<Standing>>,
+    /// For how long.
+    wait: Duration,
 }
 
 impl Server {
-    /// Listens at `path`. An agent that is about to go may listen there still: from now on the plugin comes here.
+    /// Listens at `path`. An agent that is about to go may listen there still: from now on the plugin comes here. A pod that cannot
+    /// be captured yet is held for `wait`.
     pub(crate) fn bind(
         path: &Path,
+        wait: Duration,
         places: Arc<Places>,
         standing: watch::Receiver<Arc<Standing>>,
     ) -> anyhow::Result<Self> {
@@ -52,7 +56,7 @@ impl Server {
         };
         let listener =
             bound().with_context(|| format!("cannot listen at {} (--cni-socket)", path.display()))?;
-        Ok(Self { path: path.to_owned(), listener, asked: Asked { places, standing } })
+        Ok(Self { path: path.to_owned(), listener, asked: Asked { places, standing, wait } })
     }
 
     /// Answers without an end.
@@ -122,6 +126,7 @@ impl Asked {
             Ok(place) => place.netns,
             Err(error) => return Answer::TryAgain(error.to_string()),
         };
+        let wait = self.wait;
         let standing = async {
             loop {
                 match self.look_up(pod, &netns) {
@@ -133,7 +138,7 @@ impl Asked {
                 }
             }
         };
-        if timeout(PATIENCE, standing).await.is_ok() {
+        if timeout(wait, standing).await.is_ok() {
             return Answer::Done;
         }
         Answer::TryAgain(match self.look_up(pod, &netns) {
@@ -169,8 +174,6 @@ impl Drop for Remove {
 
 const UNKNOWN: &str = "the controller has not told this node about the pod, so nobody knows whether it is to be captured; \
     is weir-controller reachable (GET /config_dump of the agent, field discovery)?";
-/// The plugin waits a little longer.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// For a whole question.
 const QUESTION: Duration = Duration::from_secs(5);
 /// Pods that start at once; more wait for their turn.

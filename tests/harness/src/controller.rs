@@ -36,16 +36,22 @@ impl Controller {
 
     /// Starts the controller and waits until it is ready; nothing when it runs.
     pub fn start(&self) -> Result<()> {
-        if !self.running() {
-            let process = self.place.spawn(&program()?, &self.args())?;
-            lock(&self.processes).push(process);
-        }
+        self.launch()?;
         let process = self.current()?;
         let outcome = until("the controller to be ready", READY, || match process.expect_alive() {
             Err(ended) => Some(Err(ended)),
             Ok(()) => matches!(self.get("/healthz/ready"), Ok((200, _))).then_some(Ok(())),
         });
         outcome.and_then(|ready| ready).with_context(|| tail(&process.log(), 30))
+    }
+
+    /// Starts the controller without waiting; nothing when it runs.
+    pub fn launch(&self) -> Result<()> {
+        if !self.running() {
+            let process = self.place.spawn(&program()?, &self.args())?;
+            lock(&self.processes).push(process);
+        }
+        Ok(())
     }
 
     /// Whether the process lives.

@@ -44,6 +44,7 @@ pub struct PodBuilder {
     probe_ports: Vec<u16>,
     labels: BTreeMap<String, String>,
     families: Vec<Family>,
+    number: Option<u8>,
 }
 
 impl PodBuilder {
@@ -58,7 +59,15 @@ impl PodBuilder {
             probe_ports: Vec::new(),
             labels: BTreeMap::new(),
             families: Family::BOTH.to_vec(),
+            number: None,
         }
+    }
+
+    /// With the addresses of a pod that was deleted.
+    #[must_use]
+    pub fn in_place_of(mut self, deleted: &Pod) -> Self {
+        self.number = Some(deleted.data.number);
+        self
     }
 
     /// In the mesh.
@@ -113,7 +122,7 @@ impl PodBuilder {
     /// Makes the pod and names it in the mesh file. Running agents apply that in their own time:
     /// [`crate::Cluster::settle`] waits for it.
     pub fn start(self) -> Result<Pod> {
-        let number = self.node.next_pod()?;
+        let number = self.number.map_or_else(|| self.node.next_pod(), Ok)?;
         let id = format!("{}-{}", self.node.netns().name(), self.name);
         let netns = NetNs::create(&id, false)?;
         let cgroup = self.node.kubepods().child(&format!("pod{}-{}", self.namespace, self.name))?;

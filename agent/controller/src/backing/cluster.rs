@@ -28,6 +28,7 @@ pub(super) async fn open(
 ) -> anyhow::Result<Backing> {
     let root = config.index.root_namespace.clone();
     let cluster = Cluster::connect(kubeconfig, None).await?.root_namespace(&root);
+    cluster.answers().await;
     let authority = authority(config, &cluster, &root).await?;
 
     let (sender, events) = mpsc::channel(BATCHES);

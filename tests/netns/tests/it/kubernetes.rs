@@ -1,6 +1,7 @@
 //! Pods of a cluster: enrolled by labels, captured before their first packet, and saying so themselves. The controller, the
 //! agents and the CNI plugin are the real ones; the API server is the harness's, the kubelet and the runtime are played.
 
+mod away;
 mod probes;
 mod stage;
 mod upgrade;

@@ -54,4 +54,20 @@ mod tests {
         backoff.reset();
         assert_eq!(backoff.next(0).as_millis(), 50);
     }
+
+    /// What an API server that is away for ten minutes is asked meanwhile, for each kind, and how soon after.
+    #[test]
+    fn ten_minutes_of_silence() {
+        for (spread, most) in [(0, 88), (500, 62), (999, 48)] {
+            let mut backoff = Backoff::default();
+            let (mut passed, mut tries) = (Duration::ZERO, 0);
+            while passed < Duration::from_secs(600) {
+                let pause = backoff.next(spread);
+                assert!(pause <= LAST, "{pause:?}");
+                passed += pause;
+                tries += 1;
+            }
+            assert!(tries <= most && tries > most / 2, "{spread}: {tries}");
+        }
+    }
 }

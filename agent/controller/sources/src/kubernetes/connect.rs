@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tokio::time::sleep;
 
+use super::backoff::{Backoff, spread};
+use super::error::call;
 use super::{ConnectError, Health};
 
 /// A cluster that we have an address and credentials of. Cheap to clone.
@@ -77,6 +80,20 @@ impl Cluster {
     pub fn discover_every(mut self, pause: Duration) -> Self {
         self.discover_every = pause;
         self
+    }
+
+    /// Waits until the API server answers, be it with a refusal: who starts while it is away has nothing to do before.
+    pub async fn answers(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            match call("asking for the API's version", self.client.apiserver_version()).await {
+                Err(error) if error.is_passing() => {
+                    tracing::warn!("waiting for the API server: {error}");
+                    sleep(backoff.next(spread())).await;
+                }
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// How each kind fares.

@@ -136,6 +136,23 @@ impl<'c> Stage<'c> {
         Ok(pod)
     }
 
+    /// A pod whose sandbox is about to be made, with the addresses of one that was deleted.
+    pub(super) fn heir(&self, node: &str, name: &str, deleted: &Pod) -> Result<Pod> {
+        let node_of = self.cluster.node(node);
+        // Nobody may hold the namespace of who had them before.
+        until("the deleted pod's veth to go", Duration::from_secs(5), || {
+            node_of.netns().ip(&["link", "show", &deleted.veth(0)]).is_err().then_some(())
+        })?;
+        let pod = node_of.pod(name).unknown().in_place_of(deleted).start()?;
+        self.put_pod(node, "default", name, json!({}), &[])?;
+        Ok(pod)
+    }
+
+    /// A new sandbox of a pod whose node was started anew: the object is the same.
+    pub(super) fn reborn(&self, lost: &Pod) -> Result<Pod> {
+        lost.node().pod(lost.name()).unknown().in_place_of(lost).start()
+    }
+
     fn sandbox(&self, node: &str, namespace: &str, name: &str) -> Result<Pod> {
         self.cluster.node(node).pod(name).namespace(namespace).unknown().start()
     }
@@ -157,7 +174,8 @@ impl<'c> Stage<'c> {
         }
         let ips: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
         let pod = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "uid": uid, "labels": {"app": name}},
             "spec": spec,
             "status": {"phase": "Running", "podIPs": ips, "conditions": [{"type": "Ready", "status": "True"}]},
         });
