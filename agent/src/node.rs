@@ -39,10 +39,17 @@ pub(crate) struct Roster {
     searched: bool,
 }
 
+/// Removes what agents keep in their directory beside the data path's own: none comes after this one.
+pub(crate) fn forget(runtime_dir: &Path) {
+    let _ = std::fs::remove_dir_all(runtime_dir.join(PLACES));
+}
+
+const PLACES: &str = "places";
+
 impl Roster {
     /// A node of which nothing is known but what an earlier agent kept in the runtime directory.
     pub(crate) fn open(runtime_dir: &Path, cluster: &str) -> anyhow::Result<Self> {
-        let places = Arc::new(Places::open(&runtime_dir.join("places"))?);
+        let places = Arc::new(Places::open(&runtime_dir.join(PLACES))?);
         let (standing, reports) = (watch::Sender::default(), watch::Sender::default());
         Ok(Self { cluster: cluster.into(), places, standing, reports, searched: false })
     }

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::node::install::{self, Installed};
 use crate::node::{Roster, cni, kubelet};
 use crate::pods::{Pods, View};
-use crate::{admin, control, reconcile};
+use crate::{admin, control, node, reconcile};
 
 /// The running parts, for those who report about them.
 pub(crate) struct Parts {
@@ -285,6 +285,9 @@ async fn take_down(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
         for line in installed.remove(target)? {
             tracing::info!("the CNI plugin is uninstalled: {line}");
         }
+    }
+    if node.is_some() {
+        node::forget(&config.capture.runtime_dir);
     }
     let datapath = parts.datapath.clone();
     tokio::task::spawn_blocking(move || datapath.shutdown(leave))

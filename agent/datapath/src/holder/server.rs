@@ -13,11 +13,21 @@ use super::peer::peer_user;
 use super::store::{Answer, Store};
 use crate::error::{DatapathError, Result};
 
-/// Serves agents on the Unix socket `path` until the process is ended; what it holds is closed with it.
-pub fn hold(path: &Path) -> Result<()> {
+/// Serves agents on the Unix socket `path` until `stop` says so, which is asked every second; what it holds is closed with it, and the socket
+/// goes.
+pub fn hold(path: &Path, stop: impl Fn() -> bool) -> Result<()> {
     let listener = listen(path).map_err(DatapathError::system(format!("listen on {}", path.display())))?;
     tracing::info!(socket = %path.display(), "holding listeners for agents");
-    serve(&listener, FORGET_AFTER, || false).map_err(DatapathError::system("serve agents"))
+    serve(&listener, FORGET_AFTER, stop).map_err(DatapathError::system("serve agents"))?;
+    // A holder that came meanwhile has another one there.
+    drop(listener);
+    if Socket::new(Domain::UNIX, Type::SEQPACKET, None)
+        .and_then(|socket| socket.connect(&SockAddr::unix(path)?))
+        .is_err()
+    {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// The loop of [`hold`]. `forget_after` without an agent all is let go; it ends when `stop` says so (tests).
@@ -105,3 +115,25 @@ fn answer(agent: &Socket, store: &mut Store<OwnedFd>) -> bool {
 
 /// A held listener keeps a deleted pod's namespace alive, so this is not for ever.
 const FORGET_AFTER: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_takes_the_socket_away_unless_it_is_anothers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("holder.sock");
+        hold(&path, || true).unwrap();
+        assert!(!path.exists());
+        let mut successor = None;
+        let came = std::cell::RefCell::new(&mut successor);
+        hold(&path, || {
+            std::fs::remove_file(&path).unwrap();
+            **came.borrow_mut() = Some(listen(&path).unwrap());
+            true
+        })
+        .unwrap();
+        assert!(path.exists());
+    }
+}

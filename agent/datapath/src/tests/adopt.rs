@@ -152,7 +152,7 @@ fn with_a_holder_connections_wait_for_the_next_agent() {
         let path = stage.directory.path().join("holder.sock");
         let socket = path.clone();
         // It has no end of its own; it ends with the test's process.
-        std::thread::spawn(move || crate::hold(&socket));
+        std::thread::spawn(move || crate::hold(&socket, || false));
         assert!(eventually(|| path.exists()));
         let config = crate::Config { holder: Some(path), ..stage.config() };
         let scratch = Scratch::new().unwrap();
@@ -185,7 +185,7 @@ fn held_listeners_are_the_agents_also_where_the_pins_are_lost() {
         let path = stage.directory.path().join("holder.sock");
         let socket = path.clone();
         // It has no end of its own; it ends with the test's process.
-        std::thread::spawn(move || crate::hold(&socket));
+        std::thread::spawn(move || crate::hold(&socket, || false));
         assert!(eventually(|| path.exists()));
         let config = crate::Config { holder: Some(path), ..stage.config() };
         let scratch = Scratch::new().unwrap();
