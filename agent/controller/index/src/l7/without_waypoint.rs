@@ -45,8 +45,10 @@ impl View<'_> {
             remarks.push(remark(rule, Reason::Notice, said));
         } else if remarks.is_empty() {
             let others: Vec<String> = found.deciding.iter().map(ToString::to_string).collect();
-            let who = if others.is_empty() { "nobody's client".to_owned() } else { others.join(", ") };
-            let said = format!("holds for no client of {host}, where this is said by {who}");
+            let mut said = format!("holds for no client of {host}");
+            if !others.is_empty() {
+                said.push_str(&format!(", where this is said by {}", others.join(", ")));
+            }
             remarks.push(remark(rule, Reason::Overruled, said));
         }
         remarks

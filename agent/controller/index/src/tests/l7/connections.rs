@@ -119,6 +119,17 @@ fn the_author_is_told_who_decides_instead() {
         ),
         "{said}"
     );
+    // Exported to nobody.
+    let changes =
+        mesh.apply(&rule("web", "d", "db.bank.svc.cluster.local", &format!("exportTo: ['~'], {policy}")));
+    let said = message(&changes, "d", "PartiallyInvalid");
+    assert!(said.contains("holds for no client of db.bank.svc.cluster.local, where"), "{said}");
+    let changes =
+        mesh.apply(&rule("shop", "e", "late.bank.svc.cluster.local", &format!("exportTo: ['~'], {policy}")));
+    assert!(message(&changes, "e", "istio.io/WaypointMissing").contains("there is no such service"));
+    let changes = mesh.apply(&SERVICES.replace("name: db", "name: late").replace("10.96.0.2", "10.96.0.3"));
+    let said = message(&changes, "e", "PartiallyInvalid");
+    assert!(said.ends_with("holds for no client of late.bank.svc.cluster.local (ignored)"), "{said}");
     // It is told anew when that is no longer so.
     let changes = mesh.delete(Kind::DestinationRule, "bank", "a");
     let said = message(&changes, "b", "Accepted");
