@@ -63,11 +63,19 @@ impl PodBuilder {
         }
     }
 
-    /// With the addresses of a pod that was deleted.
+    /// With the addresses of a pod that was deleted, once nobody holds its namespace any more.
     #[must_use]
     pub fn in_place_of(mut self, deleted: &Pod) -> Self {
         self.number = Some(deleted.data.number);
         self
+    }
+
+    fn number(&self) -> Result<u8> {
+        let Some(number) = self.number else { return self.node.next_pod() };
+        until("the deleted pod's veth to go", Duration::from_secs(10), || {
+            self.node.netns().ip(&["link", "show", &veth(number, 0)]).is_err().then_some(())
+        })?;
+        Ok(number)
     }
 
     /// In the mesh.
@@ -122,7 +130,7 @@ impl PodBuilder {
     /// Makes the pod and names it in the mesh file. Running agents apply that in their own time:
     /// [`crate::Cluster::settle`] waits for it.
     pub fn start(self) -> Result<Pod> {
-        let number = self.number.map_or_else(|| self.node.next_pod(), Ok)?;
+        let number = self.number()?;
         let id = format!("{}-{}", self.node.netns().name(), self.name);
         let netns = NetNs::create(&id, false)?;
         let cgroup = self.node.kubepods().child(&format!("pod{}-{}", self.namespace, self.name))?;
@@ -285,7 +293,7 @@ impl Pod {
     /// Adds an interface with addresses; the first is `eth0`, the next `eth1`. Returns its name.
     pub fn add_interface(&self, addresses: &[IpAddr]) -> Result<String> {
         let index = self.data.interfaces.fetch_add(1, Ordering::Relaxed);
-        let (inside, outside) = (format!("eth{index}"), format!("v{}x{index}", self.data.number));
+        let (inside, outside) = (format!("eth{index}"), veth(self.data.number, index));
         let (node, pod) = (self.node.netns(), self.netns());
         node.ip(&["link", "add", &outside, "type", "veth", "peer", "name", &inside, "netns", pod.name()])
             .with_context(|| format!("no veth for pod {}", self.name()))?;
@@ -313,7 +321,7 @@ impl Pod {
     /// The veth of an interface as the node sees it.
     #[must_use]
     pub fn veth(&self, index: u8) -> String {
-        format!("v{}x{index}", self.data.number)
+        veth(self.data.number, index)
     }
 
     /// Deletes the pod as the kubelet and the CNI plugin would: entry, processes, namespace.
@@ -342,4 +350,9 @@ impl Pod {
         self.world.change_workload(&self.data.name, |workload| workload.tunnel_protocol = protocol)?;
         self.world.settle(std::slice::from_ref(&self.node))
     }
+}
+
+/// Name of a pod's interface as its node sees it.
+fn veth(pod: u8, index: u8) -> String {
+    format!("v{pod}x{index}")
 }

@@ -138,12 +138,7 @@ impl<'c> Stage<'c> {
 
     /// A pod whose sandbox is about to be made, with the addresses of one that was deleted.
     pub(super) fn heir(&self, node: &str, name: &str, deleted: &Pod) -> Result<Pod> {
-        let node_of = self.cluster.node(node);
-        // Nobody may hold the namespace of who had them before.
-        until("the deleted pod's veth to go", Duration::from_secs(5), || {
-            node_of.netns().ip(&["link", "show", &deleted.veth(0)]).is_err().then_some(())
-        })?;
-        let pod = node_of.pod(name).unknown().in_place_of(deleted).start()?;
+        let pod = self.cluster.node(node).pod(name).unknown().in_place_of(deleted).start()?;
         self.put_pod(node, "default", name, json!({}), &[])?;
         Ok(pod)
     }
