@@ -132,6 +132,7 @@ agent:
   podAnnotations: {"a/b": "true"}
 controller:
   replicas: 3
+  untaintNodes: true
   serverNames: [a.example.com, 192.0.2.1]
   extraArgs: ["--debounce=5ms"]
   nodeSelector: {disk: "1"}

@@ -108,6 +108,12 @@ async fn a_taint_goes_and_the_others_stay() {
     let ours = json!({"key": "weir.dev/agent-not-ready", "effect": "NoSchedule", "value": "x"});
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "spec": {"taints": [ours, other]}});
     api.put(node).unwrap();
+    // What the chart grants for it, and nothing else.
+    let rights =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../deploy/chart/weir/files/controller-untaint-rbac.yaml");
+    let rights = std::fs::read_to_string(rights).unwrap();
+    let rights: Vec<_> = weir_resources::documents(&rights).map(|document| document.unwrap().1).collect();
+    api.grant(&rights);
     let (nodes, untaint) = Untaint::new(&connect(&api).await, "weir.dev/agent-not-ready");
     tokio::spawn(untaint.run());
     for name in ["none", "a", "a"] {
@@ -117,4 +123,5 @@ async fn a_taint_goes_and_the_others_stay() {
     until("all to be looked at", || reads() == 3).await;
     assert_eq!(api.get("nodes", "", "a").unwrap()["spec"]["taints"], json!([other]));
     assert_eq!(api.writes().len(), 1);
+    assert!(api.unused_rights().is_empty(), "{:?}", api.unused_rights());
 }
