@@ -39,7 +39,20 @@ impl Cluster {
         let page = async {
             let mut forwarder = api.portforward(&pod.name, &[port]).await.map_err(|e| e.to_string())?;
             let stream = forwarder.take_stream(port).ok_or("the API server forwards nothing")?;
-            let page = get(stream, "localhost", path).await;
+            let problem = forwarder.take_error(port);
+            // Whoever cannot be reached sends nothing and ends nothing: the node says so beside it.
+            let problem = async {
+                match problem {
+                    Some(problem) => problem.await,
+                    None => None,
+                }
+            };
+            let page = tokio::select! {
+                // First: that the stream ended is only what comes of it.
+                biased;
+                Some(why) = problem => Err(why),
+                page = get(stream, "localhost", path) => page,
+            };
             forwarder.abort();
             page
         };

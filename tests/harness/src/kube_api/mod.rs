@@ -17,6 +17,7 @@ mod answer;
 mod crd;
 mod discovery;
 mod fault;
+mod forward;
 mod kinds;
 mod manage;
 mod patch;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     faults: fault::Faults,
     log: Mutex<Vec<Request>>,
     tokens: review::Tokens,
+    forwards: forward::Forwards,
     /// `None`: all.
     rights: Mutex<Option<rights::Rights>>,
     /// How often a watch that asked for bookmarks gets one, milliseconds.
@@ -107,6 +109,7 @@ impl KubeApi {
             faults: fault::Faults::default(),
             log: Mutex::default(),
             tokens: review::Tokens::default(),
+            forwards: forward::Forwards::default(),
             rights: Mutex::default(),
             bookmarks: AtomicU64::new(200),
         });
@@ -284,6 +287,17 @@ impl KubeApi {
     /// Makes a token one that a TokenReview accepts.
     pub fn token(&self, token: &str, owner: TokenOwner) {
         self.shared.tokens.add(token, owner);
+    }
+
+    /// Who forwards to this port of the pod gets the connections that `dial` makes. To others nothing listens.
+    pub fn forward(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        dial: impl Fn() -> std::io::Result<std::net::TcpStream> + Send + Sync + 'static,
+    ) {
+        self.shared.forwards.add((namespace.to_owned(), pod.to_owned(), port), Arc::new(dial));
     }
 
     /// All requests until now.

@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::rest::Rest;
 use super::route::{ResourcePath, Route, Target};
 use super::store::Id;
-use super::{Shared, discovery, watch};
+use super::{Shared, discovery, forward, watch};
 
 /// What one request may weigh, as in a real server.
 const MAX_BODY: usize = 3 << 20;
@@ -62,7 +62,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         async move { respond(&shared, request).await.ok_or(Closed) }
     });
     // An error here is a client that went away, or a connection that we were told to close.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let _ = connection.with_upgrades().await;
 }
 
 /// The connection is to be closed without an answer.
@@ -78,8 +80,12 @@ impl std::fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 async fn respond(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Answer> {
+    let uri = request.uri();
+    let route = Route::parse(request.method(), uri.path(), uri.query().unwrap_or_default());
+    if let Some(path) = forward::asked(&route) {
+        return Some(change_over(shared, &route, path, request));
+    }
     let (head, body) = request.into_parts();
-    let route = Route::parse(&head.method, head.uri.path(), head.uri.query().unwrap_or_default());
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let body = Limited::new(body, MAX_BODY).collect().await.ok()?.to_bytes();
     let fault = shared.faults.take(&route);
@@ -112,6 +118,32 @@ async fn respond(shared: &Arc<Shared>, request: Request<Incoming>) -> Option<Ans
         status: answered.as_ref().map_or(0, |answer| answer.status().as_u16()),
     });
     if fault == Some(Fault::Lost) { None } else { answered }
+}
+
+/// Since Kubernetes 1.35 a WebSocket takes two rights: that of its method, and the one to make the forwarding.
+fn change_over(
+    shared: &Arc<Shared>,
+    route: &Route,
+    path: &ResourcePath,
+    request: Request<Incoming>,
+) -> Answer {
+    let uri = request.uri().to_string();
+    let may = |rights: &mut super::rights::Rights| rights.allow(route) && rights.allow_creation(path);
+    let is_allowed = shared.rights().as_mut().is_none_or(may);
+    let answer = match is_allowed {
+        true => forward::start(shared, route, path, request).unwrap_or_else(|failure| failure.answer()),
+        false => forbidden(route).answer(),
+    };
+    let (verb, resource, status) = (route.verb, route.resource(), answer.status().as_u16());
+    shared.log(super::Request {
+        verb,
+        resource,
+        uri,
+        content_type: String::new(),
+        body: Value::Null,
+        status,
+    });
+    answer
 }
 
 fn handle(shared: &Arc<Shared>, route: &Route, content_type: &str, body: &Bytes) -> Answer {
