@@ -1,7 +1,7 @@
 //! Brings the agent up, joins its parts, and takes it down again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) kubelet: Option<Arc<AtomicBool>>,
     /// Of a node of Kubernetes: whether the CNI plugin is there.
     pub(crate) plugin: Option<Arc<Installed>>,
+    /// Who knows what is open.
+    pub(crate) workers: Weak<Workers>,
     draining: AtomicBool,
 }
 
@@ -167,6 +169,7 @@ async fn bring_up(
         discovery,
         kubelet,
         plugin,
+        workers: Arc::downgrade(&workers),
         draining: AtomicBool::new(false),
     };
     Ok((Arc::new(parts), workers, follow))

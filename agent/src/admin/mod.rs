@@ -2,6 +2,7 @@
 //! that each can be opened to those who need it only (ports and paths as Istio's node proxy has them).
 
 mod config_dump;
+mod connections;
 mod routes;
 mod trace_stream;
 

@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use tokio::sync::Notify;
 use weir_process::{LogLevel, Reply, Request, json, logging, text};
 
-use super::{config_dump, trace_stream};
+use super::{config_dump, connections, trace_stream};
 use crate::metrics::Metrics;
 use crate::run::Parts;
 
@@ -27,6 +27,7 @@ pub(super) async fn admin(state: Arc<State>, request: Request) -> Reply {
             Ok(dump) => json(StatusCode::OK, dump),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
         },
+        (&Method::GET, "/connections") => connections::page(&state.parts).await,
         (&Method::GET, "/trace") => trace_stream::open(&state.parts),
         (&Method::POST, "/logging") => logging(&state.log_level, query),
         (&Method::POST, "/quitquitquit") => {
@@ -63,7 +64,8 @@ pub(super) async fn ready(state: Arc<State>, request: Request) -> Reply {
 }
 
 const INDEX: &str = "weir-agent\n\
-    GET  /config_dump    what this agent knows: workloads, services, certificates, connections\n\
+    GET  /config_dump    what this agent knows: workloads, services, policies, certificates\n\
+    GET  /connections    connections of this node's pods that are open now\n\
     GET  /trace          connection events of this node's pods, one JSON object a line\n\
     POST /logging        the log filter; ?level=info,weir_tunnel=debug sets it, ?reset undoes\n\
     POST /quitquitquit   drain and stop\n";

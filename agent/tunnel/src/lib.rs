@@ -19,6 +19,7 @@ pub mod gateway;
 mod io;
 mod limits;
 mod metrics;
+mod open;
 mod shared;
 mod worker;
 
@@ -31,5 +32,6 @@ pub use io::tls::TlsError;
 pub use io::tls::fuzz as records;
 pub use limits::Limits;
 pub use metrics::{ConnectionLabels, Label, Metrics, Reporter, ReporterLabels, ServiceLabels};
+pub use open::OpenConnection;
 pub use shared::{DirectoryReader, LocalPod, PodNetwork, Pods, Shared};
 pub use worker::{ListenerKind, Worker, Workers};

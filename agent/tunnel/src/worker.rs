@@ -18,7 +18,7 @@ use crate::io::flow::Reports;
 use crate::io::tasks::Tasks;
 use crate::io::window::Budget;
 use crate::shared::PodUse;
-use crate::{LocalPod, Shared};
+use crate::{LocalPod, OpenConnection, Shared};
 
 mod listen;
 mod threads;
@@ -48,7 +48,7 @@ impl Worker {
     /// A worker without work.
     pub fn new(shared: Arc<Shared>) -> Self {
         let idle = shared.config.idle_timeout;
-        let reports = Rc::new(Reports { shared, counters: Default::default() });
+        let reports = Rc::new(Reports { shared, counters: Default::default(), open: Default::default() });
         let context = Rc::new(Context {
             budget: Budget::new(&reports.shared.config),
             reports,
@@ -81,6 +81,11 @@ impl Worker {
     /// Open connections of applications.
     pub fn connections(&self) -> usize {
         self.pods.borrow().values().map(|pod| pod.connections.count()).sum()
+    }
+
+    /// What is known of them.
+    pub fn open(&self) -> Vec<OpenConnection> {
+        self.context.reports.connections()
     }
 
     /// Tunnels in the pool.

@@ -28,7 +28,10 @@ pub(crate) struct BugReport {
 impl BugReport {
     pub(crate) async fn run(self, global: &Global) -> Result<Outcome, Error> {
         let cluster = global.cluster().await?;
-        std::fs::create_dir(&self.dir)?;
+        std::fs::create_dir(&self.dir).map_err(|error| {
+            let dir = self.dir.display();
+            Error::Refused(format!("cannot make the directory {dir}: {error}; --dir names another"))
+        })?;
         let mut progress = Progress::start(global.quiet);
         let mut missing = Vec::new();
         progress.now("asking the processes");
@@ -38,6 +41,7 @@ impl BugReport {
             (MONITORING, "/debug/connections", places.controllers.clone()),
             (MONITORING, "/debug/sources", places.controllers.clone()),
             (ADMIN, "/config_dump", places.agents.clone()),
+            (ADMIN, "/connections", places.agents.clone()),
             (ADMIN, "/config_dump", places.waypoints.clone()),
         ] {
             for (process, page) in live::pages(Some(&cluster), processes, port, path).await {

@@ -21,7 +21,7 @@ pub(crate) enum Config {
     Policies(From),
     /// Certificates that an agent or a waypoint holds.
     Certificates(From),
-    /// Connections that are open.
+    /// Connections that are open now, of one node or of all.
     Connections(From),
     /// Services that a waypoint serves, and their routes.
     Routes(From),
@@ -64,7 +64,7 @@ impl Config {
             Self::Services(from) => (from, "services", services),
             Self::Policies(from) => (from, "policies", policies),
             Self::Certificates(from) => (from, "certificates", certificates),
-            Self::Connections(from) => (from, "connections", connections),
+            Self::Connections(from) => return from.connections(global).await,
             Self::Routes(from) => (from, "frontends", routes),
             Self::Endpoints(from) => (from, "backends", endpoints),
             Self::All(from) => {
@@ -89,6 +89,67 @@ impl Config {
 }
 
 impl From {
+    /// Those of one agent, or of all: each knows those of its own node.
+    async fn connections(&self, global: &Global) -> Result<Outcome, Error> {
+        let mut silent = Vec::new();
+        let mut items = Vec::new();
+        if let Some(path) = &self.file {
+            let page: Value =
+                serde_json::from_str(&std::fs::read_to_string(path)?).map_err(output::OutputError::from)?;
+            let Value::Array(all) = page else {
+                let why = "a dump has no connections; a bug report has them in a file of their own, *_connections.json";
+                return Err(Error::Refused(why.into()));
+            };
+            items = all;
+        } else {
+            for (node, process, page) in self.pages(global).await? {
+                match page {
+                    Ok(Value::Array(all)) => items.extend(all.into_iter().map(|mut one| {
+                        one["node"] = node.clone().into();
+                        one
+                    })),
+                    Ok(_) => silent.push(format!("{process}: its answer is no list of connections")),
+                    Err(why) => silent.push(why),
+                }
+            }
+        }
+        items.retain(|item| self.namespace.as_ref().is_none_or(|wanted| item["namespace"] == **wanted));
+        print(&output::text(self.output, &items, || connections(&items))?)?;
+        silent.iter().for_each(|why| eprintln!("weir: {why}"));
+        Ok(if silent.is_empty() { Outcome::Done } else { Outcome::Found })
+    }
+
+    /// What is open on each node that is meant.
+    async fn pages(&self, global: &Global) -> Result<Vec<(String, Process, Result<Value, String>)>, Error> {
+        const PATH: &str = "/connections";
+        if let Some(address) = self.admin {
+            let page = live::page(None, &Process::At(address), ADMIN, PATH).await?;
+            return Ok(vec![("-".into(), Process::At(address), Ok(page))]);
+        }
+        let cluster = global.cluster().await?;
+        let pods = live::pods(&cluster, &global.mesh_namespace, "app=weir-agent").await?;
+        let name = self.pod.as_ref().map(|pod| pod.rsplit_once('/').map_or(&**pod, |(_, name)| name));
+        let is_meant = |pod: &&Value| {
+            self.node.as_ref().is_none_or(|node| pod["spec"]["nodeName"] == **node)
+                && name.is_none_or(|name| pod["metadata"]["name"] == *name)
+        };
+        let meant: Vec<_> = pods.iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            let which = match (&self.node, &self.pod) {
+                (Some(node), _) => format!("no agent runs on node {node}"),
+                (_, Some(pod)) => {
+                    format!("{pod} is no agent's pod that runs; waypoints do not list their connections")
+                }
+                _ => format!("no agent runs in namespace {}", global.mesh_namespace),
+            };
+            return Err(Error::Refused(which));
+        }
+        let nodes = meant.iter().map(|pod| text(&pod["spec"]["nodeName"])).collect::<Vec<_>>();
+        let processes = meant.into_iter().map(live::process).collect();
+        let pages = live::pages(Some(&cluster), processes, ADMIN, PATH).await;
+        Ok(nodes.into_iter().zip(pages).map(|(node, (process, page))| (node, process, page)).collect())
+    }
+
     async fn dump(&self, global: &Global, agents: bool) -> Result<Value, Error> {
         if let Some(path) = &self.file {
             let text = std::fs::read_to_string(path)?;
@@ -196,15 +257,24 @@ fn certificates(items: &[Value]) -> String {
 
 fn connections(items: &[Value]) -> String {
     let rows = items.iter().map(|c| {
+        let is_out = c["direction"] == "outbound";
+        let peer = if is_out { &c["destinationIdentity"] } else { &c["sourceIdentity"] };
         [
+            text(&c["node"]),
+            format!("{}/{}", text(&c["namespace"]), text(&c["workload"])),
             text(&c["direction"]),
             text(&c["source"]),
             text(&c["destination"]),
-            text(&c["identity"]),
             text(&c["service"]),
+            text(peer),
+            text(&c["bytesSent"]),
+            text(&c["bytesReceived"]),
+            text(&c["seconds"]),
         ]
     });
-    output::table(&["DIRECTION", "FROM", "TO", "IDENTITY", "SERVICE"], rows)
+    let head =
+        ["NODE", "WORKLOAD", "DIRECTION", "FROM", "TO", "SERVICE", "PEER", "SENT", "RECEIVED", "SECONDS"];
+    output::table(&head, rows)
 }
 
 fn routes(items: &[Value]) -> String {

@@ -1,10 +1,11 @@
 //! One connection as metrics and the access log see it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use slab::Slab;
 use tokio::time::Instant;
 
 use weir_model::{Identity, Workload};
@@ -14,12 +15,15 @@ use super::outbound::Destination;
 use crate::access::{AccessLog, Direction, Moment, Record};
 use crate::limits::Permit;
 use crate::metrics::{CounterCache, Counters, Ends, Metrics, Reporter};
+use crate::open::OpenConnection;
 use crate::{Shared, TunnelError};
 
 /// Where reports go.
 pub(crate) struct Reports {
     pub(crate) shared: Arc<Shared>,
     pub(crate) counters: CounterCache,
+    /// What is open, for who asks.
+    pub(crate) open: RefCell<Slab<Rc<Open>>>,
 }
 
 impl Reports {
@@ -30,21 +34,43 @@ impl Reports {
     fn log(&self) -> &dyn AccessLog {
         &*self.shared.access_log
     }
+
+    /// All that is open; a connection of two pods of this node is there from both ends.
+    pub(crate) fn connections(&self) -> Vec<OpenConnection> {
+        let open = self.open.borrow();
+        let lines = open.iter().flat_map(|(_, open)| {
+            let bytes = (open.up.get(), open.down.get());
+            let ends = std::iter::once(&open.line).chain(open.other.as_deref());
+            ends.map(move |line| line.record(Moment::Opened, bytes, None).into())
+        });
+        lines.collect()
+    }
 }
 
 /// An open connection. Its end is reported when it is dropped, as given up or let in no more, unless [`Flow::end`] came
 /// first.
 pub(crate) struct Flow {
     reports: Rc<Reports>,
-    line: Line,
+    open: Rc<Open>,
+    /// Its place among those that are open.
+    key: usize,
     counters: Rc<Counters>,
-    /// The same connection as the destination's node sees it, if that is this node.
-    other: Option<Box<(Line, Rc<Counters>)>>,
+    /// Of the other end, if that is on this node.
+    other: Option<Rc<Counters>>,
     /// Its place among those that may have to go, if it came in to a pod of this node.
     admitted: Option<Admitted>,
+    /// Its line's.
+    permit: Option<Permit>,
+    ended: bool,
+}
+
+/// What is known of an open connection.
+pub(crate) struct Open {
+    line: Line,
+    /// The same connection as the destination's node sees it, if that is this node.
+    other: Option<Box<Line>>,
     up: Cell<u64>,
     down: Cell<u64>,
-    ended: bool,
 }
 
 /// Who, where from, where to, since when.
@@ -64,10 +90,11 @@ impl Flow {
     /// Reports a connection as open.
     pub(crate) fn open(
         reports: &Rc<Reports>,
-        line: Line,
+        mut line: Line,
         other: Option<Line>,
         admitted: Option<Admitted>,
     ) -> Self {
+        let permit = line.permit.take();
         let counters = |line: &Line| {
             let counters = reports.counters.get(reports.metrics(), &line.ends);
             counters.opened.inc();
@@ -78,25 +105,25 @@ impl Flow {
             counters
         };
         let first = counters(&line);
-        let other = other.map(|line| {
-            let counters = counters(&line);
-            Box::new((line, counters))
-        });
+        let second = other.as_ref().map(counters);
+        let open =
+            Rc::new(Open { line, other: other.map(Box::new), up: Cell::default(), down: Cell::default() });
+        let key = reports.open.borrow_mut().insert(open.clone());
         Self {
             reports: reports.clone(),
-            line,
+            open,
+            key,
             counters: first,
-            other,
+            other: second,
             admitted,
-            up: Cell::new(0),
-            down: Cell::new(0),
+            permit,
             ended: false,
         }
     }
 
     /// Bytes in the direction of the request.
     pub(crate) fn count_up(&self, n: usize) {
-        self.up.set(self.up.get() + n as u64);
+        self.open.up.set(self.open.up.get() + n as u64);
         self.each(|counters| {
             counters.received.inc_by(n as u64);
         });
@@ -104,7 +131,7 @@ impl Flow {
 
     /// Bytes in the direction of the response.
     pub(crate) fn count_down(&self, n: usize) {
-        self.down.set(self.down.get() + n as u64);
+        self.open.down.set(self.open.down.get() + n as u64);
         self.each(|counters| {
             counters.sent.inc_by(n as u64);
         });
@@ -112,7 +139,7 @@ impl Flow {
 
     /// Bytes that this node's application sent into a tunnel.
     pub(crate) fn count_from_app(&self, n: usize) {
-        match self.line.ends.reporter {
+        match self.open.line.ends.reporter {
             Reporter::source => self.count_up(n),
             Reporter::destination => self.count_down(n),
         }
@@ -120,7 +147,7 @@ impl Flow {
 
     /// Bytes for this node's application that came out of a tunnel.
     pub(crate) fn count_from_peer(&self, n: usize) {
-        match self.line.ends.reporter {
+        match self.open.line.ends.reporter {
             Reporter::source => self.count_down(n),
             Reporter::destination => self.count_up(n),
         }
@@ -128,7 +155,7 @@ impl Flow {
 
     /// Bytes so far, both directions.
     pub(crate) fn total(&self) -> u64 {
-        self.up.get() + self.down.get()
+        self.open.up.get() + self.open.down.get()
     }
 
     /// Reports the end.
@@ -141,9 +168,9 @@ impl Flow {
             return;
         }
         // Who reads of the end finds room for another.
-        self.line.permit = None;
-        self.report_line(&self.line, &self.counters, error);
-        if let Some((line, counters)) = self.other.as_deref() {
+        self.permit = None;
+        self.report_line(&self.open.line, &self.counters, error);
+        if let (Some(line), Some(counters)) = (&self.open.other, &self.other) {
             self.report_line(line, counters, error);
         }
     }
@@ -157,14 +184,14 @@ impl Flow {
         }
         let log = self.reports.log();
         if log.wants(Moment::Complete) {
-            let bytes = (self.up.get(), self.down.get());
+            let bytes = (self.open.up.get(), self.open.down.get());
             log.write(&line.record(Moment::Complete, bytes, error));
         }
     }
 
     fn each(&self, count: impl Fn(&Counters)) {
         count(&self.counters);
-        if let Some((_, counters)) = self.other.as_deref() {
+        if let Some(counters) = &self.other {
             count(counters);
         }
     }
@@ -174,6 +201,7 @@ impl Drop for Flow {
     fn drop(&mut self) {
         let ended = self.admitted.as_ref().and_then(Admitted::ended);
         self.report_end(Some(ended.as_deref().unwrap_or(&TunnelError::GivenUp)));
+        self.reports.open.borrow_mut().try_remove(self.key);
     }
 }
 

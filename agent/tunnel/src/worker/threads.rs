@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{ListenerKind, Worker};
-use crate::{LocalPod, Shared};
+use crate::{LocalPod, OpenConnection, Shared};
 
 /// All worker threads of an agent.
 pub struct Workers {
@@ -25,6 +25,7 @@ struct Thread {
 enum Command {
     Serve(Arc<LocalPod>, ListenerKind, TcpListener),
     Drain(Duration, oneshot::Sender<()>),
+    Connections(oneshot::Sender<Vec<OpenConnection>>),
 }
 
 impl Workers {
@@ -48,6 +49,26 @@ impl Workers {
             // A worker that is gone has been drained.
             let _ = thread.commands.send(Command::Serve(pod, kind, listener));
         }
+    }
+
+    /// All connections that are open, the oldest first.
+    pub async fn connections(&self) -> Vec<OpenConnection> {
+        let asked: Vec<_> = self
+            .threads
+            .iter()
+            .map(|thread| {
+                let (answer, answered) = oneshot::channel();
+                let _ = thread.commands.send(Command::Connections(answer));
+                answered
+            })
+            .collect();
+        let mut all = Vec::new();
+        for answered in asked {
+            // A worker that is gone has none.
+            all.extend(answered.await.unwrap_or_default());
+        }
+        all.sort_by(|a, b| b.age.cmp(&a.age).then_with(|| a.source.cmp(&b.source)));
+        all
     }
 
     /// [`Worker::drain`] on all workers at once.
@@ -113,6 +134,9 @@ fn run(
                     if let Err(error) = worker.serve(pod, kind, listener) {
                         tracing::error!(pod = %uid, ?kind, %error, "cannot serve a listener");
                     }
+                }
+                Command::Connections(answer) => {
+                    let _ = answer.send(worker.open());
                 }
                 Command::Drain(deadline, done) => {
                     // Beside the orders: a pod may still be aborted, a second drain may be shorter.
