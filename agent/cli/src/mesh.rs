@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use weir_index::{Changes, Config, Index};
-use weir_resources::{Event, Kind, kind_of, parse};
+use weir_resources::{Event, Invalid, Key, Kind, Meta, Problem, kind_of, parse};
 use weir_sources::Directory;
 
 use crate::objects::Objects;
@@ -72,11 +72,22 @@ impl Mesh {
                 Err(invalid) => Event::Invalid(Box::new(invalid)),
             });
         }
+        for (namespace, name) in &objects.unread {
+            let key = Key { kind: Kind::Secret, namespace: namespace.clone(), name: name.clone() };
+            let meta = Meta { namespace: namespace.clone(), name: name.clone(), ..Meta::default() };
+            let problem = Problem::new("data", UNREAD);
+            let invalid = Invalid { key: Some(key), meta: Box::new(meta), problem, spec: None };
+            index.apply(Event::Invalid(Box::new(invalid)));
+        }
         Kind::ALL.into_iter().for_each(|kind| index.apply(Event::Synced(kind)));
         let changes = index.commit();
         Self { index, changes }
     }
 }
+
+/// What is said of a Secret that only the controller may read.
+pub(crate) const UNREAD: &str =
+    "you may not read it (right to get secrets there), so what is in it was not looked at";
 
 /// Without what a controller told it.
 fn untold(mut object: Value) -> Value {

@@ -1,6 +1,7 @@
 //! Configuration as it was written: files, or what a cluster has, each object with where it is from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 use weir_resources::{Kind, YamlProblem};
@@ -33,6 +34,8 @@ pub struct Objects {
     pub broken: Vec<(PathBuf, YamlProblem)>,
     /// Every text, with its name.
     pub texts: Vec<(PathBuf, String)>,
+    /// Namespace and name of Secrets that something names and that the user may not read.
+    pub unread: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Item {
@@ -111,6 +114,26 @@ impl Objects {
         }
         let items = items.into_iter().map(|object| Item { object, place: None }).collect();
         Ok(Self { items, ..Self::default() })
+    }
+
+    /// Adds these Secrets, by namespace and name, of a cluster. Those that are not there are not, and those that may not be read
+    /// are remembered.
+    ///
+    /// # Errors
+    /// The cluster does not say.
+    pub async fn read_secrets(
+        &mut self,
+        cluster: &Cluster,
+        wanted: impl IntoIterator<Item = (Arc<str>, Arc<str>)>,
+    ) -> Result<(), ClusterError> {
+        for (namespace, name) in wanted {
+            match cluster.get(&ObjectRef::new("v1", "Secret", &namespace, &name)).await {
+                Ok(found) => self.items.extend(found.map(|object| Item { object, place: None })),
+                Err(ClusterError::Refused { code: 401 | 403, .. }) => self.unread.push((namespace, name)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Objects of a kind.

@@ -4,6 +4,7 @@ use weir_index::StatusUpdate;
 use weir_resources::{Condition, kind_of, locate, parse};
 
 use super::{Finding, Severity};
+use crate::mesh::UNREAD;
 use crate::objects::{Item, Objects};
 
 /// What is no YAML.
@@ -52,7 +53,11 @@ pub(super) fn told(objects: &Objects, statuses: &[StatusUpdate]) -> Vec<Finding>
         let Some(item) = objects.items.iter().find(is_it) else { continue };
         let parents = status.parents.iter().flatten().flat_map(|(_, conditions)| conditions);
         for condition in status.conditions.iter().chain(parents) {
-            let code = code(item, condition);
+            // The controller's rights are others: what it finds there is in the object's status.
+            let code = code(item, condition).map(|code| match condition.message.contains(UNREAD) {
+                true => "WEIR0014",
+                false => code,
+            });
             findings.extend(code.map(|code| {
                 Finding::new(
                     code,

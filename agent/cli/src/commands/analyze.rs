@@ -11,6 +11,7 @@ use crate::chart::Values;
 use crate::cli::{Global, Outcome};
 use crate::cluster::Cluster;
 use crate::install::Inventory;
+use crate::mesh::Mesh;
 use crate::objects::Objects;
 use crate::output::{self, Format};
 
@@ -63,7 +64,10 @@ impl Analyze {
         let mut findings = if self.files.is_empty() {
             let cluster = global.cluster().await?;
             let config = config(&cluster, global).await?;
-            analyze::analyze(&Objects::of(&cluster).await?, config, true).await?
+            let mut objects = Objects::of(&cluster).await?;
+            let named = Mesh::of_cluster(&objects, config.clone()).index.wanted_secrets();
+            objects.read_secrets(&cluster, named).await?;
+            analyze::analyze(&objects, config, true).await?
         } else {
             let config =
                 Config { root_namespace: global.mesh_namespace.as_str().into(), ..Config::default() };

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_harness::kube_api::KubeApi;
 
+use crate::pages::answering;
+
 /// An API with nodes that run everything at once.
 pub(crate) struct Cluster {
     pub(crate) api: Arc<KubeApi>,
@@ -70,6 +72,43 @@ impl Cluster {
         let api = KubeApi::start().unwrap();
         let kubeconfig = api.kubeconfig(dir.path()).unwrap();
         Self { api: Arc::new(api), kubeconfig, kubelet: None, _dir: dir }
+    }
+
+    /// One that serves the mesh's kinds, too.
+    pub(crate) fn of_mesh() -> Self {
+        let cluster = Self::idle();
+        for resource in ["gateways", "gatewayclasses", "httproutes", "grpcroutes", "referencegrants"] {
+            cluster.api.serve(resource).unwrap();
+        }
+        for resource in [
+            "virtualservices",
+            "destinationrules",
+            "serviceentries",
+            "workloadentries",
+            "workloadgroups",
+            "authorizationpolicies",
+            "peerauthentications",
+        ] {
+            cluster.api.serve(resource).unwrap();
+        }
+        cluster
+    }
+
+    /// A pod of the mesh that runs, of which these pages are known.
+    pub(crate) fn runs(&self, app: &str, name: &str, node: &str, port: u16, pages: &[(&'static str, Value)]) {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "weir-system", "labels": {"app": app}},
+            "spec": {"nodeName": node}, "status": {"phase": "Running"},
+        });
+        self.api.put(pod).unwrap();
+        self.api.forward("weir-system", name, port, answering(pages));
+    }
+
+    pub(crate) fn node(&self, name: &str) {
+        let labels = json!({"kubernetes.io/os": "linux"});
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
+        self.api.put(node).unwrap();
     }
 
     pub(crate) fn weir(&self, arguments: &[&str]) -> Answer {
