@@ -26,7 +26,6 @@ macro_rules! flags {
 flags! {
     NO_HEALTHY_UPSTREAM "UH" "No endpoint may be used.",
     UPSTREAM_TIMEOUT "UT" "The backend took too long.",
-    LOCAL_RESET "LR" "We ended the request on the backend's side.",
     UPSTREAM_REMOTE_RESET "UR" "The backend ended the request.",
     UPSTREAM_CONNECT_FAILURE "UF" "No connection to the endpoint.",
     UPSTREAM_CONNECTION_TERMINATION "UC" "The backend closed the connection.",
