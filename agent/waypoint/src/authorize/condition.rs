@@ -1,5 +1,7 @@
 //! When: an attribute and its values.
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 use http::header::HOST;
 use weir_proto::l7;
@@ -10,7 +12,7 @@ use super::holds::Wanted;
 use super::operation::is_host;
 use super::peer::{namespace, principal, remote, trust_domain};
 use super::{Holds, Visit};
-use crate::route::{Reason, Rejection, TextMatch, each, header_value};
+use crate::route::{Reason, Rejection, RequestHead, TextMatch, each, header_value};
 
 #[derive(Debug)]
 pub(super) struct Condition {
@@ -22,6 +24,10 @@ pub(super) struct Condition {
 #[derive(Debug)]
 enum Attribute {
     Header(HeaderName),
+    /// HTTP/2's `:method`.
+    Method,
+    /// HTTP/2's `:path`, which has the query.
+    Target,
     SourceIp,
     RemoteIp,
     SourceNamespace,
@@ -60,6 +66,10 @@ impl Condition {
     pub(super) fn holds(&self, visit: &Visit<'_>) -> Holds {
         let ip = match &self.attribute {
             Attribute::Header(name) => return self.holds_header(name, visit),
+            Attribute::Method => {
+                return self.holds_request(visit, |r, text| text.matches(r.method.as_str().as_bytes()));
+            }
+            Attribute::Target => return self.holds_target(visit),
             Attribute::SourceNamespace => return self.texts.holds_text(namespace(visit.identity)),
             Attribute::SourcePrincipal => return self.texts.holds_text(principal(visit.identity)),
             Attribute::SourceTrustDomain => return self.texts.holds_text(trust_domain(visit.identity)),
@@ -77,12 +87,28 @@ impl Condition {
     fn holds_header(&self, name: &HeaderName, visit: &Visit<'_>) -> Holds {
         if name == HOST {
             // HTTP/2 has no such field, and nobody gets past a policy by his version.
-            let is_host = |text: &TextMatch| visit.request.is_some_and(|r| is_host(text, r.authority));
-            return self.texts.holds_of(visit.request.is_some(), is_host);
+            return self.holds_request(visit, |r, text| is_host(text, r.authority));
         }
         let value = visit.request.and_then(|request| header_value(request.headers, name));
         self.texts
             .holds_of(visit.request.is_some(), |text| value.as_ref().is_some_and(|value| text.matches(value)))
+    }
+
+    fn holds_target(&self, visit: &Visit<'_>) -> Holds {
+        let target = visit.request.map(|r| match r.query {
+            Some(query) => Cow::Owned(format!("{}?{query}", r.path)),
+            None => Cow::Borrowed(r.path),
+        });
+        let is_it = |text: &TextMatch| target.as_ref().is_some_and(|target| text.matches(target.as_bytes()));
+        self.texts.holds_of(target.is_some(), is_it)
+    }
+
+    fn holds_request(
+        &self,
+        visit: &Visit<'_>,
+        holds: impl Fn(&RequestHead<'_>, &TextMatch) -> bool,
+    ) -> Holds {
+        self.texts.holds_of(visit.request.is_some(), |text| visit.request.is_some_and(|r| holds(r, text)))
     }
 }
 
@@ -95,6 +121,8 @@ impl Attribute {
 fn attribute(form: Option<&Form>) -> Result<Attribute, Rejection> {
     match form {
         None => Err(Rejection::of(Reason::Missing).within("attribute")),
+        Some(Form::Header(name)) if name == ":method" => Ok(Attribute::Method),
+        Some(Form::Header(name)) if name == ":path" => Ok(Attribute::Target),
         Some(Form::Header(name)) => {
             let parsed = HeaderName::from_bytes(name.as_bytes());
             parsed

@@ -168,6 +168,11 @@ fn words(list: &[&str]) -> Vec<String> {
 #[case::other_trust_domain(when(l7::Condition { attribute: known(l7::Attribute::SourceTrustDomain), values: texts(&["cluster"]), ..Default::default() }), false)]
 #[case::peer_of_trust_domain(from(l7::Peer { trust_domains: texts(&["cluster.local"]), ..Default::default() }), true)]
 #[case::peer_of_other_trust_domain(from(l7::Peer { not_trust_domains: texts(&["cluster.local"]), ..Default::default() }), false)]
+#[case::method_of_http2(when(l7::Condition { attribute: header(":method"), values: texts(&["GET"]), ..Default::default() }), true)]
+#[case::another_method(when(l7::Condition { attribute: header(":method"), values: texts(&["PUT"]), ..Default::default() }), false)]
+#[case::path_without_its_query(when(l7::Condition { attribute: header(":path"), values: texts(&["/v1/items"]), ..Default::default() }), false)]
+#[case::path_with_its_query(when(l7::Condition { attribute: header(":path"), values: texts(&["/v1/items?x=1"]), ..Default::default() }), true)]
+#[case::path_begins_so(when(l7::Condition { attribute: header(":path"), values: vec![prefix("/v1/")], ..Default::default() }), true)]
 #[case::host_header(when(l7::Condition { attribute: header("host"), values: texts(&["db.shop"]), ..Default::default() }), true)]
 #[case::host_header_with_port(when(l7::Condition { attribute: header("host"), not_values: texts(&["db.shop:8080"]), ..Default::default() }), false)]
 #[case::no_sni(when(l7::Condition { attribute: known(l7::Attribute::ConnectionSni), values: texts(&["a"]), ..Default::default() }), false)]
@@ -197,6 +202,8 @@ fn who_proves_nothing_is_nobody(#[case] rule: l7::AuthorizationRule, #[case] exp
 #[case::path(to(l7::Operation { paths: vec![path("/")], ..Default::default() }))]
 #[case::not_path(to(l7::Operation { not_paths: vec![path("/")], ..Default::default() }))]
 #[case::header(when(l7::Condition { attribute: header("x"), values: vec![present()], ..Default::default() }))]
+#[case::method_of_http2(when(l7::Condition { attribute: header(":method"), values: vec![present()], ..Default::default() }))]
+#[case::not_path_of_http2(when(l7::Condition { attribute: header(":path"), not_values: texts(&["/"]), ..Default::default() }))]
 #[case::not_header(when(l7::Condition { attribute: header("x"), not_values: vec![present()], ..Default::default() }))]
 fn what_only_a_request_has_never_helps_a_connection(#[case] rule: l7::AuthorizationRule) {
     let asked = Asked { is_request: false, ..Asked::default() };

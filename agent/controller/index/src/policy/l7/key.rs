@@ -98,8 +98,8 @@ fn subject(key: &str) -> Subject {
 fn header(name: &str) -> Subject {
     match name {
         ":authority" => Subject::Header(HOST.to_owned()),
-        ":method" => Subject::Unsupported("is no header here; `methods` of an operation asks for it"),
-        ":path" => Subject::Unsupported("is no header here; `paths` of an operation asks for it"),
+        // As Envoy has them: the path with its query.
+        ":method" | ":path" => Subject::Header(name.to_owned()),
         _ if name.starts_with(':') => Subject::Unsupported("is no header here"),
         _ if value::is_header_name(name) => Subject::Header(name.to_ascii_lowercase()),
         _ => Subject::Unknown,
