@@ -202,11 +202,24 @@ fn workloads(items: &[Value]) -> String {
             text(&w["workloadIps"]),
             text(&w["node"]),
             text(&w["protocol"]),
-            text(&w["peerAuthentication"]),
+            mtls(w).to_owned(),
             waypoint,
         ]
     });
     output::table(&["NAMESPACE", "NAME", "ADDRESS", "NODE", "PROTOCOL", "MTLS", "WAYPOINT"], rows)
+}
+
+/// Controllers write a PeerAuthentication as a policy that denies who has no identity, as Istio's does; a mesh file says the mode itself.
+fn mtls(workload: &Value) -> &str {
+    let policies =
+        workload["authorizationPolicies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<&str> = policies.map(|key| key.rsplit('/').next().unwrap_or(key)).collect();
+    match workload["peerAuthentication"].as_str() {
+        Some(mode) if mode != "PERMISSIVE" => mode,
+        _ if names.contains(&"istio_converted_static_strict") => "STRICT",
+        _ if names.iter().any(|name| name.starts_with("converted_peer_authentication_")) => "BY PORT",
+        mode => mode.unwrap_or("-"),
+    }
 }
 
 fn services(items: &[Value]) -> String {
@@ -332,6 +345,10 @@ mod tests {
             "NAMESPACE  NAME  ADDRESS           NODE  PROTOCOL  MTLS    WAYPOINT\n\
              shop       web   10.0.0.1,fd00::1  a     HBONE     STRICT  -\n"
         );
+        let of = |policy: &str| json!({"peerAuthentication": "PERMISSIVE", "authorizationPolicies": ["shop/other", policy]});
+        assert_eq!(mtls(&of("weir-system/istio_converted_static_strict")), "STRICT");
+        assert_eq!(mtls(&of("shop/converted_peer_authentication_web")), "BY PORT");
+        assert_eq!(mtls(&of("shop/web")), "PERMISSIVE");
         let service = json!({"namespace": "shop", "hostname": "web.shop", "vips": ["/10.96.0.1"], "endpoints": {"a": {"status": "Healthy"}, "b": {"status": "Unhealthy"}}});
         assert!(services(&[service]).ends_with("shop       web.shop  /10.96.0.1  -         1/2\n"));
         let frontend = json!({"name": "shop/web.shop", "ports": [{"port": 80, "protocol": "HTTP", "routes": ["a", "b"]}]});
