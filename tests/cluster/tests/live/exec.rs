@@ -18,11 +18,11 @@ pub(crate) struct Ended {
 }
 
 impl Cluster {
-    /// Runs a program in the first container of a pod, to its end.
+    /// Runs a program in the container `main` of a pod, to its end.
     pub(crate) fn exec(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<Ended> {
         let api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let run = async {
-            let params = AttachParams::default().stdin(false).stdout(true).stderr(true);
+            let params = AttachParams::default().container("main").stdin(false).stdout(true).stderr(true);
             let mut process = api.exec(pod, command.iter().copied(), &params).await?;
             let (out, err) = (process.stdout(), process.stderr());
             let status = process.take_status().context("no status")?;

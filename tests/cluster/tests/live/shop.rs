@@ -89,11 +89,17 @@ impl Shop {
         Ok(Metrics::parse(text))
     }
 
+    /// The mesh's own pods of a sort, but for those that are going.
+    pub(crate) fn pods_of(&self, app: &str) -> Result<Vec<Value>> {
+        let mut pods = self.home.cluster.list(&Which::with("v1", "Pod", SYSTEM, &format!("app={app}")))?;
+        pods.retain(|pod| pod["metadata"].get("deletionTimestamp").is_none_or(Value::is_null));
+        Ok(pods)
+    }
+
     /// The agent of a node.
     pub(crate) fn agent_on(&self, node: &str) -> Result<Value> {
-        let agents = self.home.cluster.list(&Which::with("v1", "Pod", SYSTEM, "app=weir-agent"))?;
-        let is_alive = |pod: &Value| pod["metadata"].get("deletionTimestamp").is_none_or(Value::is_null);
-        let found = agents.into_iter().find(|pod| pod["spec"]["nodeName"] == node && is_alive(pod));
+        let agents = self.pods_of("weir-agent")?;
+        let found = agents.into_iter().find(|pod| pod["spec"]["nodeName"] == node);
         found.with_context(|| format!("no agent on {node}"))
     }
 

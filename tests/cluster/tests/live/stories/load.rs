@@ -13,15 +13,15 @@ use crate::weir::SYSTEM;
 /// Agents of all nodes and controllers are replaced by others with other arguments.
 pub(super) fn an_upgrade_loses_nothing(shop: &Shop) -> Result<()> {
     let cluster = &shop.home.cluster;
-    let uids = |app: &str| -> Result<Vec<Value>> {
-        let pods = cluster.list(&Which::with("v1", "Pod", SYSTEM, &format!("app={app}")))?;
+    let uids = || -> Result<Vec<Value>> {
+        let pods = [shop.pods_of("weir-agent")?, shop.pods_of("weir-controller")?].concat();
         Ok(pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect())
     };
-    let before = [uids("weir-agent")?, uids("weir-controller")?].concat();
+    let before = uids()?;
     under_load(shop, || {
         cluster.weir(&["upgrade", "--set", "log.format=json"])?;
-        let after = [uids("weir-agent")?, uids("weir-controller")?].concat();
-        ensure!(!after.is_empty() && after.iter().all(|uid| !before.contains(uid)), "{before:?}, {after:?}");
+        let after = uids()?;
+        ensure!(after.iter().all(|uid| !before.contains(uid)), "before: {before:?}\nafter: {after:?}");
         Ok(())
     })
 }

@@ -25,7 +25,7 @@ pub(super) fn of_all_kinds_pass_where_strict_rules(shop: &Shop) -> Result<()> {
     };
     let (node, on_node) = shop.nodes.first_key_value().expect("a cluster has nodes");
     let spec = home.pod("probed").on(node).with(|spec| {
-        let mut http = container("http", json!({"httpGet": {"path": "/health", "port": 8080}}));
+        let mut http = container("main", json!({"httpGet": {"path": "/health", "port": 8080}}));
         http["command"] =
             json!(["weir-pod", "serve", "--http", "8080,8081", "--tcp", "9000", "--grpc", "9001"]);
         spec["containers"] = json!([
