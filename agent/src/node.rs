@@ -39,9 +39,13 @@ pub(crate) struct Roster {
     searched: bool,
 }
 
-/// Removes what agents keep in their directory beside the data path's own: none comes after this one.
+/// Removes what agents keep in their directory beside the data path's own, and then the directory, which the kubelet made for them,
+/// unless somebody else has something there: none comes after this one.
 pub(crate) fn forget(runtime_dir: &Path) {
     let _ = std::fs::remove_dir_all(runtime_dir.join(PLACES));
+    // In our own mount namespace something is mounted on it; in the node's it is a directory as any other.
+    let on_node = Path::new("/proc/1/root").join(runtime_dir.strip_prefix("/").unwrap_or(runtime_dir));
+    let _ = std::fs::remove_dir(on_node);
 }
 
 const PLACES: &str = "places";

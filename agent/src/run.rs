@@ -289,13 +289,13 @@ async fn take_down(config: &Config, parts: &Arc<Parts>) -> anyhow::Result<()> {
             tracing::info!("the CNI plugin is uninstalled: {line}");
         }
     }
-    if node.is_some() {
-        node::forget(&config.capture.runtime_dir);
-    }
     let datapath = parts.datapath.clone();
     tokio::task::spawn_blocking(move || datapath.shutdown(leave))
         .await?
         .context("the kernel was not left as it was found")?;
+    if node.is_some() {
+        node::forget(&config.capture.runtime_dir);
+    }
     tracing::info!(?leave, "stopped");
     Ok(())
 }
