@@ -1,5 +1,5 @@
-//! What the mesh said of pods, taken back: an annotation by which other meshes would believe that the pod has a tunnel, and a
-//! condition that nobody keeps true any more.
+//! What the mesh said of pods and services, taken back: an annotation by which other meshes would believe that a pod has a tunnel, and
+//! conditions that nobody keeps true any more.
 
 use serde_json::{Value, json};
 
@@ -12,21 +12,22 @@ use crate::progress::Progress;
 /// # Errors
 /// The cluster does not do it.
 pub(super) async fn take_back(cluster: &Cluster, progress: &mut Progress) -> Result<(), InstallError> {
-    let pods = cluster.list("v1", "Pod", "", "").await?;
-    for pod in pods.into_iter().filter(is_marked) {
-        let object = ObjectRef::of(&pod);
-        progress.now(&format!("taking back what was said of {object}"));
-        unmark(cluster, &object, pod).await?;
+    for kind in ["Pod", "Service"] {
+        for marked in cluster.list("v1", kind, "", "").await?.into_iter().filter(is_marked) {
+            let object = ObjectRef::of(&marked);
+            progress.now(&format!("taking back what was said of {object}"));
+            unmark(cluster, &object, marked).await?;
+        }
     }
     Ok(())
 }
 
-async fn unmark(cluster: &Cluster, object: &ObjectRef, mut pod: Value) -> Result<(), InstallError> {
+async fn unmark(cluster: &Cluster, object: &ObjectRef, mut marked: Value) -> Result<(), InstallError> {
     loop {
-        match cluster.merge_status(object, &patch(&pod)).await {
-            // Its kubelet wrote meanwhile: the list of conditions is replaced whole.
+        match cluster.merge_status(object, &patch(&marked)).await {
+            // Somebody wrote meanwhile, and the list of conditions is replaced whole.
             Err(ClusterError::Refused { code: 409, .. }) => match cluster.get(object).await? {
-                Some(now) if is_marked(&now) => pod = now,
+                Some(now) if is_marked(&now) => marked = now,
                 _ => return Ok(()),
             },
             Err(ClusterError::Refused { code: 404, .. }) => return Ok(()),
@@ -35,28 +36,36 @@ async fn unmark(cluster: &Cluster, object: &ObjectRef, mut pod: Value) -> Result
     }
 }
 
-/// The condition is ours alone; the annotation is also what other meshes write.
-fn is_marked(pod: &Value) -> bool {
-    conditions(pod).any(|condition| condition["type"] == CAPTURED)
+/// By a condition of ours.
+fn is_marked(object: &Value) -> bool {
+    conditions(object).any(|condition| is_ours(object, condition))
 }
 
-/// Without both, if it is still what was read.
-fn patch(pod: &Value) -> Value {
-    let others: Vec<_> = conditions(pod).filter(|condition| condition["type"] != CAPTURED).collect();
-    json!({
-        "metadata": {
-            "resourceVersion": pod["metadata"]["resourceVersion"],
-            "annotations": {REDIRECTION: null},
-        },
-        "status": {"conditions": others},
-    })
+/// A pod's is ours alone. A service's is Istio's, too: ours is what our controller wrote.
+fn is_ours(object: &Value, condition: &Value) -> bool {
+    let mut writers = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    condition["type"] == CAPTURED
+        || (condition["type"] == BOUND && writers.any(|writer| writer["manager"] == WRITER))
 }
 
-fn conditions(pod: &Value) -> impl Iterator<Item = &Value> {
-    pod["status"]["conditions"].as_array().into_iter().flatten()
+/// Without them, if it is still what was read. The annotation is also what other meshes write, where it comes without our condition.
+fn patch(object: &Value) -> Value {
+    let others: Vec<_> = conditions(object).filter(|condition| !is_ours(object, condition)).collect();
+    let mut metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+    if object["kind"] == "Pod" {
+        metadata["annotations"] = json!({REDIRECTION: null});
+    }
+    json!({"metadata": metadata, "status": {"conditions": others}})
+}
+
+fn conditions(object: &Value) -> impl Iterator<Item = &Value> {
+    object["status"]["conditions"].as_array().into_iter().flatten()
 }
 
 const CAPTURED: &str = "weir.dev/Captured";
+const BOUND: &str = "istio.io/WaypointBound";
+/// Who writes statuses, in `metadata.managedFields`.
+const WRITER: &str = "weir-controller";
 const REDIRECTION: &str = "ambient.istio.io/redirection";
 
 #[cfg(test)]
@@ -67,7 +76,7 @@ mod tests {
     fn only_what_is_ours_is_taken() {
         let theirs = json!({"metadata": {"annotations": {REDIRECTION: "enabled"}}, "status": {"conditions": [{"type": "Ready"}]}});
         assert!(!is_marked(&theirs));
-        let ours = json!({"metadata": {"resourceVersion": "7"}, "status": {"conditions": [{"type": "Ready"}, {"type": CAPTURED}]}});
+        let ours = json!({"kind": "Pod", "metadata": {"resourceVersion": "7"}, "status": {"conditions": [{"type": "Ready"}, {"type": CAPTURED}]}});
         assert!(is_marked(&ours));
         assert_eq!(
             patch(&ours),
@@ -76,5 +85,19 @@ mod tests {
                 "status": {"conditions": [{"type": "Ready"}]},
             })
         );
+    }
+
+    #[test]
+    fn a_services_condition_is_whose_who_wrote_it() {
+        let service = |writer: &str| {
+            json!({
+                "kind": "Service", "metadata": {"resourceVersion": "7", "managedFields": [{"manager": writer}]},
+                "status": {"loadBalancer": {}, "conditions": [{"type": BOUND}]},
+            })
+        };
+        assert!(!is_marked(&service("pilot-discovery")));
+        let ours = service(WRITER);
+        assert!(is_marked(&ours));
+        assert_eq!(patch(&ours), json!({"metadata": {"resourceVersion": "7"}, "status": {"conditions": []}}));
     }
 }

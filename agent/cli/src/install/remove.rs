@@ -37,6 +37,10 @@ pub async fn remove(
         inventory.objects.iter().rev().cloned().partition(|object| is_kept(&object.kind));
     let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "DaemonSet");
     let (first, then): (Vec<_>, Vec<_>) = ours.into_iter().partition(workloads);
+    // Agents take away what is left on their nodes, and the holder's socket must be gone by then.
+    let (holder, first): (Vec<_>, Vec<_>) = first.into_iter().partition(|object| object.name == HOLDER);
+    gone.extend(delete(cluster, holder.clone(), progress).await?);
+    wait_until_gone(cluster, namespace, &holder, removal.limit, progress).await?;
     gone.extend(delete(cluster, first.clone(), progress).await?);
     // A controller that still lives would make again what is deleted next.
     wait_until_gone(cluster, namespace, &first, removal.limit, progress).await?;
@@ -188,6 +192,7 @@ async fn roots(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
 }
 
 const CONTROLLER: &str = "weir-controller";
+const HOLDER: &str = "weir-holder";
 /// As `weir-render` labels them.
 const MADE_FOR_GATEWAYS: &str = "gateway.istio.io/managed=weir.dev-mesh-controller";
 const WAYPOINT_KINDS: [(&str, &str); 5] = [
