@@ -42,10 +42,11 @@ impl Rights {
         Self { grants, used: BTreeSet::new() }
     }
 
-    /// Whether a call may be made. To read what is served, everybody may.
+    /// Whether a call may be made. To read what is served, and its version, everybody may (`system:public-info-viewer`).
     pub(crate) fn allow(&mut self, route: &Route) -> bool {
         match &route.target {
             Target::Discovery { .. } => true,
+            Target::Other(path) if path == "/version" && route.verb == "get" => true,
             Target::Other(path) => {
                 self.use_those(|grant| grant.verb == route.verb && grant.resource == *path)
             }
@@ -150,6 +151,8 @@ mod tests {
         assert!(may(Method::GET, "/api/v1/namespaces/n/secrets", "watch=1&fieldSelector=metadata.name%3Dca"));
         assert!(!may(Method::PATCH, "/api/v1/namespaces/n/services/web", ""));
         assert!(may(Method::GET, "/apis", ""));
+        assert!(may(Method::GET, "/version", ""));
+        assert!(!may(Method::GET, "/metrics", ""));
         assert_eq!(rights.unused(), ["patch services/status"]);
     }
 }

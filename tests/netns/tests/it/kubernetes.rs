@@ -2,6 +2,7 @@
 //! agents and the CNI plugin are the real ones; the API server is the harness's, the kubelet and the runtime are played.
 
 mod away;
+mod command;
 mod probes;
 mod stage;
 mod upgrade;

@@ -149,7 +149,8 @@ async fn what_was_refused_is_written_when_it_may_be() {
     }
     let refused = || api.writes().len();
     until("a second try", || refused() == 2).await;
-    assert_eq!(writer.pending(), 3, "one is tried for all of its kind");
+    // One is tried for all of its kind, and waits with them again when its answer is there.
+    until("all to wait", || writer.pending() == 3).await;
     api.heal();
     for n in 0..3 {
         let name = format!("p{n}");
