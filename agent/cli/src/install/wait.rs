@@ -87,7 +87,7 @@ impl std::fmt::Display for Readiness {
 fn judge(object: &ObjectRef, live: &Value) -> Readiness {
     let number = |at: &str| live.pointer(at).and_then(Value::as_u64).unwrap_or_default();
     let is_seen = number("/status/observedGeneration") >= number("/metadata/generation");
-    let (ready, updated, wanted, is_known) = if object.kind == "DaemonSet" {
+    let (ready, updated, wanted, is_whole) = if object.kind == "DaemonSet" {
         let wanted = number("/status/desiredNumberScheduled");
         let updated = match live.pointer("/spec/updateStrategy/type").and_then(Value::as_str) {
             // Whoever replaces his pods himself has them as new as he wants.
@@ -102,9 +102,11 @@ fn judge(object: &ObjectRef, live: &Value) -> Readiness {
         )
     } else {
         let wanted = live.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-        (number("/status/availableReplicas"), number("/status/updatedReplicas"), wanted, true)
+        // Enough new ones may be ready while an old one serves on.
+        let updated = number("/status/updatedReplicas");
+        (number("/status/availableReplicas"), updated, wanted, number("/status/replicas") <= updated)
     };
-    let is_ready = is_seen && is_known && ready >= wanted && updated >= wanted;
+    let is_ready = is_seen && is_whole && ready >= wanted && updated >= wanted;
     Readiness { object: object.clone(), ready: ready.min(updated), wanted, is_ready, reasons: Vec::new() }
 }
 
@@ -151,6 +153,7 @@ mod tests {
     #[rstest]
     #[case::all_new("Deployment", json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, "availableReplicas": 2, "updatedReplicas": 2}}), true)]
     #[case::the_old_ones_serve("Deployment", json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, "availableReplicas": 2, "updatedReplicas": 1}}), false)]
+    #[case::an_old_one_is_left("Deployment", json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, "replicas": 3, "availableReplicas": 3, "updatedReplicas": 2}}), false)]
     #[case::nobody_looked_yet("Deployment", json!({"metadata": {"generation": 3}, "spec": {"replicas": 1}, "status": {"observedGeneration": 2, "availableReplicas": 1, "updatedReplicas": 1}}), false)]
     #[case::no_status_yet("DaemonSet", json!({"metadata": {"generation": 0}}), false)]
     #[case::no_nodes("DaemonSet", json!({"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 0}}), true)]
