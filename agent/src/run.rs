@@ -238,13 +238,16 @@ impl Parts {
         pending.into_iter().filter_map(|(is, name)| is.then_some(name)).collect()
     }
 
-    /// The last look at the pods, those that could not be enrolled included.
+    /// What is captured now, but for what the last look at the pods found wrong; those that could not be enrolled are among these. A look
+    /// is half a minute old at most, and a pod that came since then was looked at when it was enrolled.
     pub(crate) fn protection(&self) -> Protection {
         let report = self.report.load();
+        let captured = self.pods.by_cookie.load();
+        let is_right = |uid: &&Arc<str>| !report.unprotected.iter().any(|(wrong, _)| **wrong == ***uid);
         let refused = self.pods.refused.load();
         let refused = refused.iter().map(|(uid, why)| (uid.to_string(), why.clone()));
         Protection {
-            protected: report.protected,
+            protected: captured.values().filter(is_right).count(),
             unprotected: report.unprotected.iter().cloned().chain(refused).collect(),
             notes: report.notes.clone(),
         }

@@ -66,7 +66,19 @@ impl Connection {
         match answer {
             Ok(response) => Ok(Some(response)),
             Err(error) if error.message().is_some() => Ok(None),
-            Err(error) => Err(error.into_error()).context("asking"),
+            Err(error) => match error.into_error() {
+                error if was_told_to_go(&error) => Ok(None),
+                error => Err(error).context("asking"),
+            },
         }
     }
+}
+
+/// Whether the server had said, before the request came, that it takes no more on this connection: nothing was done for it (RFC 9113,
+/// section 6.8), and any client asks again on another.
+fn was_told_to_go(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| {
+        error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+    })
 }
