@@ -25,6 +25,9 @@ impl std::fmt::Display for Process {
     }
 }
 
+/// The label of all that the controller makes for Gateways, as `weir-render` writes it.
+pub const WAYPOINTS: &str = "gateway.istio.io/managed=weir.dev-mesh-controller";
+
 /// Pods with these labels that run, in a namespace or (empty) everywhere.
 ///
 /// # Errors

@@ -129,7 +129,7 @@ impl Places {
         Ok(Self {
             agents: processes(live::pods(cluster, namespace, "app=weir-agent").await?),
             controllers: processes(live::pods(cluster, namespace, "app=weir-controller").await?),
-            waypoints: processes(live::pods(cluster, "", WAYPOINTS).await?),
+            waypoints: processes(live::pods(cluster, "", live::WAYPOINTS).await?),
             nodes: nodes.iter().filter_map(name).collect(),
         })
     }
@@ -323,9 +323,6 @@ fn sync(process: &Process, discovery: &Value, streams: &[&Value]) -> Sync {
         behind => Sync::Behind(behind),
     }
 }
-
-/// Pods that the controller made for Gateways.
-const WAYPOINTS: &str = "gateway.istio.io/managed=weir.dev-mesh-controller";
 
 #[cfg(test)]
 mod tests {

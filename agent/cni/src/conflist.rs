@@ -113,8 +113,8 @@ struct Plugin {
     is_ours: bool,
 }
 
-/// The entries of the list. The text is known to be an object; a second `plugins` in it would count for a runtime, the first for us, so
-/// there must be none.
+/// The entries of the list. The text is known to be an object. Of two `plugins` in it parsers take one or the other, so there must be
+/// one.
 fn plugins(text: &str) -> Result<Vec<Plugin>, ConflistError> {
     let mut found = None;
     let mut at = text.find('{').map_or(text.len(), |start| start + 1);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::plan::is_kept;
 use super::{InstallError, Inventory, marks, wait};
 use crate::cluster::{Cluster, ObjectRef};
+use crate::live::WAYPOINTS;
 use crate::progress::Progress;
 
 /// How far it goes.
@@ -179,7 +180,7 @@ fn made_by_controller() -> Vec<ObjectRef> {
 async fn waypoints(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
     let mut made = Vec::new();
     for (version, kind) in WAYPOINT_KINDS {
-        let objects = cluster.list(version, kind, "", MADE_FOR_GATEWAYS).await?;
+        let objects = cluster.list(version, kind, "", WAYPOINTS).await?;
         made.extend(objects.iter().map(ObjectRef::of));
     }
     Ok(made)
@@ -193,8 +194,6 @@ async fn roots(cluster: &Cluster) -> Result<Vec<ObjectRef>, InstallError> {
 
 const CONTROLLER: &str = "weir-controller";
 const HOLDER: &str = "weir-holder";
-/// As `weir-render` labels them.
-const MADE_FOR_GATEWAYS: &str = "gateway.istio.io/managed=weir.dev-mesh-controller";
 const WAYPOINT_KINDS: [(&str, &str); 5] = [
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
     ("policy/v1", "PodDisruptionBudget"),

@@ -77,18 +77,7 @@ impl Cluster {
     /// One that serves the mesh's kinds, too.
     pub(crate) fn of_mesh() -> Self {
         let cluster = Self::idle();
-        for resource in ["gateways", "gatewayclasses", "httproutes", "grpcroutes", "referencegrants"] {
-            cluster.api.serve(resource).unwrap();
-        }
-        for resource in [
-            "virtualservices",
-            "destinationrules",
-            "serviceentries",
-            "workloadentries",
-            "workloadgroups",
-            "authorizationpolicies",
-            "peerauthentications",
-        ] {
+        for resource in MESH_KINDS {
             cluster.api.serve(resource).unwrap();
         }
         cluster
@@ -122,6 +111,22 @@ impl Cluster {
         writes.map(|request| format!("{} {}", request.verb, request.resource)).collect()
     }
 }
+
+/// Kinds of the Gateway API and of Istio, as the API names them.
+pub(crate) const MESH_KINDS: [&str; 12] = [
+    "gateways",
+    "gatewayclasses",
+    "httproutes",
+    "grpcroutes",
+    "referencegrants",
+    "virtualservices",
+    "destinationrules",
+    "serviceentries",
+    "workloadentries",
+    "workloadgroups",
+    "authorizationpolicies",
+    "peerauthentications",
+];
 
 impl Drop for Cluster {
     fn drop(&mut self) {

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MESH_KINDS};
 
 const SHOP: &str = r#"
 apiVersion: v1
@@ -138,19 +138,8 @@ fn secrets_that_are_named_are_looked_at_if_one_may() {
         "endpointslices",
         "configmaps",
         "networkpolicies",
-        "gateways",
-        "gatewayclasses",
-        "httproutes",
-        "grpcroutes",
-        "referencegrants",
-        "virtualservices",
-        "destinationrules",
-        "serviceentries",
-        "workloadentries",
-        "workloadgroups",
-        "authorizationpolicies",
-        "peerauthentications",
     ];
+    let resources = [&resources[..], &MESH_KINDS[..]].concat();
     cluster.api.grant(&[json!({"kind": "ClusterRole", "rules": [{"apiGroups": groups, "resources": resources, "verbs": ["get", "list"]}]})]);
     let out = cluster.weir(&["analyze"]).expect(0);
     assert!(out.contains("[WEIR0014]") && out.contains("right to get secrets"), "{out}");

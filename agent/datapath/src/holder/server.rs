@@ -21,10 +21,7 @@ pub fn hold(path: &Path, stop: impl Fn() -> bool) -> Result<()> {
     serve(&listener, FORGET_AFTER, stop).map_err(DatapathError::system("serve agents"))?;
     // A holder that came meanwhile has another one there.
     drop(listener);
-    if Socket::new(Domain::UNIX, Type::SEQPACKET, None)
-        .and_then(|socket| socket.connect(&SockAddr::unix(path)?))
-        .is_err()
-    {
+    if !is_served(path).unwrap_or(false) {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
@@ -65,8 +62,7 @@ pub(super) fn listen(path: &Path) -> io::Result<Socket> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    let address = SockAddr::unix(path)?;
-    if Socket::new(Domain::UNIX, Type::SEQPACKET, None)?.connect(&address).is_ok() {
+    if is_served(path)? {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another holder serves there"));
     }
     match std::fs::remove_file(path) {
@@ -74,10 +70,16 @@ pub(super) fn listen(path: &Path) -> io::Result<Socket> {
         _ => {}
     }
     let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
-    listener.bind(&address)?;
+    listener.bind(&SockAddr::unix(path)?)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     listener.listen(16)?;
     Ok(listener)
+}
+
+/// Whether a holder listens there.
+fn is_served(path: &Path) -> io::Result<bool> {
+    let address = SockAddr::unix(path)?;
+    Ok(Socket::new(Domain::UNIX, Type::SEQPACKET, None)?.connect(&address).is_ok())
 }
 
 /// Which of listener and agents have something, after at most a second.
