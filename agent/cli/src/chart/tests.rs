@@ -170,6 +170,18 @@ fn helm_says_the_same() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+#[test]
+fn the_gateway_class_says_no_more_than_the_gateway_api_takes() {
+    let release = Release {
+        api_versions: vec!["gateway.networking.k8s.io/v1/GatewayClass".to_owned()],
+        ..Release::new("mesh")
+    };
+    let all = render(&Values::build(Some("default"), &[], &[]).unwrap(), &release).unwrap();
+    let class = all.iter().find(|one| one.object["kind"] == "GatewayClass").unwrap();
+    let description = class.object["spec"]["description"].as_str().unwrap();
+    assert!(description.len() <= 64, "maxLength of spec.description is 64: {description}");
+}
+
 fn by_helm(helm: &Path, profile: &str, files: &[std::path::PathBuf], release: &Release) -> Vec<Value> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir");
     let mut command = Command::new(helm);
