@@ -13,6 +13,7 @@ mod apply;
 mod inventory;
 mod marks;
 mod plan;
+mod reasons;
 mod remove;
 mod verify;
 mod wait;

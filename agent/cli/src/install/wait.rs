@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::InstallError;
+use super::reasons::reasons;
 use crate::cluster::{Cluster, ObjectRef};
 use crate::progress::Progress;
 
@@ -25,23 +26,34 @@ pub struct Readiness {
     pub reasons: Vec<String>,
 }
 
-/// How the workloads among these objects stand.
+/// How the workloads among these objects stand, with what is in their way.
 ///
 /// # Errors
 /// The cluster does not say.
 pub async fn readiness(cluster: &Cluster, objects: &[ObjectRef]) -> Result<Vec<Readiness>, InstallError> {
+    let mut all = standing(cluster, objects).await?;
+    for (readiness, live) in &mut all {
+        if let (false, Some(live)) = (readiness.is_ready, live) {
+            readiness.reasons = reasons(cluster, live).await?;
+        }
+    }
+    Ok(all.into_iter().map(|(readiness, _)| readiness).collect())
+}
+
+/// The same without reasons that would have to be asked for, and the workload as it is there.
+async fn standing(
+    cluster: &Cluster,
+    objects: &[ObjectRef],
+) -> Result<Vec<(Readiness, Option<Value>)>, InstallError> {
     let mut all = Vec::new();
     for object in objects.iter().filter(|object| matches!(object.kind.as_str(), "Deployment" | "DaemonSet")) {
         let Some(live) = cluster.get(object).await? else {
             let reasons = vec!["it is not there".to_owned()];
-            all.push(Readiness { object: object.clone(), ready: 0, wanted: 1, is_ready: false, reasons });
+            let missing = Readiness { object: object.clone(), ready: 0, wanted: 1, is_ready: false, reasons };
+            all.push((missing, None));
             continue;
         };
-        let mut readiness = judge(object, &live);
-        if !readiness.is_ready {
-            readiness.reasons = reasons(cluster, &live).await?;
-        }
-        all.push(readiness);
+        all.push((judge(object, &live), Some(live)));
     }
     Ok(all)
 }
@@ -58,13 +70,14 @@ pub async fn wait(
 ) -> Result<(), InstallError> {
     let begin = Instant::now();
     loop {
-        let all = readiness(cluster, objects).await?;
-        let waiting: Vec<_> = all.iter().filter(|one| !one.is_ready).collect();
+        let all = standing(cluster, objects).await?;
+        let waiting: Vec<_> = all.iter().map(|(one, _)| one).filter(|one| !one.is_ready).collect();
         if waiting.is_empty() {
             return Ok(());
         }
         if begin.elapsed() >= limit {
-            let waiting = waiting.iter().map(|one| one.to_string()).collect();
+            let all = readiness(cluster, objects).await?;
+            let waiting = all.iter().filter(|one| !one.is_ready).map(|one| one.to_string()).collect();
             return Err(InstallError::Unready { seconds: limit.as_secs(), waiting });
         }
         let names: Vec<_> =
@@ -110,38 +123,7 @@ fn judge(object: &ObjectRef, live: &Value) -> Readiness {
     Readiness { object: object.clone(), ready: ready.min(updated), wanted, is_ready, reasons: Vec::new() }
 }
 
-/// What keeps its pods from being ready.
-async fn reasons(cluster: &Cluster, live: &Value) -> Result<Vec<String>, InstallError> {
-    let labels = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let selector = labels
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-    let selector = selector.collect::<Vec<_>>().join(",");
-    let namespace = live["metadata"]["namespace"].as_str().unwrap_or_default();
-    let pods = cluster.list("v1", "Pod", namespace, &selector).await?;
-    Ok(pods.iter().filter_map(reason).take(MOST_REASONS).collect())
-}
-
-fn reason(pod: &Value) -> Option<String> {
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let mut statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
-    let waiting = statuses.find_map(|status| status["state"]["waiting"].as_object());
-    if let Some(waiting) = waiting {
-        let text = |key: &str| waiting.get(key).and_then(Value::as_str).unwrap_or_default();
-        return Some(format!("pod {name}: {} {}", text("reason"), text("message")).trim_end().to_owned());
-    }
-    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let failed = conditions.find(|condition| {
-        condition["status"] == "False"
-            && (condition["type"] == "PodScheduled" || condition["type"] == "Ready")
-    })?;
-    let text = |key: &str| failed[key].as_str().unwrap_or_default();
-    Some(format!("pod {name}: {} {}", text("reason"), text("message")).trim_end().to_owned())
-}
-
 const PAUSE: Duration = Duration::from_millis(500);
-const MOST_REASONS: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -162,17 +144,5 @@ mod tests {
     fn ready(#[case] kind: &str, #[case] live: Value, #[case] expected: bool) {
         let object = ObjectRef::new("apps/v1", kind, "weir-system", "x");
         assert_eq!(judge(&object, &live).is_ready, expected);
-    }
-
-    #[test]
-    fn a_pod_says_what_is_in_its_way() {
-        let pod = json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
-            {"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}},
-        ]}});
-        assert_eq!(reason(&pod).unwrap(), "pod p: ErrImagePull no such image");
-        let pod = json!({"metadata": {"name": "p"}, "status": {"conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"},
-        ]}});
-        assert_eq!(reason(&pod).unwrap(), "pod p: Unschedulable 0/1 nodes");
     }
 }
