@@ -7,7 +7,7 @@
 //!   connection --handshake--> Peer --+
 //!                                    +--> Authenticator --> Caller, in the extensions of the request
 //!   request --authorization header---+         |
-//!                                       TokenVerifier (a JWKS file, or Kubernetes)
+//!                                       TokenVerifier (a JWKS file, or Kubernetes and, while it is away, its keys)
 //! ```
 
 mod authenticator;
@@ -15,11 +15,14 @@ mod cache;
 mod caller;
 mod claims;
 mod error;
+mod held_keys;
 mod jwks;
+mod key_file;
 mod keys;
 mod layer;
 mod peer;
 mod refusals;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -27,7 +30,9 @@ mod verifier;
 pub use authenticator::Authenticator;
 pub use caller::{Caller, PodRef};
 pub use error::AuthError;
-pub use jwks::{JwksError, JwksVerifier, system_clock};
+pub use held_keys::HeldKeys;
+pub use jwks::KeySetError;
+pub use key_file::{JwksError, JwksVerifier, system_clock};
 pub use keys::{ISSUER, JwksKeys, KeysError};
 pub use layer::Authenticated;
 pub use peer::Peer;

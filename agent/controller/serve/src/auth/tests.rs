@@ -1,5 +1,6 @@
 //! Tokens, good and bad; and what the layer makes of a request.
 
+mod held;
 mod layer;
 mod tokens;
 
