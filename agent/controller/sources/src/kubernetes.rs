@@ -3,7 +3,8 @@
 //! [`Cluster::run`] is the source. The rest are the errands that only make sense with an API server: what objects are told
 //! ([`StatusWriter`]), who of the replicas tells them ([`LeaderElection`]), where the CA's key is ([`SecretStore`]), how pods
 //! learn its root ([`RootConfigMaps`]) and whether they are captured ([`PodWriter`]), what runs waypoints
-//! ([`Waypoints`]), who a caller is ([`Reviewer`]), and how the API server finds the webhook ([`Webhook`]).
+//! ([`Waypoints`]), who a caller is ([`Reviewer`], and [`TokenKeys`] while nobody can be asked), and how the API server finds
+//! the webhook ([`Webhook`]).
 //!
 //! ```text
 //!   discovery --which version?--> one watcher per kind --Vec<Event>--> index
@@ -28,6 +29,7 @@ mod secret;
 mod secrets;
 mod source;
 mod status;
+mod token_keys;
 mod waypoints;
 mod webhook;
 
@@ -41,6 +43,7 @@ pub use roots::RootConfigMaps;
 pub use secret::{SecretError, SecretStore, Stored};
 pub use secrets::SecretName;
 pub use status::{StatusPatch, StatusWriter};
+pub use token_keys::TokenKeys;
 pub use waypoints::{WaypointName, WaypointOutcome, WaypointReport, WaypointWish, Waypoints, Wishes};
 pub use webhook::{Target, Webhook};
 

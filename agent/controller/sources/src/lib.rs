@@ -11,6 +11,6 @@ pub use dir::{DirError, Directory, derived_uid};
 pub use kubernetes::{
     ApiError, Cluster, ConnectError, Health, KindHealth, KindState, LeaderConfig, LeaderElection, PodPatch,
     PodWriter, ReviewError, Reviewed, ReviewedPod, Reviewer, RootConfigMaps, SecretError, SecretName,
-    SecretStore, StatusPatch, StatusWriter, Stored, Target, Untaint, WaypointName, WaypointOutcome,
-    WaypointReport, WaypointWish, Waypoints, Webhook, Wishes,
+    SecretStore, StatusPatch, StatusWriter, Stored, Target, TokenKeys, Untaint, WaypointName,
+    WaypointOutcome, WaypointReport, WaypointWish, Waypoints, Webhook, Wishes,
 };

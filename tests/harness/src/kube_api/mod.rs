@@ -18,6 +18,7 @@ mod crd;
 mod discovery;
 mod fault;
 mod forward;
+mod issuer;
 mod kinds;
 mod manage;
 mod patch;
@@ -40,6 +41,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 pub use fault::{Call, Cut, Fault};
+pub use issuer::TokenIssuer;
 pub use review::TokenOwner;
 
 use store::{Id, Store};
@@ -76,6 +78,7 @@ pub(crate) struct Shared {
     faults: fault::Faults,
     log: Mutex<Vec<Request>>,
     tokens: review::Tokens,
+    issuer: TokenIssuer,
     forwards: forward::Forwards,
     /// `None`: all.
     rights: Mutex<Option<rights::Rights>>,
@@ -109,6 +112,7 @@ impl KubeApi {
             faults: fault::Faults::default(),
             log: Mutex::default(),
             tokens: review::Tokens::default(),
+            issuer: TokenIssuer::new()?,
             forwards: forward::Forwards::default(),
             rights: Mutex::default(),
             bookmarks: AtomicU64::new(200),
@@ -287,6 +291,13 @@ impl KubeApi {
     /// Makes a token one that a TokenReview accepts.
     pub fn token(&self, token: &str, owner: TokenOwner) {
         self.shared.tokens.add(token, owner);
+    }
+
+    /// A token as a kubelet mounts it, for an hour: a TokenReview accepts it, and the keys that are published verify it.
+    pub fn issue(&self, owner: TokenOwner) -> Result<String> {
+        let token = self.shared.issuer.sign(&owner, Duration::from_secs(3600))?;
+        self.token(&token, owner);
+        Ok(token)
     }
 
     /// Who forwards to this port of the pod gets the connections that `dial` makes. To others nothing listens.

@@ -151,7 +151,7 @@ fn handle(shared: &Arc<Shared>, route: &Route, content_type: &str, body: &Bytes)
         return forbidden(route).answer();
     }
     match &route.target {
-        Target::Other(path) => discovery::other(path),
+        Target::Other(path) => shared.issuer.document(path).unwrap_or_else(|| discovery::other(path)),
         target @ Target::Discovery { .. } => discovery::answer(shared.store().kinds(), target),
         Target::Resource(path) => {
             resource(shared, route, path, content_type, body).unwrap_or_else(|failure| failure.answer())

@@ -46,6 +46,9 @@ pub enum ReviewError {
     /// Nobody could be asked.
     #[error("the token cannot be reviewed now: {0}")]
     Unavailable(String),
+    /// The API server answers, and does not review tokens for us, or not now.
+    #[error("the API server reviews no token for us: {0}")]
+    Unwilling(String),
 }
 
 impl Reviewer {
@@ -65,7 +68,10 @@ impl Reviewer {
             ..TokenReview::default()
         };
         let answer = call("a token review", self.reviews.create(&PostParams::default(), &review)).await;
-        let answer = answer.map_err(|error| ReviewError::Unavailable(error.to_string()))?;
+        let answer = answer.map_err(|error| match error.code() {
+            None | Some(500..) => ReviewError::Unavailable(error.to_string()),
+            Some(_) => ReviewError::Unwilling(error.to_string()),
+        })?;
         let status = answer.status.unwrap_or_default();
         if status.authenticated != Some(true) {
             let why = status.error.unwrap_or_else(|| "it is not authenticated".to_owned());

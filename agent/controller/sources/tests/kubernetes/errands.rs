@@ -132,13 +132,27 @@ async fn a_token_is_whose_the_api_says(
     }
 }
 
+/// Nor is one that answers, and says nothing of the token, an API server that is away.
+#[rstest]
+#[case::dies(Fault::Close, true)]
+#[case::fails(Fault::Status(500, "InternalError"), true)]
+#[case::is_behind_somebody(Fault::Status(503, "ServiceUnavailable"), true)]
+#[case::is_somebody_else(Fault::Garbage, true)]
+#[case::has_too_much_to_do(Fault::Status(429, "TooManyRequests"), false)]
+#[case::does_not_let_us(Fault::Forbidden, false)]
+#[case::does_not_know_us(Fault::Status(401, "Unauthorized"), false)]
 #[tokio::test]
-async fn an_api_that_does_not_answer_is_not_a_refusal() {
+async fn an_api_that_does_not_answer_is_not_a_refusal(#[case] fault: Fault, #[case] is_away: bool) {
     let api = KubeApi::start().unwrap();
-    api.fault(Call::any(), Fault::Status(500, "InternalError"), 1);
+    api.fault(Call::any(), fault, 1);
     let reviewer = Reviewer::new(&connect(&api).await);
     let answer = reviewer.review("t", &["istio-ca".to_owned()]).await;
-    assert!(matches!(answer, Err(ReviewError::Unavailable(_))), "{answer:?}");
+    let as_wanted = match &answer {
+        Err(ReviewError::Unavailable(_)) => is_away,
+        Err(ReviewError::Unwilling(_)) => !is_away,
+        _ => false,
+    };
+    assert!(as_wanted, "{answer:?}");
 }
 
 #[tokio::test]

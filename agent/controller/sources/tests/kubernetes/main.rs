@@ -9,4 +9,5 @@ mod mirror;
 mod pods;
 mod status;
 mod support;
+mod token_keys;
 mod waypoints;
