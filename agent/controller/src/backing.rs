@@ -4,14 +4,17 @@ mod cluster;
 mod embedded;
 mod seat;
 mod secret;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use weir_identity::ca::CaAuthority;
 use weir_resources::Event;
+use weir_serve::Store;
 use weir_serve::auth::TokenVerifier;
 use weir_serve::nodes::PodTeller;
 use weir_sources::{Health, SecretName};
@@ -48,10 +51,17 @@ pub(crate) struct Backing {
 pub(crate) type Tasks = JoinSet<anyhow::Error>;
 
 impl Backing {
-    /// Opens what the configuration names; what has to go on runs in `tasks`.
-    pub(crate) async fn open(config: &Config, tasks: &mut Tasks) -> anyhow::Result<Self> {
+    /// Opens what the configuration names; what has to go on runs in `tasks`. `store` is where the mesh will be.
+    pub(crate) async fn open(
+        config: &Config,
+        store: &Store,
+        registry: &mut Registry,
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<Self> {
         match &config.source {
-            Source::Kubernetes(kubeconfig) => cluster::open(config, kubeconfig.clone(), tasks).await,
+            Source::Kubernetes(kubeconfig) => {
+                cluster::open(config, kubeconfig.clone(), store, registry, tasks).await
+            }
             Source::Directory { objects, state } => embedded::open(config, objects, state, tasks).await,
         }
     }

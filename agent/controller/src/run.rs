@@ -42,14 +42,14 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         pages.await;
         anyhow::anyhow!("the monitoring endpoint ended")
     });
+    let store = Store::new();
     let backing = tokio::select! {
-        opened = Backing::open(&config, &mut tasks) => opened?,
+        opened = Backing::open(&config, &store, &mut registry, &mut tasks) => opened?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before it began");
             return Ok(());
         }
     };
-    let store = Store::new();
     let services = services::routes(&config, &backing, &store, &mut registry, &mut tasks);
     let tls = services::tls(&config, &backing.authority, &mut tasks)?;
     webhook::start(&config, &backing.authority, &mut registry, &mut tasks).await?;

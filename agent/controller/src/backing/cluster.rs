@@ -5,25 +5,30 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use weir_identity::ca::{CaAuthority, MaterialStore};
 use weir_render::Settings as WaypointSettings;
-use weir_serve::auth::{AuthError, Caller, PodRef, TokenVerifier, VerifyFuture};
+use weir_serve::Store;
 use weir_sources::{
-    Cluster, LeaderConfig, LeaderElection, ReviewError, Reviewer, RootConfigMaps, SecretStore, StatusWriter,
-    Target, Waypoints, Webhook,
+    Cluster, LeaderConfig, LeaderElection, Reviewer, RootConfigMaps, SecretStore, StatusWriter, Target,
+    Waypoints, Webhook,
 };
 
 use super::seat::Seat;
 use super::secret::CaSecret;
+use super::tokens::Tokens;
 use super::{BATCHES, Backing, Tasks};
 use crate::config::Config;
 use crate::mesh::{Runner, Statuses};
-use crate::{nodes, token};
+use crate::nodes;
+use crate::placement::Placed;
 
 pub(super) async fn open(
     config: &Config,
     kubeconfig: Option<PathBuf>,
+    store: &Store,
+    registry: &mut Registry,
     tasks: &mut Tasks,
 ) -> anyhow::Result<Backing> {
     let root = config.index.root_namespace.clone();
@@ -49,12 +54,11 @@ pub(super) async fn open(
 
     let pods = nodes::teller(&cluster, config.untaint_nodes, tasks);
 
-    let verifier =
-        Arc::new(Tokens { reviewer: Reviewer::new(&cluster), audiences: [token::AUDIENCE.into()] });
+    let verifier = verifier(&cluster, store, registry, tasks);
     tracing::info!(root_namespace = %root, "reading a Kubernetes cluster");
     Ok(Backing {
         authority,
-        verifier,
+        verifier: Arc::new(verifier),
         node_tokens: false,
         events,
         statuses: Statuses::Written { writer, elected: leads.clone() },
@@ -77,6 +81,15 @@ async fn authority(config: &Config, cluster: &Cluster, root: &str) -> anyhow::Re
     let users = store("cacerts");
     let chosen = if users.load().await?.is_some() { users } else { store("weir-ca") };
     Ok(CaAuthority::open_or_create(Arc::new(chosen), super::authority(config)).await?)
+}
+
+/// Who believes tokens, with the cluster's keys for when the API server is away.
+fn verifier(cluster: &Cluster, store: &Store, registry: &mut Registry, tasks: &mut Tasks) -> Tokens {
+    let tokens = Tokens::new(Reviewer::new(cluster), Arc::new(Placed(store.clone())), registry);
+    let (sender, keys) = watch::channel(None);
+    spawn(tasks, "reading the token keys", cluster.clone().follow_token_keys(READ_KEYS, sender));
+    spawn(tasks, "holding the token keys", tokens.hold(keys));
+    tokens
 }
 
 /// Tells the cluster what to trust: every namespace's pods, and the API server where it calls our webhook.
@@ -160,27 +173,6 @@ fn keep_webhook(
     }
 }
 
-/// TokenReview behind the door of the serving side.
-struct Tokens {
-    reviewer: Reviewer,
-    audiences: [String; 1],
-}
-
-impl TokenVerifier for Tokens {
-    fn verify<'a>(&'a self, token: &'a str) -> VerifyFuture<'a> {
-        Box::pin(async move {
-            let reviewed =
-                self.reviewer.review(token, &self.audiences).await.map_err(|error| match error {
-                    refused @ ReviewError::Refused { .. } => AuthError::Refused(refused.to_string()),
-                    other => AuthError::Unavailable(other.to_string()),
-                })?;
-            let pod = reviewed.pod.map(|pod| PodRef { name: pod.name.into(), uid: pod.uid.into() });
-            let node = reviewed.node.map(Into::into);
-            Ok(Caller { pod, node, ..Caller::new(reviewed.namespace, reviewed.service_account) })
-        })
-    }
-}
-
 /// Nobody else has it, and no earlier life of this process.
 fn identity() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -195,5 +187,7 @@ fn spawn(tasks: &mut Tasks, what: &'static str, work: impl Future<Output = ()> +
     });
 }
 
+/// A new key is in use by many tokens only long after it is published.
+const READ_KEYS: std::time::Duration = std::time::Duration::from_secs(600);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);

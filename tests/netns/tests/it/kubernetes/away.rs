@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use weir_harness::kube_api::{Call, Cut, Fault};
+use weir_harness::kube_api::{Call, Cut, Fault, TokenIssuer, TokenOwner};
 use weir_harness::{Family, Pod, until, until_ok};
 
 use super::stage::{ANNOTATION, Stage, stories_on};
@@ -62,6 +62,46 @@ stories_on! {
         for pod in ["client", "server"] {
             assert_eq!(s.captured(pod), Some(("True".into(), "Captured".into())));
         }
+    }
+
+    fn while_the_api_server_is_away_an_agent_is_believed_by_the_clusters_keys(s) {
+        let (client, server) = two(s)?;
+        let (a, controller) = (s.cluster().node("a"), s.cluster().controller());
+        let is_read = || s.api().requests().iter().any(|r| r.uri == "/openid/v1/jwks" && r.status == 200).then_some(());
+        until("the keys to be read", SOON, is_read)?;
+        // It is there, and says nothing: as behind a network that is cut.
+        s.api().fault(Call::any(), Fault::Hang, usize::MAX);
+        s.api().cut(Cut::Reset);
+
+        // A token that nobody has reviewed.
+        let owner = s.agent_of("a")?;
+        a.agent().kill()?;
+        s.mount_token("a", &s.api().issue(owner.clone())?)?;
+        a.agent().start()?;
+        for family in Family::BOTH {
+            assert_eq!(client.reach(server.at(family, 8080), &[])?.raw["mark"], MARK);
+            assert_eq!(server.reach(client.at(family, 8080), &[])?.raw["mark"], MARK);
+        }
+        let believed = controller.metrics()?.sum("weir_tokens_believed_total", &[("by", "Keys")]);
+        assert!(believed.is_some_and(|tokens| tokens > 0.0), "by whose word?");
+        assert!(controller.log_text().contains("tokens are believed by the cluster's keys"), "nobody is told");
+
+        // Who has another key of the same name proves nothing by it.
+        a.agent().kill()?;
+        s.mount_token("a", &TokenIssuer::new()?.sign(&owner, HOUR)?)?;
+        a.agent().launch()?;
+        until("the forgery to be seen", SOON, || controller.log_text().contains("InvalidSignature").then_some(()))?;
+        client.fail(server.at(Family::V4, 8080), &["--timeout", "500"])?;
+        // Nor does who was another pod.
+        a.agent().kill()?;
+        let before = TokenOwner { pod: Some(("weir-agent-a".into(), "before".into())), ..owner };
+        s.mount_token("a", &s.api().issue(before)?)?;
+        a.agent().launch()?;
+        until("the one before", SOON, || controller.log_text().contains("another one by now").then_some(()))?;
+        client.fail(server.at(Family::V4, 8080), &["--timeout", "500"])?;
+        assert_eq!(a.agent().get(15021, "/healthz/ready")?.0, 500, "it knows nothing");
+
+        s.api().heal();
     }
 
     fn pods_that_come_and_go_without_a_controller_are_nobody_elses(s, &["--cni-wait", "1s"]) {
@@ -217,3 +257,4 @@ fn policy(workload: &str, mut spec: Value) -> Value {
 }
 
 const SOON: Duration = Duration::from_secs(20);
+const HOUR: Duration = Duration::from_secs(3600);

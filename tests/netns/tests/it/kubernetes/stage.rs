@@ -62,20 +62,9 @@ impl<'c> Stage<'c> {
         }
         for node in ["a", "b"] {
             stage.api.put(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))?;
-            let agent = format!("weir-agent-{node}");
             let spec = json!({"serviceAccountName": "weir-agent", "hostNetwork": true});
-            let uid = stage.put_pod(node, "weir-system", &agent, spec, &[])?;
-            // {"alg":"RS256","typ":"JWT"}.{"exp":4102444800}: who reviews tokens goes by the whole text.
-            let token = format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.{node}");
-            let owner = TokenOwner {
-                namespace: "weir-system".into(),
-                service_account: "weir-agent".into(),
-                pod: Some((agent, uid)),
-                node: Some(node.into()),
-                audiences: vec!["istio-ca".into()],
-            };
-            stage.api.token(&token, owner);
-            std::fs::write(stage.cluster.dir().join(format!("token-of-{node}")), token)?;
+            stage.put_pod(node, "weir-system", &format!("weir-agent-{node}"), spec, &[])?;
+            stage.mount_token(node, &stage.api.issue(stage.agent_of(node)?)?)?;
         }
         Ok(stage)
     }
@@ -100,6 +89,25 @@ impl<'c> Stage<'c> {
             node.agent().launch()?;
         }
         self.cluster.nodes().iter().try_for_each(|node| node.agent().wait_ready())
+    }
+
+    /// Whose the token of a node's agent is.
+    pub(super) fn agent_of(&self, node: &str) -> Result<TokenOwner> {
+        let name = format!("weir-agent-{node}");
+        let pod = self.api.get("pods", "weir-system", &name).context("the agent's pod is gone")?;
+        let uid = pod["metadata"]["uid"].as_str().context("it has no uid")?;
+        Ok(TokenOwner {
+            namespace: "weir-system".into(),
+            service_account: "weir-agent".into(),
+            pod: Some((name, uid.to_owned())),
+            node: Some(node.into()),
+            audiences: vec!["istio-ca".into()],
+        })
+    }
+
+    /// What the agent of a node proves itself by, from now on.
+    pub(super) fn mount_token(&self, node: &str, token: &str) -> Result<()> {
+        Ok(std::fs::write(self.cluster.dir().join(format!("token-of-{node}")), token)?)
     }
 
     /// Asks for a namespace's pods, or for none.
