@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, SignatureAlgorithm};
+use rstest::rstest;
+
 use super::{Stage, agent};
 use crate::auth::{AuthError, HeldKeys, ISSUER, JwksKeys};
 
@@ -36,4 +41,26 @@ fn they_are_for_one_audience_and_end_by_their_clock() {
     assert!(believes(&token) && !believes(&stage.token("vault")));
     stage.wall.pass(2 * super::HOUR);
     assert!(!believes(&token));
+}
+
+/// What API servers may sign with (`--service-account-signing-key-file`); most have an RSA key.
+#[rstest]
+#[case::rsa(&PKCS_RSA_SHA256, Algorithm::RS256, EncodingKey::from_rsa_pem)]
+#[case::p256(&PKCS_ECDSA_P256_SHA256, Algorithm::ES256, EncodingKey::from_ec_pem)]
+#[case::p384(&PKCS_ECDSA_P384_SHA384, Algorithm::ES384, EncodingKey::from_ec_pem)]
+fn every_key_that_a_cluster_may_have(
+    #[case] kind: &'static SignatureAlgorithm,
+    #[case] algorithm: Algorithm,
+    #[case] read: fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>,
+) {
+    let stage = Stage::new();
+    let key = read(KeyPair::generate_for(kind).unwrap().serialize_pem().as_bytes()).unwrap();
+    let mut public = Jwk::from_encoding_key(&key, algorithm).unwrap();
+    public.common.key_id = Some("key-1".to_owned());
+    let held = HeldKeys::new("istio-ca", stage.wall.clock());
+    let jwks = serde_json::to_vec(&JwkSet { keys: vec![public] }).unwrap();
+    held.hold("https://kubernetes.default.svc", &jwks).unwrap();
+    let header = Header { kid: Some("key-1".to_owned()), ..Header::new(algorithm) };
+    let token = encode(&header, &stage.claims(), &key).unwrap();
+    assert_eq!(held.verify_now(&token).unwrap().unwrap().to_string(), "shop/web (pod web-1) (node a)");
 }

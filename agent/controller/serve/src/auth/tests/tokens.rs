@@ -11,7 +11,7 @@ use super::{HOUR, Stage, agent};
 use crate::auth::{AuthError, Caller, JwksKeys, JwksVerifier, system_clock};
 
 impl Stage {
-    fn claims(&self) -> Value {
+    pub(super) fn claims(&self) -> Value {
         let now = self.wall.now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         json!({
             "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:shop:web",
