@@ -182,6 +182,19 @@ fn the_gateway_class_says_no_more_than_the_gateway_api_takes() {
     assert!(description.len() <= 64, "maxLength of spec.description is 64: {description}");
 }
 
+#[test]
+fn replicas_keep_apart_where_nodes_have_no_zone() {
+    let all = render(&Values::build(Some("default"), &[], &[]).unwrap(), &Release::new("mesh")).unwrap();
+    let controller = all.iter().find(|one| one.object["kind"] == "Deployment").unwrap();
+    let pod = &controller.object["spec"]["template"]["spec"];
+    // A node without the key of one constraint counts for none of the pod's constraints.
+    let keys: Vec<_> =
+        pod["topologySpreadConstraints"].as_array().unwrap().iter().map(|one| &one["topologyKey"]).collect();
+    assert_eq!(keys, ["topology.kubernetes.io/zone"]);
+    let apart = &pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0];
+    assert_eq!(apart["podAffinityTerm"]["topologyKey"], "kubernetes.io/hostname");
+}
+
 fn by_helm(helm: &Path, profile: &str, files: &[std::path::PathBuf], release: &Release) -> Vec<Value> {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/chart/weir");
     let mut command = Command::new(helm);
