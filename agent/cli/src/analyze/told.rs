@@ -77,6 +77,7 @@ fn sentence(condition: &Condition) -> &str {
 /// What a condition means; `None`: all is well.
 fn code(item: &Item, condition: &Condition) -> Option<&'static str> {
     let is_true = condition.status == "True";
+    let is_gateway = matches!(item.kind(), "Gateway" | "GatewayClass");
     match (condition.kind.as_str(), is_true) {
         ("PartiallyInvalid", true) => Some("WEIR0011"),
         ("istio.io/WaypointMissing", true) | ("istio.io/WaypointBound", false) => Some("WEIR0012"),
@@ -84,8 +85,9 @@ fn code(item: &Item, condition: &Condition) -> Option<&'static str> {
         // Whether it runs is `weir status`' to say.
         ("Programmed", false) if item.kind() == "Gateway" => None,
         ("Accepted", false) => Some("WEIR0010"),
-        ("Accepted", true) if !condition.message.is_empty() && item.kind() != "Gateway" => Some("WEIR0014"),
-        (_, false) if matches!(item.kind(), "Gateway" | "GatewayClass") => None,
+        // What theirs say beyond that is how it goes, which is `weir status`', too.
+        ("Accepted", true) if !condition.message.is_empty() && !is_gateway => Some("WEIR0014"),
+        (_, false) if is_gateway => None,
         (_, false) => Some("WEIR0013"),
         _ => None,
     }
