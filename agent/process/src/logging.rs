@@ -53,6 +53,23 @@ impl LogLevel {
 }
 
 fn parse(directives: &str) -> anyhow::Result<EnvFilter> {
-    let filter = EnvFilter::builder().parse(directives);
+    let filter = EnvFilter::builder().parse(format!("{QUIET},{directives}"));
     filter.map_err(|error| anyhow::anyhow!("log: {directives:?}: {error}; a level (info) or target=level pairs joined by commas are understood"))
+}
+
+/// What a library says at the level of errors before its caller says it with what was done and what comes of it. Whoever wants to read it
+/// names it.
+const QUIET: &str = "kube_client::client::builder=off";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quiet_can_be_asked_for() {
+        assert_eq!(parse("info").unwrap().to_string(), "kube_client::client::builder=off,info");
+        let asked = parse("kube_client::client::builder=debug,info").unwrap();
+        assert_eq!(asked.to_string(), "kube_client::client::builder=debug,info");
+        assert!(parse("nonsense[").is_err());
+    }
 }

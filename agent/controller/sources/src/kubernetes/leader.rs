@@ -83,26 +83,35 @@ impl LeaderElection {
     }
 
     async fn take_part(&self, claim: &mut Claim) {
+        let mut said = None;
         loop {
             // A call that hangs must not outlive what we promised to the others.
             let limit = claim.remaining(Instant::now()).unwrap_or(self.config.deadline);
-            let tried = timeout(limit, self.round(claim)).await;
-            match tried {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(lease = %self.config.name, "no turn in the election: {error}")
-                }
-                Err(_) => {
-                    tracing::warn!(lease = %self.config.name, "no answer within {limit:?} in the election")
-                }
-            }
+            let problem = match timeout(limit, self.round(claim)).await {
+                Ok(tried) => tried.err().map(|error| error.to_string()),
+                Err(_) => Some(format!("no answer within {limit:?}")),
+            };
             let now = Instant::now();
+            self.tell(problem, &mut said, now);
             let leads = claim.leads(now);
             if self.leading.send_if_modified(|was| std::mem::replace(was, leads) != leads) {
                 tracing::info!(lease = %self.config.name, identity = %self.config.identity, leads, "election");
             }
             let pause = claim.remaining(now).map_or(self.config.retry, |left| left.min(self.config.retry));
             sleep(pause).await;
+        }
+    }
+
+    /// Tells of a problem when it begins, then once a minute, and when it is over.
+    fn tell(&self, problem: Option<String>, said: &mut Option<Instant>, now: Instant) {
+        let lease = &self.config.name;
+        match problem {
+            Some(problem) if said.is_none_or(|said| now.duration_since(said) >= TELL_AGAIN) => {
+                tracing::warn!(%lease, "no turn in the election: {problem}");
+                *said = Some(now);
+            }
+            None if said.take().is_some() => tracing::info!(%lease, "in the election again"),
+            Some(_) | None => {}
         }
     }
 
@@ -162,6 +171,8 @@ impl LeaderElection {
         spec
     }
 }
+
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 fn params() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{AuthorityConfig, CaAuthority, Current, Shared, check, gone};
 use crate::ca::rotation::Step;
 use crate::ca::{AuthorityError, FileError, Phase, RotationPolicy};
@@ -11,14 +13,20 @@ impl CaAuthority {
     /// Keeps up with the store, and rotates the root when that is due and `leads` says that it is this replica's
     /// business. Never ends.
     pub async fn run(self, leads: impl Fn() -> bool + Send) {
+        let mut said: Option<Instant> = None;
         loop {
             tokio::time::sleep(self.shared.config.poll.max(SHORTEST_POLL)).await;
             let done = match leads() {
                 true => self.advance().await.map(drop),
                 false => self.refresh().await.map(drop),
             };
-            if let Err(error) = done {
-                tracing::error!("the CA that was read before stays in use: {error}");
+            match done {
+                Err(error) if said.is_none_or(|said| said.elapsed() >= TELL_AGAIN) => {
+                    tracing::error!("the CA that was read before stays in use: {error}");
+                    said = Some(Instant::now());
+                }
+                Ok(()) if said.take().is_some() => tracing::info!("the CA is read again"),
+                Ok(()) | Err(_) => {}
             }
         }
     }
@@ -94,3 +102,4 @@ impl CaAuthority {
 }
 
 const SHORTEST_POLL: Duration = Duration::from_millis(100);
+const TELL_AGAIN: Duration = Duration::from_secs(60);
