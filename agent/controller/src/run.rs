@@ -7,7 +7,7 @@ use anyhow::Context;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use weir_index::Index;
-use weir_process::{Endpoint, LogLevel, Signals};
+use weir_process::{Endpoint, LogLevel, Port, Signals};
 use weir_serve::{Limits, Store};
 
 use crate::backing::{Backing, Tasks};
@@ -28,9 +28,10 @@ pub fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
 async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), trust_domain = %config.index.trust_domain, "starting");
-    // Ports first: one that is taken is an error now, before anything was written anywhere.
-    let listener = weir_process::listen(config.listen)
-        .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
+    // Ports first: one that is taken is an error now, before anything was written anywhere. Who comes before there is something to say is
+    // refused, and finds another replica.
+    let cannot = || format!("cannot listen on {} (--listen)", config.listen);
+    let port = Port::take(config.listen).with_context(cannot)?;
     let endpoint = Endpoint::bind("monitoring", config.monitoring).await?;
 
     let mut registry = Registry::default();
@@ -77,6 +78,7 @@ async fn serve(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         anyhow::anyhow!("the sources ended")
     });
 
+    let listener = port.listen().with_context(cannot)?;
     let (stop, mut stopped) = watch::channel(false);
     let shutdown = async move { drop(stopped.wait_for(|stop| *stop).await) };
     let mut server = tokio::spawn(weir_serve::serve(listener, tls, Limits::default(), services, shutdown));

@@ -15,7 +15,7 @@ mod signals;
 
 pub use command::{arguments, finished, misused, stopped};
 pub use endpoint::{Endpoint, Reply, Request, json, text, with_type};
-pub use listen::listen;
+pub use listen::{Port, listen};
 pub use logging::LogLevel;
 pub use pages::{MetricsPage, logging};
 pub use places::{Place, Places};
