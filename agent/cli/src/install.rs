@@ -41,7 +41,10 @@ pub enum InstallError {
     #[error(transparent)]
     Values(#[from] ValuesError),
     /// There is nothing to change.
-    #[error("nothing is installed in namespace {namespace}; `weir install` does that")]
+    #[error(
+        "nothing is installed in namespace {namespace}; `weir install` does that\n  \
+        (and if the namespace was deleted, and pods are cut off since: install, then uninstall)"
+    )]
     NotInstalled {
         /// Where was looked.
         namespace: String,
