@@ -60,8 +60,12 @@ fn no_pod(live: &Value, events: &[Value]) -> Option<String> {
 
 fn last_warning<'a>(events: impl Iterator<Item = &'a Value>) -> Option<String> {
     let warnings = events.filter(|event| event["type"] == "Warning");
-    // Times of one form and zone are in the order of their texts.
-    let last = warnings.max_by_key(|event| text(event, "lastTimestamp").to_owned())?;
+    // The scheduler and others who write the newer kind of event give it only the second. Times of one zone are in the order of their texts.
+    let at = |event: &&Value| match text(event, "lastTimestamp") {
+        "" => text(event, "eventTime").to_owned(),
+        at => at.to_owned(),
+    };
+    let last = warnings.max_by_key(at)?;
     Some(format!("{} {}", text(last, "reason"), text(last, "message")))
 }
 
@@ -84,6 +88,9 @@ mod tests {
             event("Warning", json!({"kind": "Pod", "uid": "1"}), "2026-11-22T02:00:00Z", "no seccomp"),
             event("Warning", json!({"kind": "Pod", "uid": "1"}), "2026-11-22T01:00:00Z", "no address"),
             event("Normal", json!({"kind": "Pod", "uid": "1"}), "2026-11-22T03:00:00Z", "all is well"),
+            json!({"type": "Warning", "reason": "FailedScheduling", "message": "no room", "involvedObject": {"uid": "4"},
+                "lastTimestamp": null, "eventTime": "2026-11-22T02:00:00.123456Z"}),
+            event("Warning", json!({"kind": "Pod", "uid": "4"}), "2026-11-22T01:00:00Z", "older"),
             event("Warning", json!({"kind": "Pod", "uid": "2"}), "2026-11-22T04:00:00Z", "of another"),
             event(
                 "Warning",
@@ -103,6 +110,8 @@ mod tests {
         "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}), "3", Some("pod p: CrashLoopBackOff, its last run ended with 1 Error"))]
     #[case::no_node(json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}), "3",
         Some("pod p: Unschedulable 0/1 nodes"))]
+    #[case::newer_events(json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}), "4",
+        Some("pod p: Unschedulable, FailedScheduling no room"))]
     #[case::ready(json!({"conditions": [{"type": "Ready", "status": "True"}]}), "1", None)]
     fn of_a_pod(#[case] status: Value, #[case] uid: &str, #[case] expected: Option<&str>) {
         let pod = json!({"metadata": {"name": "p", "uid": uid}, "status": status});

@@ -77,8 +77,12 @@ pub async fn wait(
         }
         if begin.elapsed() >= limit {
             let all = readiness(cluster, objects).await?;
-            let waiting = all.iter().filter(|one| !one.is_ready).map(|one| one.to_string()).collect();
-            return Err(InstallError::Unready { seconds: limit.as_secs(), waiting });
+            let waiting: Vec<_> = all.iter().filter(|one| !one.is_ready).map(|one| one.to_string()).collect();
+            // The last one may have become so just now.
+            return match waiting.is_empty() {
+                true => Ok(()),
+                false => Err(InstallError::Unready { seconds: limit.as_secs(), waiting }),
+            };
         }
         let names: Vec<_> =
             waiting.iter().map(|one| format!("{} ({}/{})", one.object.name, one.ready, one.wanted)).collect();
