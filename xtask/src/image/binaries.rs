@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::platform::Platform;
+use super::platform::{self, Platform};
 use crate::shell;
 
 /// A program of the image.
@@ -84,7 +84,7 @@ pub(super) fn build(content: Content, platform: &Platform, symbols: Option<&Path
             fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
             fs::copy(&made, kept.join(name)).with_context(|| format!("cannot keep {name}"))?;
         }
-        built.push(Binary { name, bytes: stripped(&made)? });
+        built.push(Binary { name, bytes: stripped(&made, platform)? });
     }
     Ok(built)
 }
@@ -132,8 +132,18 @@ fn is_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn stripped(program: &Path) -> Result<Vec<u8>> {
+fn stripped(program: &Path, platform: &Platform) -> Result<Vec<u8>> {
     let without = program.with_extension("stripped");
-    shell::output(Command::new("strip").arg("--strip-all").arg("-o").arg(&without).arg(program))?;
+    let host = platform::of_this_machine()?;
+    if platform.triple.split('-').next() == host.split('-').next() {
+        shell::output(Command::new("strip").arg("--strip-all").arg("-o").arg(&without).arg(program))?;
+    } else {
+        // The machine's own knows no other processor; the compiler brings one that does.
+        let sysroot =
+            shell::output(Command::new("rustc").current_dir(shell::root()).args(["--print", "sysroot"]))?;
+        let objcopy =
+            Path::new(sysroot.trim()).join("lib/rustlib").join(host.trim()).join("bin/rust-objcopy");
+        shell::output(Command::new(objcopy).arg("--strip-all").arg(program).arg(&without))?;
+    }
     fs::read(&without).with_context(|| format!("cannot read {}", without.display()))
 }
