@@ -141,9 +141,11 @@ fn stripped(program: &Path, platform: &Platform) -> Result<Vec<u8>> {
         // The machine's own knows no other processor; the compiler brings one that does.
         let sysroot =
             shell::output(Command::new("rustc").current_dir(shell::root()).args(["--print", "sysroot"]))?;
-        let objcopy =
-            Path::new(sysroot.trim()).join("lib/rustlib").join(host.trim()).join("bin/rust-objcopy");
-        shell::output(Command::new(objcopy).arg("--strip-all").arg(program).arg(&without))?;
+        let libraries = Path::new(sysroot.trim()).join("lib");
+        let objcopy = libraries.join("rustlib").join(host.trim()).join("bin/rust-objcopy");
+        let mut strip = Command::new(objcopy);
+        strip.env("LD_LIBRARY_PATH", &libraries).arg("--strip-all").arg(program).arg(&without);
+        shell::output(&mut strip)?;
     }
     fs::read(&without).with_context(|| format!("cannot read {}", without.display()))
 }
