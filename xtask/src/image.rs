@@ -53,7 +53,8 @@ pub(crate) struct ImageArgs {
     tests: bool,
     /// Rust targets to build for, by comma; several make one image for several processors
     ///
-    /// Each needs its standard library (`rustup target add`) and a C compiler (CC_<target>, CARGO_TARGET_<TARGET>_LINKER).
+    /// Each needs its standard library (`rustup target add`), a C compiler (CC_<target>, CARGO_TARGET_<TARGET>_LINKER) and, for another
+    /// processor, GNU's strip (such as aarch64-linux-gnu-strip).
     #[arg(long, value_name = "TRIPLE", value_delimiter = ',')]
     target: Vec<String>,
     /// Keep the binaries with their symbols in this folder, for profiles and core dumps

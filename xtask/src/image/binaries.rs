@@ -135,17 +135,12 @@ fn is_static(program: &Path) -> Result<()> {
 fn stripped(program: &Path, platform: &Platform) -> Result<Vec<u8>> {
     let without = program.with_extension("stripped");
     let host = platform::of_this_machine()?;
-    if platform.triple.split('-').next() == host.split('-').next() {
-        shell::output(Command::new("strip").arg("--strip-all").arg("-o").arg(&without).arg(program))?;
-    } else {
-        // The machine's own knows no other processor; the compiler brings one that does.
-        let sysroot =
-            shell::output(Command::new("rustc").current_dir(shell::root()).args(["--print", "sysroot"]))?;
-        let libraries = Path::new(sysroot.trim()).join("lib");
-        let objcopy = libraries.join("rustlib").join(host.trim()).join("bin/rust-objcopy");
-        let mut strip = Command::new(objcopy);
-        strip.env("LD_LIBRARY_PATH", &libraries).arg("--strip-all").arg(program).arg(&without);
-        shell::output(&mut strip)?;
-    }
+    let processor = |triple: &str| triple.split('-').next().unwrap_or_default().to_owned();
+    // The machine's own knows no other processor; the cross compiler's binutils have one (GNU's name for it, as Debian's packages).
+    let strip = match processor(&platform.triple) {
+        other if other != processor(&host) => format!("{other}-linux-gnu-strip"),
+        _ => "strip".to_owned(),
+    };
+    shell::output(Command::new(strip).arg("--strip-all").arg("-o").arg(&without).arg(program))?;
     fs::read(&without).with_context(|| format!("cannot read {}", without.display()))
 }
