@@ -1,6 +1,6 @@
 //! Reviews and keys, and who is believed.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rstest::rstest;
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ impl Stage {
         let temp = TempDir::new().unwrap();
         let keys = JwksKeys::open_or_create(temp.path().join("keys")).unwrap();
         let judgement = Judgement {
-            keys: HeldKeys::new(AUDIENCE, system_clock()),
+            keys: HeldKeys::new(AUDIENCE, Arc::new(now)),
             pods: Arc::new(OnePod),
             metrics: TokenMetrics::register(&mut Registry::default()),
             by_keys: false.into(),
@@ -55,7 +55,7 @@ impl Stage {
 
     /// A token for an hour, of so long ago.
     fn token(&self, caller: &Caller, audience: &str, age: Duration) -> String {
-        self.keys.issue(caller, audience, SystemTime::now() - age, HOUR).unwrap()
+        self.keys.issue(caller, audience, now() - age, HOUR).unwrap()
     }
 
     fn away(&self, token: &str) -> Result<Caller, AuthError> {
@@ -161,7 +161,7 @@ fn a_token_by_another_key_has_to_wait() {
     let stage = Stage::new();
     stage.publish(ISSUER);
     let other = JwksKeys::open_or_create(stage.temp.path().join("other")).unwrap();
-    let forged = other.issue(&agent(), AUDIENCE, SystemTime::now(), HOUR).unwrap();
+    let forged = other.issue(&agent(), AUDIENCE, now(), HOUR).unwrap();
     let answer = stage.away(&forged).unwrap_err().to_string();
     assert!(answer.contains("no key '") && answer.contains("the keys of weir-controller"), "{answer}");
 }
@@ -185,6 +185,11 @@ fn without_keys_everybody_has_to_wait(#[case] published: &[Option<&str>]) {
     let answer = stage.away(&stage.token(&agent(), AUDIENCE, Duration::ZERO)).unwrap_err();
     let said = "it is away; and the cluster's keys could not be read before";
     assert_eq!(answer, AuthError::Unavailable(said.to_owned()));
+}
+
+/// The time of all these tests.
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
