@@ -66,10 +66,18 @@ stories! {
         server.python_server(SERVER, &[])?;
         server.wait_listening(7000)?;
         c.apply("echo", ECHO)?;
-        let text = until_ok("the service", SOON, || book.reader.python(CLIENT, &["10.96.1.9", "7000"]))?;
-        ensure!(text.trim() == "101 routed, then 20 messages back", "{text}");
-        let told = book.waypoint.log_text();
-        ensure!(told.contains("\"response_code\":101"), "the waypoint did not see it: {told}");
+        // The service may be there before its route.
+        until_ok("the service and its route", SOON, || {
+            let text = book.reader.python(CLIENT, &["10.96.1.9", "7000"])?;
+            ensure!(text.trim() == "101 routed, then 20 messages back", "{text}");
+            Ok(())
+        })?;
+        // Told when it has ended, which the client does not wait for.
+        until_ok("the waypoint to tell of it", SOON, || {
+            let told = book.waypoint.log_text();
+            ensure!(told.contains("\"response_code\":101"), "the waypoint did not see it: {told}");
+            Ok(())
+        })?;
     }
 }
 
