@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::platform::{self, Platform};
+use super::platform::Platform;
 use crate::shell;
 
 /// A program of the image.
@@ -134,11 +134,9 @@ fn is_static(program: &Path) -> Result<()> {
 
 fn stripped(program: &Path, platform: &Platform) -> Result<Vec<u8>> {
     let without = program.with_extension("stripped");
-    let host = platform::of_this_machine()?;
-    let processor = |triple: &str| triple.split('-').next().unwrap_or_default().to_owned();
     // The machine's own knows no other processor; the cross compiler's binutils have one (GNU's name for it, as Debian's packages).
-    let strip = match processor(&platform.triple) {
-        other if other != processor(&host) => format!("{other}-linux-gnu-strip"),
+    let strip = match platform.triple.split('-').next() {
+        Some(other) if other != std::env::consts::ARCH => format!("{other}-linux-gnu-strip"),
         _ => "strip".to_owned(),
     };
     shell::output(Command::new(strip).arg("--strip-all").arg("-o").arg(&without).arg(program))?;

@@ -31,7 +31,14 @@ pub struct Readiness {
 /// # Errors
 /// The cluster does not say.
 pub async fn readiness(cluster: &Cluster, objects: &[ObjectRef]) -> Result<Vec<Readiness>, InstallError> {
-    let mut all = standing(cluster, objects).await?;
+    explained(cluster, standing(cluster, objects).await?).await
+}
+
+/// With what is in the way of those that are not ready.
+async fn explained(
+    cluster: &Cluster,
+    mut all: Vec<(Readiness, Option<Value>)>,
+) -> Result<Vec<Readiness>, InstallError> {
     for (readiness, live) in &mut all {
         if let (false, Some(live)) = (readiness.is_ready, live) {
             readiness.reasons = reasons(cluster, live).await?;
@@ -71,21 +78,16 @@ pub async fn wait(
     let begin = Instant::now();
     loop {
         let all = standing(cluster, objects).await?;
-        let waiting: Vec<_> = all.iter().map(|(one, _)| one).filter(|one| !one.is_ready).collect();
+        let waiting: Vec<_> = all.into_iter().filter(|(one, _)| !one.is_ready).collect();
         if waiting.is_empty() {
             return Ok(());
         }
         if begin.elapsed() >= limit {
-            let all = readiness(cluster, objects).await?;
-            let waiting: Vec<_> = all.iter().filter(|one| !one.is_ready).map(|one| one.to_string()).collect();
-            // The last one may have become so just now.
-            return match waiting.is_empty() {
-                true => Ok(()),
-                false => Err(InstallError::Unready { seconds: limit.as_secs(), waiting }),
-            };
+            let waiting = explained(cluster, waiting).await?.iter().map(Readiness::to_string).collect();
+            return Err(InstallError::Unready { seconds: limit.as_secs(), waiting });
         }
-        let names: Vec<_> =
-            waiting.iter().map(|one| format!("{} ({}/{})", one.object.name, one.ready, one.wanted)).collect();
+        let name = |one: &Readiness| format!("{} ({}/{})", one.object.name, one.ready, one.wanted);
+        let names: Vec<_> = waiting.iter().map(|(one, _)| name(one)).collect();
         progress.now(&format!("waiting for {}", names.join(", ")));
         tokio::time::sleep(PAUSE).await;
     }

@@ -36,7 +36,8 @@ impl Cluster {
             };
             match read {
                 Ok(read) => {
-                    (backoff, is_said) = (Backoff::default(), false);
+                    backoff.reset();
+                    is_said = false;
                     keys.send_if_modified(|known| known.replace(read.clone()) != Some(read));
                 }
                 Err(error) => {
