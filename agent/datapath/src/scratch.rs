@@ -35,6 +35,10 @@ impl Scratch {
         scratch.remote.run(|| Netlink::new()?.add_veth("eth0", "eth0", scratch.pod.as_fd()))??;
         scratch.pod.run(|| scratch.configure(POD, REMOTE))??;
         scratch.remote.run(|| scratch.configure(REMOTE, POD))??;
+        if scratch.ipv6 {
+            scratch.pod.run(|| Netlink::new()?.until_local(POD.1.into()))??;
+            scratch.remote.run(|| Netlink::new()?.until_local(REMOTE.1.into()))??;
+        }
         Ok(scratch)
     }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{
@@ -62,9 +63,37 @@ impl Netlink {
         self.change(RouteNetlinkMessage::DelLink(link), 0)
     }
 
-    /// Adds an address without duplicate detection, so that it can be used at once.
+    /// Adds an address without duplicate detection, so that it can be used as soon as it [is local](Self::until_local).
     pub(crate) fn add_address(&mut self, index: u32, ip: IpAddr, prefix: u8) -> io::Result<()> {
         self.change(RouteNetlinkMessage::NewAddress(address(index, ip, prefix)), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Returns once the kernel takes `ip` for its own. An IPv6 address has its route by a work queue of the kernel, some time after
+    /// it is there (`addrconf_dad_work` in net/ipv6/addrconf.c); what is sent to it meanwhile leaves the namespace.
+    pub(crate) fn until_local(&mut self, ip: IpAddr) -> io::Result<()> {
+        let begin = Instant::now();
+        while !self.is_local(ip)? {
+            if begin.elapsed() > PATIENCE {
+                let text = format!("{ip} has no local route {PATIENCE:?} after it was added");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// `ip route get <ip>` says `local`.
+    fn is_local(&mut self, ip: IpAddr) -> io::Result<bool> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = Family::of(ip).netlink();
+        question.header.destination_prefix_length = if ip.is_ipv4() { 32 } else { 128 };
+        question.attributes = vec![RouteAttribute::Destination(RouteAddress::from(ip))];
+        self.send(RouteNetlinkMessage::GetRoute(question), NLM_F_REQUEST | NLM_F_ACK)?;
+        let mut is_local = false;
+        self.answers(|answer| {
+            is_local |= matches!(answer, RouteNetlinkMessage::NewRoute(route) if route.header.kind == RouteType::Local);
+        })?;
+        Ok(is_local)
     }
 
     /// Removes an address.
@@ -90,6 +119,9 @@ impl Netlink {
         self.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 }
+
+/// For a route that the kernel installs within a millisecond, if it is not busy.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn address(index: u32, ip: IpAddr, prefix: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
