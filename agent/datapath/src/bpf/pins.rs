@@ -111,7 +111,7 @@ fn mount(root: &Path) -> Result<(), BpfError> {
     const STANDARD: &str = "/sys/fs/bpf";
     let refuse = || BpfError::NotBpffs { path: root.to_owned() };
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt"));
-    if !root.starts_with(STANDARD) || namespace("1").ok() != namespace("self").ok() {
+    if !root.starts_with(STANDARD) || namespace("1").ok() != namespace("thread-self").ok() {
         return Err(refuse());
     }
     rustix::mount::mount(c"bpf", STANDARD, c"bpf", rustix::mount::MountFlags::empty(), Some(c"mode=0700"))
