@@ -10,13 +10,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 /// Without root it is skipped with a word about it, and fails when CI=true.
 pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     if !rustix::process::geteuid().is_root() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "this test needs root, and CI=true forbids to skip it"
-        );
-        eprintln!("skipped: this test needs root");
-        return;
+        return skip("root");
     }
     let thread = std::thread::spawn(|| {
         // SAFETY: both flags concern this thread alone (NEWNS unshares its working directory too); no memory is touched.
@@ -28,14 +22,25 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// True as soon as `check` is, false after [`LONG`]: the kernel removes some things later.
+/// Says that a test is skipped for want of this; fails when CI=true.
+pub(crate) fn skip(want: &str) {
+    assert_ne!(
+        std::env::var("CI").as_deref(),
+        Ok("true"),
+        "this test needs {want}, and CI=true forbids to skip it"
+    );
+    eprintln!("skipped: this test needs {want}");
+}
+
+/// True as soon as `check` is, false after ten seconds: the kernel removes some things later, and loads programs slowly where the
+/// processor is emulated.
 pub(crate) fn eventually(mut check: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
     loop {
         if check() {
             return true;
         }
-        if begin.elapsed() > LONG {
+        if begin.elapsed() > Duration::from_secs(10) {
             return false;
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -49,5 +54,5 @@ pub(crate) fn cgroup_root() -> PathBuf {
     line.expect("no cgroup2 file system is mounted").split(' ').nth(1).unwrap().into()
 }
 
-/// The kernel needs less for everything that a test waits for.
+/// The kernel needs less for every connection that comes up.
 pub(crate) const LONG: Duration = Duration::from_secs(2);

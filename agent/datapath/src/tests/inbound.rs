@@ -71,7 +71,8 @@ fn a_closed_port_refuses_at_once() {
                 let begin = Instant::now();
                 let error = deliver(pod, client, SocketAddr::new(own, 9)).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{client} {error}");
-                assert!(begin.elapsed() < Duration::from_millis(100), "{:?}", begin.elapsed());
+                // A SYN that nobody answers is sent again after a second.
+                assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
             }
         }
     });

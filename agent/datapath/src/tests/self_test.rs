@@ -1,21 +1,15 @@
 //! The self-test passes here, and fails where something is missing.
 
-use std::time::{Duration, Instant};
-
 use super::stage::*;
 use crate::datapath::Node;
 use crate::scratch::Scratch;
 use crate::{Config, Datapath, DatapathError, Leave, Mode, selftest};
 
 #[test]
-fn it_passes_fast_and_leaves_nothing() {
+fn it_passes_and_leaves_nothing() {
     on_stage(|stage| {
         let node = Node::start(stage.config()).unwrap();
-        let begin = Instant::now();
         selftest::run(&node).unwrap();
-        let took = begin.elapsed();
-        eprintln!("self-test took {took:?}");
-        assert!(took < Duration::from_millis(if cfg!(debug_assertions) { 900 } else { 300 }), "{took:?}");
         assert_eq!((stage.pod_pins().len(), stage.state_files()), (0, 0));
         assert_eq!(node.programs.enrolled().unwrap(), [0; 0]);
         node.programs.detach_all().unwrap();

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsFd,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use weir_ebpf_common::{FlowTuple, slots};
@@ -177,17 +177,18 @@ fn no_connection_fails_while_programs_and_listeners_change() {
                     }
                 });
             });
-            let accept = |listener: &TcpListener| {
+            // So many connections, or until the app is through.
+            let accept = |listener: &TcpListener, more: u32| {
                 listener.set_nonblocking(true).unwrap();
-                let until = Instant::now() + Duration::from_millis(20);
-                while Instant::now() < until {
+                let enough = count.load(Ordering::Relaxed) + more;
+                while count.load(Ordering::Relaxed) < enough && !app.is_finished() {
                     if let Ok((mut stream, _)) = listener.accept() {
                         stream.write_all(b"x").unwrap();
                     }
                 }
             };
             for _ in 0..20 {
-                accept(&listener);
+                accept(&listener, 6);
                 let next = agent_listener(61000);
                 let pod = outbound_pod(stage, &node, &next);
                 assert!(pod.adopted() && pod.alive());
@@ -196,11 +197,10 @@ fn no_connection_fails_while_programs_and_listeners_change() {
             }
             stop.store(true, Ordering::Relaxed);
             while !app.is_finished() {
-                accept(&listener);
+                accept(&listener, 1);
             }
             app.join().unwrap();
         });
-        assert!(count.load(Ordering::Relaxed) > 100, "{count:?} connections");
         assert_eq!(attached(stage).len(), 1);
     });
 }
