@@ -27,7 +27,7 @@ fn next(stream: &mut EventStream, wanted: impl Fn(&Event) -> bool) -> Event {
     runtime.block_on(async {
         let mut seen = Vec::new();
         loop {
-            match tokio::time::timeout(Duration::from_secs(3), stream.next()).await {
+            match tokio::time::timeout(Duration::from_secs(10), stream.next()).await {
                 Ok(Some(event)) if wanted(&event) => return event,
                 Ok(Some(event)) => seen.push((event.kind, event.role, event.destination)),
                 other => panic!("no such event ({other:?}) after {seen:#?}"),
