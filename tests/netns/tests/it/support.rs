@@ -18,6 +18,21 @@ pub(crate) fn privileged() -> bool {
     }
 }
 
+/// Whether the kernel is this new; a story that needs it is skipped on older ones, and fails there under CI.
+pub(crate) fn is_linux_since(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
+    let has = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (major, minor);
+    if !has {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "this story needs Linux {major}.{minor}, and here is {release}"
+        );
+        eprintln!("skipped: it needs Linux {major}.{minor}, and here is {release}");
+    }
+    has
+}
+
 /// Declares stories: `fn name(c) {..}` gets a cluster of two nodes, `fn name(c = builder) {..}` the one
 /// that is built. The cluster outlives the story's error, so that its drop can tell how to look inside.
 macro_rules! stories {

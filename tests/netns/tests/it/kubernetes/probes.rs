@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use weir_harness::{Family, Pod, until};
 
 use super::stage::{ANNOTATION, Stage, stories_on};
+use crate::support::is_linux_since;
 
 stories_on! {
     fn the_kubelet_reaches_what_a_strict_pod_declares(s) {
@@ -25,6 +26,9 @@ stories_on! {
 
     // As on a node whose cgroup v2 tree is not used: the kubelet is in the root with everything else.
     fn a_kubelet_in_the_root_cgroup_is_known_by_its_process(s, &["--kubelet-cgroup", "auto"]) {
+        if !is_linux_since(6, 10) {
+            return Ok(());
+        }
         let a = s.cluster().node("a");
         let root = a.root_cgroup()?;
         // They have the name, and run before it: a pod on the node's network, and one on its own.
