@@ -11,6 +11,7 @@
 
 mod apply;
 mod inventory;
+mod kernels;
 mod marks;
 mod plan;
 mod reasons;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use apply::{apply, preview};
 pub use inventory::Inventory;
+pub use kernels::old_kernels;
 pub use plan::{Plan, Step, What};
 pub use remove::{Removal, remove};
 pub use verify::{Finding, verify};

@@ -135,6 +135,9 @@ async fn carry_out(
     }
     let installed = before.map(|before| before.objects).unwrap_or_default();
     let plan = plan(cluster, namespace, &values, &installed).await?;
+    for node in install::old_kernels(cluster).await {
+        progress.say(&format!("warning: {node}"));
+    }
     if how.dry_run {
         let steps = install::preview(cluster, &plan).await?;
         drop(progress);

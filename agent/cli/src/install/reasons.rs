@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::InstallError;
+use super::{InstallError, old_kernels};
 use crate::cluster::Cluster;
 
-/// A line for each of its pods that is not ready, three at most; where there is no pod, why none is made.
+/// A line for each of its pods that is not ready, three at most, and for nodes that are too old for what runs on each; where there is no
+/// pod, why none is made.
 ///
 /// # Errors
 /// The cluster does not list the pods.
@@ -23,7 +24,11 @@ pub(super) async fn reasons(cluster: &Cluster, live: &Value) -> Result<Vec<Strin
     if pods.is_empty() {
         return Ok(no_pod(live, &events).into_iter().collect());
     }
-    Ok(pods.iter().filter_map(|pod| reason(pod, &events)).take(MOST).collect())
+    let mut reasons: Vec<_> = pods.iter().filter_map(|pod| reason(pod, &events)).take(MOST).collect();
+    if live["kind"] == "DaemonSet" {
+        reasons.extend(old_kernels(cluster).await.into_iter().take(MOST));
+    }
+    Ok(reasons)
 }
 
 /// What is in a pod's way: what its container waits for, how it ended before, what the cluster last warned of.

@@ -189,13 +189,20 @@ fn what_does_not_come_up_is_said_with_its_reason() {
         "status": {"containerStatuses": [{"name": "agent", "state": {"waiting": {"reason": "ErrImageNeverPull", "message": "weir:0.1.0 is not here"}}}]},
     });
     cluster.api.put(pod).unwrap();
+    for (name, kernel) in [("old", "5.15.0-91-generic"), ("new", "6.8.0-31-generic")] {
+        let info = json!({"kernelVersion": kernel});
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"nodeInfo": info}});
+        cluster.api.put(node).unwrap();
+    }
     let answer = cluster.weir(&["install", "--timeout", "0"]);
     assert_eq!(answer.code, 1);
-    assert!(
-        answer.err.contains("pod weir-agent-x: ErrImageNeverPull weir:0.1.0 is not here"),
-        "{}",
-        answer.err
-    );
+    let (before, after) = answer.err.split_once("not ready").unwrap_or_else(|| panic!("{}", answer.err));
+    let old = "node old runs Linux 5.15.0-91-generic: the agent needs 5.17 or later";
+    assert!(before.contains(&format!("warning: {old}")), "{}", answer.err);
+    for said in ["pod weir-agent-x: ErrImageNeverPull weir:0.1.0 is not here", old] {
+        assert!(after.contains(said), "{}", answer.err);
+    }
+    assert!(!answer.err.contains("node new"), "{}", answer.err);
     // Nothing is forgotten: what was made until then is known, and goes.
     assert!(cluster.api.get("configmaps", SYSTEM, "weir-installation").is_some());
 }

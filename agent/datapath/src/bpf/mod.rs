@@ -14,6 +14,7 @@
 mod counters;
 mod error;
 mod hooks;
+mod kernel;
 mod link;
 mod log;
 mod members;
