@@ -83,6 +83,13 @@ impl Datapath {
     ///
     /// Pods of an earlier agent stay captured (and closed) until they are enrolled again or [`Datapath::release_unclaimed`] is called.
     pub fn start(config: Config) -> Result<Arc<Self>> {
+        Self::start_here(config).map_err(|error| match crate::kernel::old() {
+            Some(release) => DatapathError::OldKernel { release, source: Box::new(error) },
+            None => error,
+        })
+    }
+
+    fn start_here(config: Config) -> Result<Arc<Self>> {
         let node = Arc::new(Node::start(config)?);
         if node.config.self_test
             && let Err(error) = selftest::run(&node)

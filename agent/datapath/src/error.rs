@@ -81,6 +81,14 @@ pub enum DatapathError {
         /// The pod.
         uid: String,
     },
+    /// The data path does not start, and the kernel is older than the agent is made for.
+    #[error("Linux {release} is older than 5.17, which the agent needs: {source}")]
+    OldKernel {
+        /// As `uname -r` has it.
+        release: String,
+        /// What it lacks.
+        source: Box<DatapathError>,
+    },
     /// A thread, a namespace switch or a socket.
     #[error("cannot {action}: {source}")]
     System {

@@ -27,6 +27,7 @@ mod enrol;
 mod error;
 mod events;
 mod holder;
+mod kernel;
 mod layout;
 mod listener;
 mod netlink;

@@ -30,7 +30,7 @@ pub fn finished(name: &str, result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            eprintln!("{name}: {}", told(&error));
             ExitCode::FAILURE
         }
     }
@@ -41,8 +41,32 @@ pub fn stopped(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("stopped: {error:#}");
+            tracing::error!("stopped: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error and its causes. Many have their cause's words in their own: those are not said twice.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| match cause.to_string() {
+        cause if said.is_empty() => cause,
+        cause if said.ends_with(&cause) => said,
+        cause => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn what_an_error_has_of_its_cause_is_said_once() {
+        let cause = anyhow!("no such file");
+        let own = cause.context("cannot read x: no such file");
+        assert_eq!(told(&own), "cannot read x: no such file");
+        assert_eq!(told(&own.context("no mesh")), "no mesh: cannot read x: no such file");
     }
 }

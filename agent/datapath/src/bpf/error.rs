@@ -98,10 +98,8 @@ pub(crate) enum BpfError {
     },
 
     /// The kernel's verifier refused a program. The text holds its log.
-    #[error("{kernel} refuses eBPF program `{program}` of object `{object}`: {source}")]
+    #[error("eBPF program `{program}` of object `{object}`: {source}")]
     Program {
-        /// The kernel, and whether it is too old.
-        kernel: String,
         /// `node`, `pod` or `trace`.
         object: &'static str,
         /// Name of the function.

@@ -14,7 +14,6 @@
 mod counters;
 mod error;
 mod hooks;
-mod kernel;
 mod link;
 mod log;
 mod members;

@@ -143,7 +143,6 @@ impl Loaded {
         }
         .and_then(|()| Ok(program.fd()?.as_fd().try_clone_to_owned()?))
         .map_err(|source| BpfError::Program {
-            kernel: super::kernel::told(),
             object: object.name,
             program: name.to_owned(),
             source: Box::new(source),
