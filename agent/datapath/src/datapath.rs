@@ -83,9 +83,14 @@ impl Datapath {
     ///
     /// Pods of an earlier agent stay captured (and closed) until they are enrolled again or [`Datapath::release_unclaimed`] is called.
     pub fn start(config: Config) -> Result<Arc<Self>> {
-        Self::start_here(config).map_err(|error| match crate::kernel::old() {
-            Some(release) => DatapathError::OldKernel { release, source: Box::new(error) },
-            None => error,
+        Self::start_here(config).map_err(|error| {
+            let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+            match weir_model::is_linux_too_old(&release) {
+                true => {
+                    DatapathError::OldKernel { release: release.trim().to_owned(), source: Box::new(error) }
+                }
+                false => error,
+            }
         })
     }
 

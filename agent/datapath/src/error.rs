@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use weir_model::OLDEST_LINUX;
+
 use crate::bpf::BpfError;
 
 /// Error of the data path. The text says who, what, and what to look at.
@@ -82,7 +84,7 @@ pub enum DatapathError {
         uid: String,
     },
     /// The data path does not start, and the kernel is older than the agent is made for.
-    #[error("Linux {release} is older than 5.17, which the agent needs: {source}")]
+    #[error("Linux {release} is older than {}.{}, which the agent needs: {source}", OLDEST_LINUX.0, OLDEST_LINUX.1)]
     OldKernel {
         /// As `uname -r` has it.
         release: String,

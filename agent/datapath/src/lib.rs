@@ -27,7 +27,6 @@ mod enrol;
 mod error;
 mod events;
 mod holder;
-mod kernel;
 mod layout;
 mod listener;
 mod netlink;

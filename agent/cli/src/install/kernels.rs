@@ -1,6 +1,7 @@
 //! Nodes with a kernel older than the agents are made for.
 
 use serde_json::Value;
+use weir_model::{OLDEST_LINUX, is_linux_too_old};
 
 use crate::cluster::Cluster;
 
@@ -12,20 +13,16 @@ pub async fn old_kernels(cluster: &Cluster) -> Vec<String> {
 
 fn old_kernel(node: &Value) -> Option<String> {
     let kernel = node.pointer("/status/nodeInfo/kernelVersion")?.as_str()?;
-    let mut numbers = kernel.split(['.', '-', '+']).map_while(|part| part.parse::<u32>().ok());
-    if (numbers.next()?, numbers.next()?) >= OLDEST {
+    if !is_linux_too_old(kernel) {
         return None;
     }
     let name = node.pointer("/metadata/name")?.as_str()?;
     Some(format!(
         "node {name} runs Linux {kernel}: the agent needs {}.{} or later (or what a vendor brought to an older one: its log says what is \
          missing), and without an agent no pod of the node is in the mesh",
-        OLDEST.0, OLDEST.1
+        OLDEST_LINUX.0, OLDEST_LINUX.1
     ))
 }
-
-/// `ingress_ifindex` of sk_lookup, and SO_MARK with CAP_NET_RAW.
-const OLDEST: (u32, u32) = (5, 17);
 
 #[cfg(test)]
 mod tests {
