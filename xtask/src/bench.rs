@@ -134,7 +134,7 @@ fn warn_if_busy(load: f64, cpus: usize) {
 
 fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
     Conditions {
-        kernel: kernel(),
+        kernel: weir_harness::kernel_release(),
         processor: processor(),
         cpus: cpus(),
         pinned,
@@ -142,10 +142,6 @@ fn conditions(args: &BenchArgs, pinned: bool) -> Conditions {
         rounds: args.rounds,
         seconds_per_load: args.seconds,
     }
-}
-
-fn kernel() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
 fn processor() -> String {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use weir_harness::{kernel_release, kernel_version};
 
 use crate::shell;
 
@@ -43,8 +44,8 @@ fn kernel() -> Option<Problem> {
             "Run it on Linux, for example in a virtual machine.",
         );
     }
-    let release = probe::kernel_release();
-    let version = probe::parse_version(&release);
+    let release = kernel_release();
+    let version = kernel_version(&release);
     if version < Some(MINIMUM_KERNEL) {
         let (major, minor) = MINIMUM_KERNEL;
         return problem(

@@ -37,6 +37,7 @@ mod counter;
 mod echo;
 mod footprint;
 mod http;
+mod kernel;
 #[cfg(feature = "kube-api")]
 pub mod kube_api;
 mod manifests;
@@ -64,6 +65,7 @@ pub use controller::Controller;
 pub use counter::Counter;
 pub use echo::Asker;
 pub use footprint::Footprint;
+pub use kernel::{kernel_release, kernel_version};
 pub use mesh::{MeshFile, Mode, PeerAuthentication, Port, Service, TunnelProtocol, Workload};
 pub use metrics::Metrics;
 pub use netns::NetNs;

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::report::{Results, human};
-use super::{Output, cpus, kernel, load_average, processor, warn_if_busy};
+use super::{Output, cpus, load_average, processor, warn_if_busy};
 use crate::release;
 
 mod goals;
@@ -92,7 +92,7 @@ pub(super) fn run(args: &ControllerArgs) -> Result<()> {
     let [controller, crowd] = release::controller_and_crowd()?;
     let changes = if args.quick { QUICK_CHANGES } else { args.changes };
     let conditions = Conditions {
-        kernel: kernel(),
+        kernel: weir_harness::kernel_release(),
         processor: processor(),
         cpus: cpus(),
         load_before: load_average(),

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::report::Results;
-use super::{Output, cpus, kernel, load_average, processor, warn_if_busy};
+use super::{Output, cpus, load_average, processor, warn_if_busy};
 use crate::setup::{self, Part};
 use crate::{preflight, release};
 
@@ -91,7 +91,7 @@ pub(super) fn run(args: &WaypointArgs) -> Result<()> {
     let (rounds, seconds) = if args.quick { (1, 1) } else { (args.rounds, args.seconds) };
     let pinned = !args.no_pin && cpus() >= 2;
     let conditions = Conditions {
-        kernel: kernel(),
+        kernel: weir_harness::kernel_release(),
         processor: processor(),
         cpus: cpus(),
         pinned,

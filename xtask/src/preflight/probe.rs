@@ -3,17 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// As `uname -r` prints it.
-pub(super) fn kernel_release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
-}
-
-/// Major and minor number of a release such as `6.18.44-cloud-amd64`.
-pub(super) fn parse_version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
 /// Names of `needed` (bit, name) that the effective set of this process lacks.
 pub(super) fn missing_capabilities(needed: &[(u32, &'static str)]) -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -54,20 +43,6 @@ pub(super) fn has_file_system(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_of_real_kernels() {
-        let cases = [
-            ("6.18.44-fc-v657", Some((6, 18))),
-            ("5.15.0-91-generic", Some((5, 15))),
-            ("6.1-rc3", Some((6, 1))),
-            ("", None),
-            ("linux", None),
-        ];
-        for (release, want) in cases {
-            assert_eq!(parse_version(release), want, "{release:?}");
-        }
-    }
 
     #[test]
     fn names_the_missing_capabilities() {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use weir_harness::{Cluster, Family, Pod, Port, Service, require_root};
+use weir_harness::{Cluster, Family, Pod, Port, Service, kernel_release, kernel_version, require_root};
 
 /// Whether the story may run; fails where it must and cannot.
 pub(crate) fn privileged() -> bool {
@@ -20,9 +20,8 @@ pub(crate) fn privileged() -> bool {
 
 /// Whether the kernel is this new; a story that needs it is skipped on older ones, and fails there under CI.
 pub(crate) fn is_linux_since(major: u32, minor: u32) -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
-    let has = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (major, minor);
+    let release = kernel_release();
+    let has = kernel_version(&release) >= Some((major, minor));
     if !has {
         assert!(
             std::env::var_os("CI").is_none(),
