@@ -201,6 +201,7 @@ fn no_connection_fails_while_programs_and_listeners_change() {
             }
             app.join().unwrap();
         });
+        assert!(count.load(Ordering::Relaxed) > 100, "{count:?} connections");
         assert_eq!(attached(stage).len(), 1);
     });
 }
